@@ -1,0 +1,42 @@
+"""Hypothesis profiles and the fixtures that every test file shares.
+
+``pytest`` draws few examples, the same ones each time; ``HYPOTHESIS_PROFILE=thorough pytest`` draws
+many, and new ones each time. The tensors are small, so one thread is fastest, in the processes that
+tests start too.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+settings.register_profile(
+    "default",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough", settings.get_profile("default"), max_examples=400, derandomize=False
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of rendered pictures that is empty at the start, and not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFTYDIFF_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A CPU generator in the same state for every test."""
+    return torch.Generator().manual_seed(0)
