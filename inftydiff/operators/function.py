@@ -1,0 +1,197 @@
+r"""Functions: values on a discretisation, an element of a discretised L².
+
+With the quadrature weights :math:`w_p` of the discretisation, summed over channels,
+
+.. math:: ⟨f, g⟩ = \sum_p w_p \sum_c f_c(x_p)\, g_c(x_p) \approx \int_\Omega f · g.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Scalar, check_finite, expand_trailing
+from inftydiff.operators.discretisation import Discretisation, Grid, Subset
+from inftydiff.operators.domain import Box
+
+__all__ = ["Function", "require_same"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function, or a batch of functions, known at the points of a discretisation.
+
+    Addition, subtraction and multiplication by a number (or by a tensor of shape ``(*batch)``, one
+    number a sample) act pointwise, and refuse functions on different discretisations.
+
+    Args:
+        on: where the function is known.
+        values: its values, of shape ``(*batch, points, channels)``. If ``on`` has a batch axis, it
+            is the last axis of the batch.
+
+    Raises:
+        ValueError: if the values' axes are not those of the discretisation.
+        TypeError: if the values are not floating point.
+
+    Example:
+        >>> grid = Grid((4,))
+        >>> f = Function(grid, grid.points)
+        >>> f.integral().item(), f.inner(f).item()
+        (0.5, 0.328125)
+    """
+
+    on: Discretisation
+    values: Float[Tensor, "*batch points channels"]
+
+    def __post_init__(self) -> None:
+        expected = self.on.shape_of_points
+        if not isinstance(self.values, Tensor) or not self.values.is_floating_point():
+            kind = self.values.dtype if isinstance(self.values, Tensor) else type(self.values)
+            raise TypeError(f"A Function takes a floating-point tensor of values; got {kind}.")
+        if tuple(self.values.shape[:-1][-len(expected) :]) != expected:
+            raise ValueError(
+                f"Values on this {type(self.on).__name__} have the shape (*batch, "
+                f"{', '.join(map(str, expected))}, channels); got {tuple(self.values.shape)}."
+            )
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The batch axes."""
+        return tuple(self.values.shape[:-2])
+
+    @property
+    def channels(self) -> int:
+        """The number of channels."""
+        return self.values.shape[-1]
+
+    @property
+    def weights(self) -> Float[Tensor, "*batch points"]:
+        """The quadrature weights in the dtype and place of the values."""
+        return self.on.weights.to(self.values)
+
+    def inner(self, other: "Function") -> Float[Tensor, "*batch"]:
+        r"""The inner product :math:`\sum_p w_p \sum_c f_c(x_p) g_c(x_p)`, of shape ``(*batch)``.
+
+        Raises:
+            ValueError: if the other function lives on another discretisation.
+        """
+        require_same(self, other)
+        return ((self.values * other.values).sum(-1) * self.weights).sum(-1)
+
+    def norm(self) -> Float[Tensor, "*batch"]:
+        r"""The norm :math:`\sqrt{⟨f, f⟩}`, of shape ``(*batch)``."""
+        return self.inner(self).sqrt()
+
+    def integral(self) -> Float[Tensor, "*batch channels"]:
+        r"""The integral :math:`\sum_p w_p f(x_p)`, of shape ``(*batch, channels)``."""
+        return (self.values * self.weights.unsqueeze(-1)).sum(-2)
+
+    def restrict(self, subset: Subset) -> "Function":
+        """The same function at some of its grid's points.
+
+        Raises:
+            ValueError: if the function does not live on the subset's grid, or the subset's batch
+                is not the function's.
+        """
+        if self.on != subset.grid:
+            raise ValueError(
+                "A function is restricted to a Subset of its own grid; it lives on "
+                f"{_name(self.on)} and the subset is taken from {_name(subset.grid)}."
+            )
+        index = subset.index.to(self.values.device)
+        if index.ndim == 1:
+            return Function(subset, self.values[..., index, :])
+        if self.batch[-1:] not in ((index.shape[0],), (1,), ()):
+            raise ValueError(
+                f"The subset has {index.shape[0]} samples, the function a batch of {self.batch}."
+            )
+        values = self.values.expand(*self.batch[:-1], index.shape[0], -1, -1)
+        index = index.unsqueeze(-1).expand(*values.shape[:-2], -1, self.channels)
+        return Function(subset, values.gather(-2, index))
+
+    @staticmethod
+    def from_image(image: Float[Tensor, "*shape"], domain: Box | None = None) -> "Function":
+        r"""A picture as a function on a grid of cell centres.
+
+        Args:
+            image: channels-first values, by convention in [−1, 1], of shape
+                ``(*batch, channels, height, width)``; with a ``domain`` of ``d`` axes, the last
+                ``d`` axes are space.
+            domain: the box; by default one with square cells whose longest side is 1.
+
+        Raises:
+            ValueError: if a value is NaN or infinite, or an axis is missing.
+
+        Example:
+            >>> import torch
+            >>> f = Function.from_image(torch.zeros(2, 3, 4, 8))
+            >>> tuple(f.values.shape), f.on.domain.lengths
+            ((2, 32, 3), (0.5, 1.0))
+        """
+        dim = 2 if domain is None else domain.dim
+        if image.ndim < dim + 1:
+            raise ValueError(
+                f"A picture has a channel axis and {dim} axes of space; got {tuple(image.shape)}."
+            )
+        check_finite(image, "A picture's values")
+        shape = tuple(image.shape[-dim:])
+        if domain is None:
+            domain = Box(tuple(n / max(shape) for n in shape))
+        values = image.flatten(-dim).movedim(-2, -1)
+        return Function(Grid(shape, domain), values)
+
+    def to_image(self) -> Float[Tensor, "*shape"]:
+        """The values on a grid, channels first, of shape ``(*batch, channels, *grid.shape)``.
+
+        Raises:
+            TypeError: if the function does not live on a grid.
+        """
+        if not isinstance(self.on, Grid):
+            raise TypeError(
+                f"Only a function on a Grid is a picture; this one lives on {_name(self.on)}. "
+                "Sample it on a Grid, or interpolate it to one."
+            )
+        return self.values.movedim(-1, -2).unflatten(-1, self.on.shape)
+
+    def __add__(self, other: "Function") -> "Function":
+        require_same(self, other)
+        return Function(self.on, self.values + other.values)
+
+    def __sub__(self, other: "Function") -> "Function":
+        require_same(self, other)
+        return Function(self.on, self.values - other.values)
+
+    def __mul__(self, scalar: Scalar) -> "Function":
+        return Function(self.on, self.values * expand_trailing(scalar, self.values, 2))
+
+    def __rmul__(self, scalar: Scalar) -> "Function":
+        return self * scalar
+
+    def __neg__(self) -> "Function":
+        return Function(self.on, -self.values)
+
+
+def require_same(f: Function, g: Function) -> None:
+    """Refuse two functions that live on different discretisations.
+
+    Raises:
+        TypeError: if ``g`` is not a Function.
+        ValueError: if their discretisations differ.
+    """
+    if not isinstance(g, Function):
+        raise TypeError(f"Expected a Function; got {type(g).__name__}.")
+    if f.on is not g.on and f.on != g.on:
+        raise ValueError(
+            f"The functions live on different discretisations, {_name(f.on)} and {_name(g.on)}. "
+            "Restrict or interpolate one to where the other lives."
+        )
+
+
+def _name(on: Discretisation) -> str:
+    if isinstance(on, Grid):
+        return f"Grid({on.shape}, {on.domain.lengths})"
+    if isinstance(on, Subset):
+        return f"a Subset of {on.size} points of Grid({on.grid.shape})"
+    return f"Scattered({on.size} points)"

@@ -1,0 +1,201 @@
+r"""Spectral multipliers: functions of the Laplacian, and their algebra.
+
+A multiplier :math:`m` stands for the operator :math:`m(-\Delta)`, which multiplies the coefficient
+of the eigenfunction :math:`\varphi_k`, :math:`-\Delta\varphi_k = \lambda_k\varphi_k`, by
+:math:`m(\lambda_k)`. On a box with reflecting sides :math:`\lambda_k = \sum_a (\pi k_a/L_a)^2`.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Real, Scalar, positive
+
+__all__ = [
+    "HeatMultiplier",
+    "Multiplier",
+    "ProductMultiplier",
+    "ScaledMultiplier",
+    "SumMultiplier",
+    "UnitMultiplier",
+    "WienerMultiplier",
+]
+
+
+class Multiplier(ABC):
+    r"""A function :math:`m(\lambda)` of the eigenvalues of :math:`-\Delta`."""
+
+    @abstractmethod
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        """The factors: shaped like the eigenvalues, or ``(batch, *modes)``, one set a sample."""
+
+    @property
+    @abstractmethod
+    def bound(self) -> float:
+        r"""A bound on :math:`|m|`."""
+
+    @abstractmethod
+    def bandwidth(self, tolerance: float) -> float:
+        r"""A wave number :math:`\omega` with :math:`|m(\omega'^2)|` ≤ tolerance above it.
+
+        Infinite if the multiplier does not decay.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class UnitMultiplier(Multiplier):
+    r"""The identity, :math:`m(\lambda) = 1`."""
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*modes"]:
+        return eigenvalues.new_ones(eigenvalues.shape)
+
+    @property
+    def bound(self) -> float:
+        return 1.0
+
+    def bandwidth(self, tolerance: float) -> float:
+        return math.inf if tolerance < 1.0 else 0.0
+
+
+@final
+@dataclass(frozen=True)
+class HeatMultiplier(Multiplier):
+    r"""The heat semigroup :math:`\exp(\tfrac12 s^2\Delta)`, :math:`m(\lambda) = e^{-s^2\lambda/2}`.
+
+    Args:
+        width: the standard deviation :math:`s` of the equivalent Gaussian kernel, in the domain's
+            units.
+    """
+
+    width: Real
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", positive(self.width, "The width of a Gaussian mollifier"))
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*modes"]:
+        return (-0.5 * self.width**2 * eigenvalues).exp()
+
+    @property
+    def bound(self) -> float:
+        return 1.0
+
+    def bandwidth(self, tolerance: float) -> float:
+        return math.sqrt(max(0.0, -2.0 * math.log(tolerance))) / self.width
+
+
+@final
+@dataclass(frozen=True)
+class WienerMultiplier(Multiplier):
+    r"""The regularised inverse :math:`G/(G^2 + \rho^2)` of a multiplier :math:`G`.
+
+    Args:
+        forward: the multiplier :math:`G` to be inverted.
+        noise_to_signal: the amplitude ratio :math:`\rho` of noise and signal.
+    """
+
+    forward: Multiplier
+    noise_to_signal: Real
+
+    def __post_init__(self) -> None:
+        ratio = positive(self.noise_to_signal, "The noise-to-signal ratio of a Wiener filter")
+        object.__setattr__(self, "noise_to_signal", ratio)
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        gain = self.forward(eigenvalues)
+        return gain / (gain**2 + self.noise_to_signal**2)
+
+    @property
+    def bound(self) -> float:
+        return 0.5 / self.noise_to_signal
+
+    def bandwidth(self, tolerance: float) -> float:
+        return self.forward.bandwidth(tolerance * self.noise_to_signal**2)
+
+
+@final
+@dataclass(frozen=True)
+class ProductMultiplier(Multiplier):
+    r"""The product :math:`m_1 m_2`: one operator after the other.
+
+    Args:
+        first: one factor.
+        second: the other.
+    """
+
+    first: Multiplier
+    second: Multiplier
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        return self.first(eigenvalues) * self.second(eigenvalues)
+
+    @property
+    def bound(self) -> float:
+        return self.first.bound * self.second.bound
+
+    def bandwidth(self, tolerance: float) -> float:
+        return min(
+            self.first.bandwidth(tolerance / max(self.second.bound, 1e-300)),
+            self.second.bandwidth(tolerance / max(self.first.bound, 1e-300)),
+        )
+
+
+@final
+@dataclass(frozen=True)
+class SumMultiplier(Multiplier):
+    r"""The sum :math:`m_1 + m_2`.
+
+    Args:
+        first: one term.
+        second: the other.
+    """
+
+    first: Multiplier
+    second: Multiplier
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        return self.first(eigenvalues) + self.second(eigenvalues)
+
+    @property
+    def bound(self) -> float:
+        return self.first.bound + self.second.bound
+
+    def bandwidth(self, tolerance: float) -> float:
+        return max(self.first.bandwidth(0.5 * tolerance), self.second.bandwidth(0.5 * tolerance))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ScaledMultiplier(Multiplier):
+    r"""The multiple :math:`c\,m`, with one number :math:`c` for all samples or one a sample.
+
+    Args:
+        scale: a number, or a tensor of shape ``()`` or ``(batch,)``.
+        multiplier: the multiplier :math:`m`.
+    """
+
+    scale: Scalar
+    multiplier: Multiplier
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        factors = self.multiplier(eigenvalues)
+        if not isinstance(self.scale, Tensor):
+            return self.scale * factors
+        scale = self.scale.to(factors)
+        return scale.reshape(*scale.shape, *(1,) * eigenvalues.ndim) * factors
+
+    @property
+    def bound(self) -> float:
+        return self._size * self.multiplier.bound
+
+    def bandwidth(self, tolerance: float) -> float:
+        return self.multiplier.bandwidth(tolerance / max(self._size, 1e-300))
+
+    @property
+    def _size(self) -> float:
+        size = self.scale.abs().max() if isinstance(self.scale, Tensor) else abs(self.scale)
+        return float(size)

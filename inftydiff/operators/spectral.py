@@ -1,0 +1,69 @@
+r"""Spectral operators: functions of the Laplacian acting on functions and on random fields.
+
+On a grid, :math:`m(-\Delta) f` analyses the values in the domain's eigenbasis, multiplies by
+:math:`m(\lambda_k)` and synthesises: :math:`O(N\log N)`, and never a dense matrix. Every such
+operator is self-adjoint, and any two commute.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+from inftydiff.operators.basis import cosine_analysis, cosine_synthesis, eigenvalues
+from inftydiff.operators.discretisation import Grid
+from inftydiff.operators.function import Function
+from inftydiff.operators.linear import Argument, Field, LinearOperator
+from inftydiff.operators.multiplier import Multiplier
+
+__all__ = ["SpectralOperator"]
+
+
+@final
+@dataclass(frozen=True)
+class SpectralOperator(LinearOperator):
+    r"""The operator :math:`m(-\Delta)` on a reflecting box.
+
+    Args:
+        multiplier: the function :math:`m` of the eigenvalues.
+
+    Example:
+        >>> import torch
+        >>> from inftydiff.operators import HeatMultiplier
+        >>> f = Function(Grid((8,)), torch.ones(8, 1))
+        >>> bool(torch.allclose(SpectralOperator(HeatMultiplier(0.2))(f).values, f.values))
+        True
+    """
+
+    multiplier: Multiplier
+
+    def __call__(self, f: Argument) -> Argument:
+        """Apply the operator to a function on a grid, or to a random field.
+
+        Raises:
+            ValueError: if the function lives on a subset or on scattered points.
+            TypeError: if the argument is neither a Function nor a random field.
+        """
+        if isinstance(f, Field):
+            return f.filtered(self.multiplier)
+        if not isinstance(f, Function):
+            raise TypeError(
+                f"An operator acts on a Function or a random field; got {type(f).__name__}."
+            )
+        if not isinstance(f.on, Grid):
+            raise ValueError(
+                f"A spectral operator acts on a function on a Grid; got {type(f.on).__name__}. "
+                "Apply the operator first, then restrict."
+            )
+        axes = range(-f.on.dim, 0)
+        coefficients = cosine_analysis(f.to_image(), axes)
+        spectrum = eigenvalues(f.on.shape, f.on.domain.lengths, f.values.device)
+        factors = self.multiplier(spectrum).to(coefficients)
+        if factors.ndim > f.on.dim:
+            factors = factors.unsqueeze(-f.on.dim - 1)
+        return Function(
+            f.on, cosine_synthesis(coefficients * factors, axes).flatten(-f.on.dim).movedim(-1, -2)
+        )
+
+    @property
+    def adjoint(self) -> "SpectralOperator":
+        """The operator itself: it is self-adjoint."""
+        return self

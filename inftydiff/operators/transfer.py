@@ -1,0 +1,323 @@
+r"""Transfers: from a grid to points, and from points to a grid.
+
+To the points, by multilinear interpolation between cell centres. To the grid, by one rule for every
+density of points: the average in a Gaussian window of one physical width :math:`w`,
+
+.. math:: (A v)(g) = \frac{\sum_y w_y\, k(g - y)\, v(y)}{\sum_y w_y\, k(g - y)}, \qquad
+          k(z) = e^{-|z|^2 / 2 w^2},
+
+whose weights :math:`w_y` are the quadrature weights, so that it converges as points are added and
+a point of weight zero is not there. Every transfer is a ``LinearOperator`` with its adjoint, and
+has ``apply_values`` for layers, which work on bare tensors. What depends on the points alone is
+computed once an object: make one for a batch of coordinates, and share it.
+
+References:
+    Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1 (three nearest neighbours).
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from inftydiff._typing import Real, positive, whole
+from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
+from inftydiff.operators.domain import Box
+from inftydiff.operators.function import Function
+from inftydiff.operators.matrices import (
+    Constants,
+    GaussianMatrix,
+    SparseMatrix,
+    multiply,
+    pieces,
+    prepared,
+    separable,
+)
+from inftydiff.operators.matrix_operator import MatrixOperator
+
+__all__ = [
+    "Average",
+    "Interpolation",
+    "NearestNeighbours",
+    "interpolate",
+]
+
+METHODS = ("linear",)
+"""The ways to interpolate."""
+
+REACH = 9.0
+"""Where a Gaussian window ends along each axis, in widths: its value there is 3e-18.
+
+Smaller entries add nothing to a sum, and their products would be denormal numbers in float32.
+"""
+
+LEAST_MASS = 1e-30
+"""The least mass of a window, in units of its peak times the largest quadrature weight."""
+
+
+@final
+@dataclass(frozen=True)
+class Interpolation(MatrixOperator):
+    r"""Multilinear interpolation from a grid's cell centres.
+
+    Along each axis :math:`(1-\theta) f(x_i) + \theta f(x_{i+1})` between two centres, exact for
+    affine functions. In the outer half cells the function is continued by even reflection, which
+    keeps it constant there, as befits a reflecting side.
+
+    Args:
+        source: the grid.
+        target: where to interpolate to, in the same domain.
+
+    Raises:
+        ValueError: if the source is not a grid, or the two domains differ.
+
+    Example:
+        >>> coarse, fine = Grid((4,)), Grid((8,))
+        >>> f = Function(coarse, coarse.points)
+        >>> Interpolation(coarse, fine)(f).values.flatten().tolist()
+        [0.125, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.875]
+    """
+
+    source: Grid
+    target: Discretisation
+
+    def __post_init__(self) -> None:
+        _check_grid(self.source, "Interpolation starts from")
+        _check_domain(self.source.domain, self.target.domain)
+
+    @prepared
+    def _factors(self) -> Constants:
+        assert isinstance(self.target, Grid)
+        factors = []
+        for a, (columns, rows) in enumerate(zip(self.source.shape, self.target.shape, strict=True)):
+            lower, upper, theta = _between(self.target.axis(a), columns, self.source.spacing[a])
+            factor = torch.zeros(rows, columns, dtype=torch.float64)
+            factor.scatter_add_(1, lower.unsqueeze(1), (1.0 - theta).unsqueeze(1))
+            factor.scatter_add_(1, upper.unsqueeze(1), theta.unsqueeze(1))
+            factors.append(factor)
+        return Constants(factors)
+
+    @prepared
+    def _corners(self) -> SparseMatrix:
+        points = self.target.points
+        columns = torch.zeros((*points.shape[:-1], 1), dtype=torch.int64, device=points.device)
+        entries = torch.ones((*points.shape[:-1], 1), dtype=torch.float64, device=points.device)
+        for a, count in enumerate(self.source.shape):
+            lower, upper, theta = _between(points[..., a], count, self.source.spacing[a])
+            sides = torch.stack([lower, upper], -1).unsqueeze(-2)
+            parts = torch.stack([1.0 - theta, theta], -1).unsqueeze(-2)
+            columns = (columns.unsqueeze(-1) * count + sides).flatten(-2)
+            entries = (entries.unsqueeze(-1) * parts).flatten(-2)
+        return SparseMatrix(columns, entries, self.source.size)
+
+    def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
+        if not isinstance(self.target, Grid):
+            return multiply(self._corners, values, transpose=transpose)
+        factors = self._factors.like(values)
+        return separable(values, [f.mT for f in factors] if transpose else factors)
+
+
+@final
+@dataclass(frozen=True)
+class Average(MatrixOperator):
+    r"""The average over the points in a Gaussian window around each node of a grid.
+
+    .. math:: (A v)(g) = \frac{\sum_y w_y\, k(g - y)\, v(y)}{\sum_y w_y\, k(g - y)}, \qquad
+              k(z) = e^{-|z|^2 / 2 w^2}
+
+    It keeps constants. Nothing is cut off: a node that no point is near takes the average of the
+    nearest points. Points on a lattice cost one matrix product an axis, scattered ones
+    :math:`O(nodes · points)`.
+
+    Args:
+        source: the points.
+        target: the grid, in the same domain.
+        width: the standard deviation :math:`w` of the window, in the domain's units.
+
+    Raises:
+        ValueError: if the width is not a finite number above zero, the target is not a grid, or the
+            two domains differ; when applied, if a node is so far from all points (about 12 widths)
+            that the window vanishes in float32.
+
+    Example:
+        >>> subset = Subset(Grid((8,)), torch.tensor([0, 3, 5]))
+        >>> f = Function(subset, torch.tensor([[1.0], [2.0], [3.0]]))
+        >>> Average(subset, Grid((4,)), width=0.05)(f).values.flatten()
+        tensor([1.0000, 2.0000, 2.9981, 3.0000])
+    """
+
+    source: Discretisation
+    target: Grid
+    width: Real
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", positive(self.width, "The width of an Average"))
+        _check_grid(self.target, "Average goes to")
+        _check_domain(self.source.domain, self.target.domain)
+
+    @prepared
+    def _lattice(self) -> Constants:
+        assert not isinstance(self.source, Scattered)
+        grid = self.source.grid if isinstance(self.source, Subset) else self.source
+        return Constants([self._window(grid.axis(a), a) for a in range(grid.dim)])
+
+    @prepared
+    def _scattered(self) -> GaussianMatrix:
+        points, weights = self.source.points, self.source.weights
+        factors = [self._window(points[..., a], a) for a in range(self.target.dim)]
+        relative = weights / weights.amax(-1, keepdim=True)
+        return GaussianMatrix([factors[0] * relative.unsqueeze(-2), *factors[1:]])
+
+    @prepared
+    def _inverse_mass(self) -> Constants:
+        shape = (*self.source.shape_of_points, 1)
+        device = self.source.weights.device
+        mass = self._sum(torch.ones(shape, dtype=torch.float64, device=device), transpose=False)
+        empty = int((mass < LEAST_MASS).sum())
+        if empty:
+            raise ValueError(
+                f"{empty} of {mass.numel()} nodes of Grid({self.target.shape}) are so far from all "
+                f"points that no window of width {self.width} reaches one. Take a larger width, "
+                "more points or a coarser grid."
+            )
+        return Constants([1.0 / mass])
+
+    @prepared
+    def _places(self) -> SparseMatrix:
+        assert isinstance(self.source, Subset)
+        columns = self.source.index.unsqueeze(-1)
+        return SparseMatrix(
+            columns, torch.ones_like(columns, dtype=torch.float64), self.source.grid.size
+        )
+
+    def _window(self, points: Tensor, a: int) -> Tensor:
+        nodes = self.target.axis(a).to(points)
+        distance = (nodes[:, None] - points[..., None, :]).abs() / self.width
+        return torch.where(distance <= REACH, (-0.5 * distance**2).exp(), 0.0)
+
+    def _sum(self, values: Tensor, *, transpose: bool) -> Tensor:
+        if isinstance(self.source, Scattered):
+            return multiply(self._scattered, values, transpose=transpose)
+        factors = self._lattice.like(values)
+        taken = isinstance(self.source, Subset)
+        if transpose:
+            lattice = separable(values, [f.mT for f in factors])
+            return multiply(self._places, lattice) if taken else lattice
+        lattice = multiply(self._places, values, transpose=True) if taken else values
+        return separable(lattice, factors)
+
+    def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
+        (inverse_mass,) = self._inverse_mass.like(values)
+        if transpose:
+            return self._sum(values * inverse_mass, transpose=True)
+        return self._sum(values, transpose=False) * inverse_mass
+
+
+@final
+@dataclass(frozen=True)
+class NearestNeighbours(MatrixOperator):
+    r"""The paper's rule: the :math:`k` nearest points, weighted by inverse square distance.
+
+    .. math:: (A v)(g) = \sum_{j=1}^k c_j\, v(y_j), \qquad c_j \propto |g - y_j|^{-2},
+
+    and a point on the node has the weight one. Its window narrows as points are added, so that a
+    network trained on few points meets other statistics on many: :class:`Average` does not have
+    this fault, and this rule is here to compare with. Points of weight zero are not there. Among
+    points of equal distance, as on a lattice, any may be taken.
+
+    Args:
+        source: the points.
+        target: the grid, in the same domain.
+        k: the number of neighbours.
+
+    Raises:
+        ValueError: if there are fewer than :math:`k` points in a sample, the target is not a grid,
+            or the two domains differ.
+
+    Example:
+        >>> points = Scattered(torch.tensor([[0.25], [0.35], [0.95]]))
+        >>> f = Function(points, torch.tensor([[1.0], [2.0], [3.0]]))
+        >>> NearestNeighbours(points, Grid((2,)), k=2)(f).values[0].item()
+        1.0
+    """
+
+    source: Discretisation
+    target: Grid
+    k: int = 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", whole(self.k, "The number of neighbours"))
+        _check_grid(self.target, "NearestNeighbours goes to")
+        _check_domain(self.source.domain, self.target.domain)
+        fewest = int((self.source.weights > 0).sum(-1).min())
+        if fewest < self.k:
+            raise ValueError(
+                f"{self.k} nearest neighbours need as many points of positive weight; a sample has "
+                f"{fewest}. Take more points or a smaller k."
+            )
+
+    @prepared
+    def _neighbours(self) -> SparseMatrix:
+        points, absent = self.source.points, self.source.weights.unsqueeze(-2) == 0
+        tables = []
+        for a in range(self.target.dim):
+            nodes = self.target.axis(a).to(points)
+            squares = (nodes[:, None] - points[..., None, :, a]) ** 2
+            tables.append(squares.masked_fill(absent, torch.inf))
+        columns, entries = [], []
+        for _, squares in pieces(tables, torch.add):
+            nearest = squares.topk(self.k, dim=-1, largest=False)
+            least = nearest.values[..., :1]
+            closeness = torch.where(nearest.values == least, 1.0, least / nearest.values)
+            columns.append(nearest.indices)
+            entries.append(closeness / closeness.sum(-1, keepdim=True))
+        return SparseMatrix(torch.cat(columns, -2), torch.cat(entries, -2), self.source.size)
+
+    def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
+        return multiply(self._neighbours, values, transpose=transpose)
+
+
+def interpolate(f: Function, on: Discretisation, *, method: str = "linear") -> Function:
+    """The same function elsewhere, interpolated between the centres of its grid's cells.
+
+    Args:
+        f: a function on a grid.
+        on: where to interpolate to, in the same domain.
+        method: ``"linear"``, which is :class:`Interpolation`.
+
+    Raises:
+        ValueError: if the function does not live on a grid, the domains differ, or the method is
+            unknown.
+
+    Example:
+        >>> grid = Grid((4, 4))
+        >>> f = Function(grid, grid.points)
+        >>> interpolate(f, Scattered(torch.tensor([[0.3, 0.6]]))).values
+        tensor([[0.3000, 0.6000]], dtype=torch.float64)
+    """
+    if method not in METHODS:
+        raise ValueError(f"Unknown method {method!r}; choose from {', '.join(map(repr, METHODS))}.")
+    if not isinstance(f.on, Grid):
+        raise _not_a_grid(f.on, "Interpolation starts from")
+    return Interpolation(f.on, on)(f)
+
+
+def _between(points: Tensor, count: int, spacing: float) -> tuple[Tensor, Tensor, Tensor]:
+    place = (points / spacing - 0.5).clamp(0, count - 1)
+    lower = place.floor().clamp(max=max(count - 2, 0))
+    return lower.long(), (lower.long() + 1).clamp(max=count - 1), place - lower
+
+
+def _check_grid(on: object, what: str) -> None:
+    if not isinstance(on, Grid):
+        raise _not_a_grid(on, what)
+
+
+def _not_a_grid(on: object, what: str) -> ValueError:
+    return ValueError(f"{what} a Grid; got {type(on).__name__}.")
+
+
+def _check_domain(source: Box, target: Box) -> None:
+    if source != target:
+        raise ValueError(f"A transfer stays in one domain; got {source} and {target}.")
