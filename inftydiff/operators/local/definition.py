@@ -1,0 +1,206 @@
+r"""The local operator, by its definition.
+
+With a depthwise kernel :math:`\kappa` and the quadrature weights :math:`w_y` of the points,
+
+.. math::
+   (K v)(c) = \frac{\sum_y w_y\, \kappa(c - y) ⊙ v(y)}{\sum_y w_y\, \chi(c - y)}, \qquad
+   \kappa(o) = \sum_{j \in \{-r, …, r\}^d} \kappa_j\, \Lambda(o / h - j), \qquad
+   \Lambda(z) = \prod_a \max(0, 1 - |z_a|),
+
+where :math:`\kappa_j` is a table of :math:`k = 2r + 1` nodes along each axis, one *reference cell*
+:math:`h` apart, read by linear interpolation, and :math:`\chi` is the same with every
+:math:`\kappa_j = 1`: one inside the window, and falling to zero over the outermost hat. Both sums
+run over all points; a point of weight zero is not there. On a grid whose spacing is the reference
+cell this is a depthwise convolution divided by the number of points in the window.
+
+``reference`` is the definition computed as it stands, in float64. The rest of this module is what
+the faster forms share: on a lattice the offsets are whole multiples of the spacing, and the table
+is read there by one small matrix of hats an axis.
+"""
+
+import math
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import positive, whole
+
+__all__ = ["hat_matrix", "lattice_ratio", "odd", "reach", "reference", "sides", "window_mass"]
+
+_CHUNK = 2**22
+"""How many entries of the table of hats ``reference`` holds at once."""
+
+
+def odd(size: int) -> int:
+    """Return the size of a kernel's table, refusing an even one.
+
+    Raises:
+        ValueError: if the size is not an odd whole number.
+    """
+    size = whole(size, "A kernel's size")
+    if size % 2 == 0:
+        raise ValueError(f"A kernel's size must be odd, so that it has a centre; got {size}.")
+    return size
+
+
+def sides(cell: float | tuple[float, ...], dim: int) -> tuple[float, ...]:
+    """Return the side lengths of the reference cell, one an axis.
+
+    Args:
+        cell: the side lengths in the domain's units; one number stands for every axis.
+        dim: the number of axes.
+
+    Raises:
+        ValueError: if there is another number of side lengths, or one is not above zero.
+    """
+    lengths = cell if isinstance(cell, tuple) else (cell,) * dim
+    if len(lengths) != dim:
+        raise ValueError(
+            f"The reference cell has one side length an axis; got {len(lengths)} for {dim} axes."
+        )
+    return tuple(positive(length, "A side of the reference cell") for length in lengths)
+
+
+def lattice_ratio(side: float, spacing: float) -> Fraction:
+    """The reference cell's side over a lattice's spacing: exact if it is a simple fraction.
+
+    Example:
+        >>> lattice_ratio(1 / 64, 1 / 192), lattice_ratio(1 / 48, 1 / 32)
+        (Fraction(3, 1), Fraction(2, 3))
+    """
+    ratio = Fraction(side / spacing)
+    simple = ratio.limit_denominator(4096)
+    return simple if abs(simple - ratio) <= Fraction(1, 10**9) * ratio else ratio
+
+
+def reach(size: int, ratio: Fraction, cells: int) -> int:
+    """The largest offset along one axis, in cells, that a kernel sees on a grid.
+
+    Args:
+        size: the number of nodes of the table.
+        ratio: the reference cell's side in spacings of the lattice.
+        cells: the grid's number of cells.
+    """
+    return min(math.ceil((size // 2 + 1) * ratio), cells) - 1
+
+
+def hat_matrix(size: int, ratio: Fraction, cells: int) -> Float[Tensor, "taps nodes"]:
+    r"""The hats :math:`\Lambda(n / \rho - j)` at the offsets of a lattice, along one axis.
+
+    Args:
+        size: the number k of nodes j of the table.
+        ratio: the reference cell's side :math:`\rho` in spacings of the lattice.
+        cells: the grid's number of cells.
+
+    Returns:
+        A matrix of shape ``(taps, size)``, float64, over the offsets n that ``reach`` gives.
+
+    Example:
+        >>> hat_matrix(1, Fraction(2), 8).squeeze(-1).tolist()
+        [0.5, 1.0, 0.5]
+    """
+    furthest = reach(size, ratio, cells)
+    offsets = [n / ratio for n in range(-furthest, furthest + 1)]
+    nodes = range(-(size // 2), size // 2 + 1)
+    rows = [[max(0.0, float(1 - abs(offset - j))) for j in nodes] for offset in offsets]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def reference(
+    values: Float[Tensor, "*batch points channels"],
+    weight: Float[Tensor, "channels *window"],
+    points: Float[Tensor, "*samples points dim"],
+    weights: Float[Tensor, "*samples points"],
+    cell: float | tuple[float, ...],
+) -> Float[Tensor, "*batch points channels"]:
+    r"""The local operator by its definition, at any points, in float64 and in :math:`O(N^2)`.
+
+    Args:
+        values: the function's values, of shape ``(*batch, points, channels)``.
+        weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)`` with one odd
+            size k on each axis.
+        points: the points in the domain's units, of shape ``(points, dim)``, or
+            ``(batch, points, dim)`` with the last axis of the values' batch.
+        weights: the quadrature weights, shaped like the points without their last axis.
+        cell: the side lengths of the reference cell in the domain's units.
+
+    Returns:
+        The image, shaped like the values, float64. Where no weight is in reach it is zero.
+
+    Raises:
+        ValueError: if the table is not square and odd, its axes are not those of the points, or its
+            channels not those of the values.
+
+    Example:
+        >>> points = torch.tensor([[0.0], [1.0], [5.0]], dtype=torch.float64)
+        >>> table = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64)
+        >>> reference(points + 1, table, points, torch.ones(3), 1.0).squeeze(-1).tolist()
+        [0.5, 2.0, 6.0]
+    """
+    size = odd(weight.shape[-1])
+    dim = points.shape[-1]
+    if tuple(weight.shape[1:]) != (size,) * dim:
+        raise ValueError(
+            f"The kernel's table must have shape (channels, {', '.join([str(size)] * dim)}); got "
+            f"{tuple(weight.shape)}."
+        )
+    lengths = sides(cell, dim)
+    if len(weight) != values.shape[-1]:
+        raise ValueError(
+            f"The kernel has {len(weight)} channels, the values have {values.shape[-1]}; they must "
+            "agree."
+        )
+    if points.ndim == 3:
+        samples = [
+            reference(v, weight, p, w, lengths)
+            for v, p, w in zip(values.movedim(-3, 0), points, weights, strict=True)
+        ]
+        return torch.stack(samples, -3)
+    values, weight, points, weights = (
+        tensor.to(values.device, torch.float64) for tensor in (values, weight, points, weights)
+    )
+    rows = max(1, _CHUNK // (len(points) * size**dim))
+    images = []
+    for targets in points.split(rows):
+        hats = _hats(targets, points, size, lengths) * weights.unsqueeze(-1)
+        smoothed = torch.einsum("tpj,...pc->...tjc", hats, values)
+        total = torch.einsum("...tjc,cj->...tc", smoothed, weight.flatten(1))
+        mass = hats.sum((-2, -1)).unsqueeze(-1)
+        images.append(total / torch.where(mass > 0, mass, 1.0))
+    return torch.cat(images, -2)
+
+
+def window_mass(
+    points: Float[Tensor, "*samples points dim"],
+    weights: Float[Tensor, "*samples points"],
+    size: int,
+    cell: float | tuple[float, ...],
+) -> Float[Tensor, "*samples points"]:
+    r"""The normaliser :math:`\sum_y w_y \chi(c - y)` of ``reference``, at each point, float64."""
+    lengths = sides(cell, points.shape[-1])
+    if points.ndim == 3:
+        samples = zip(points, weights, strict=True)
+        return torch.stack([window_mass(p, w, size, lengths) for p, w in samples])
+    points, weights = points.to(torch.float64), weights.to(torch.float64)
+    rows = max(1, _CHUNK // (len(points) * size ** len(lengths)))
+    chunks = points.split(rows)
+    return torch.cat(
+        [_hats(targets, points, size, lengths).sum(-1) @ weights for targets in chunks]
+    )
+
+
+def _hats(
+    targets: Float[Tensor, "targets dim"],
+    points: Float[Tensor, "points dim"],
+    size: int,
+    cell: tuple[float, ...],
+) -> Float[Tensor, "targets points nodes"]:
+    offsets = targets.unsqueeze(1) - points
+    nodes = torch.arange(size, dtype=torch.float64, device=points.device) - size // 2
+    hats = torch.ones(*offsets.shape[:-1], 1, dtype=torch.float64, device=points.device)
+    for a, side in enumerate(cell):
+        along = (1 - (offsets[..., a, None] / side - nodes).abs()).clamp_min(0)
+        hats = (hats.unsqueeze(-1) * along.unsqueeze(-2)).flatten(-2)
+    return hats

@@ -1,0 +1,93 @@
+r"""The local operator on a whole grid: a depthwise convolution with the table read on the lattice.
+
+On a lattice of spacing :math:`h/\rho` the offsets are :math:`n h/\rho`, and
+
+.. math:: T_n = \kappa(n h / \rho) = \sum_j \kappa_j \prod_a R^{(a)}_{n_a j_a},
+   \qquad R_{nj} = \Lambda(n / \rho - j),
+
+so that the numerator is the convolution of the values with :math:`T`, and zero outside the domain.
+At :math:`\rho = 1` :math:`R` is the identity. The normaliser is the convolution of the indicator of
+the points with :math:`\chi`, a product of one window an axis.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.local.convolution import depthwise
+from inftydiff.operators.local.definition import hat_matrix
+from inftydiff.operators.local.numerator import Numerator
+
+__all__ = ["DirectNumerator", "lattice_mass", "resample"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DirectNumerator(Numerator):
+    """The numerator on a grid as one depthwise convolution.
+
+    Args:
+        shape: the grid's number of cells along each axis.
+        ratios: the reference cell's side in spacings of the grid, along each axis.
+    """
+
+    shape: tuple[int, ...]
+    ratios: tuple[Fraction, ...]
+
+    def __call__(
+        self,
+        values: Float[Tensor, "batch points channels"],
+        weight: Float[Tensor, "channels *window"],
+    ) -> Float[Tensor, "batch *shape channels"]:
+        """Convolve."""
+        table = resample(weight, self.ratios, self.shape)
+        return depthwise(values.unflatten(1, self.shape), table)
+
+
+def resample(
+    weight: Float[Tensor, "channels *window"],
+    ratios: tuple[Fraction, ...],
+    shape: tuple[int, ...],
+) -> Float[Tensor, "channels *taps"]:
+    """The kernel at the lattice's offsets that occur between the points of a grid.
+
+    Args:
+        weight: the table, of shape ``(channels, *window)``.
+        ratios: the reference cell's side in spacings of the lattice, along each axis.
+        shape: the grid's number of cells along each axis.
+    """
+    for axis, (ratio, cells) in enumerate(zip(ratios, shape, strict=True), 1):
+        size = weight.shape[axis]
+        if ratio != 1 or cells <= size // 2:
+            hats = hat_matrix(size, ratio, cells).to(weight)
+            weight = torch.tensordot(weight, hats, ([axis], [1])).movedim(-1, axis)
+    return weight
+
+
+def lattice_mass(
+    present: Float[Tensor, "samples *shape"], size: int, ratios: tuple[Fraction, ...]
+) -> Float[Tensor, "samples *shape"]:
+    r"""The normaliser :math:`\sum_y \chi(c - y)` at every node of a lattice.
+
+    Args:
+        present: one where there is a point, else zero, of shape ``(samples, *shape)``.
+        size: the number of nodes of the kernel's table along each axis.
+        ratios: the reference cell's side in spacings of the lattice, along each axis.
+    """
+    for axis, ratio in enumerate(ratios, 1):
+        cells = present.shape[axis]
+        window = hat_matrix(size, ratio, cells).sum(-1).to(present)
+        spread = present.movedim(axis, -1)
+        present = (spread @ _toeplitz(window, cells)).movedim(-1, axis)
+    return present
+
+
+def _toeplitz(window: Float[Tensor, "taps"], cells: int) -> Float[Tensor, "cells cells"]:
+    places = torch.arange(cells, device=window.device)
+    offsets = places - places.unsqueeze(-1) + len(window) // 2
+    inside = (offsets >= 0) & (offsets < len(window))
+    return torch.where(inside, window[offsets.clamp(0, len(window) - 1)], 0.0)

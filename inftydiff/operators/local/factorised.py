@@ -1,0 +1,86 @@
+r"""The local operator on a refined grid, in time linear in its points.
+
+On a grid refined by whole factors :math:`f` the nodes of the kernel's table lie on the lattice, and
+
+.. math::
+   \sum_y \kappa(c - y)\, v(y) = \sum_j \kappa_j\, s(c - j f), \qquad
+   s(z) = \sum_y \Lambda((z - y) / f)\, v(y),
+
+exactly, in units of the lattice's spacing: a separable smoothing by hats of :math:`2f - 1` taps an
+axis, and then the nodes as taps :math:`f` cells apart. The smoothed values are kept on a margin,
+where hats reach beyond the domain.
+
+Taps :math:`f` cells apart join cells of the same phase :math:`c \bmod f`. In memory the axes are
+:math:`(q_0 f_0)(q_1 f_1) … C`, and the same memory read as
+:math:`q_0\,(f_0 q_1)\,…\,(f_{d-1} C)` has cells of one phase side by side: the second sum is an
+ordinary convolution, without a copy. The margin keeps the rows of two phases apart.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import final
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.local.convolution import convolve, depthwise
+from inftydiff.operators.local.definition import hat_matrix
+from inftydiff.operators.local.numerator import Numerator
+
+__all__ = ["FactorisedNumerator"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FactorisedNumerator(Numerator):
+    """The numerator on a refined grid: hats, then taps one reference cell apart.
+
+    Args:
+        shape: the grid's number of cells along each axis.
+        factors: the reference cell's side in spacings of the grid, a whole number along each axis.
+    """
+
+    shape: tuple[int, ...]
+    factors: tuple[int, ...]
+
+    def __call__(
+        self,
+        values: Float[Tensor, "batch points channels"],
+        weight: Float[Tensor, "channels *window"],
+    ) -> Float[Tensor, "batch *shape channels"]:
+        """Smooth, then convolve the phases."""
+        radius = weight.shape[-1] // 2
+        cells = radius and 1 + radius // 2
+        margins = tuple(factor * cells for factor in self.factors)
+        smoothed = self._smooth(values.unflatten(1, self.shape), margins).contiguous()
+        *extent, channels = smoothed.shape[1:]
+        phases = smoothed.view(len(values), *_interleave(extent, self.factors, channels))
+        image = depthwise(phases, weight.repeat(self.factors[-1], *[1] * (weight.ndim - 1)))
+        image = image.reshape(smoothed.shape)
+        for axis, (margin, count) in enumerate(zip(margins, self.shape, strict=True), 1):
+            image = image.narrow(axis, margin, count)
+        return image
+
+    def _smooth(self, lattice: Tensor, margins: tuple[int, ...]) -> Tensor:
+        """The hats' sums, on whole reference cells and a margin around them."""
+        short = [-cells % factor for cells, factor in zip(self.shape, self.factors, strict=True)]
+        if any(short):
+            lattice = F.pad(lattice, [0, 0, *(side for end in short[::-1] for side in (0, end))])
+        for axis, (factor, margin) in enumerate(zip(self.factors, margins, strict=True)):
+            window = [2 * factor - 1 if a == axis else 1 for a in range(len(margins))]
+            hats = hat_matrix(1, Fraction(factor), factor).to(lattice).view(window)
+            table = hats.expand(lattice.shape[-1], *window)
+            beyond = tuple(margin if a == axis else 0 for a in range(len(margins)))
+            lattice = convolve(lattice, table, beyond)
+        return lattice
+
+
+def _interleave(extent: list[int], factors: tuple[int, ...], channels: int) -> list[int]:
+    """The lattice's shape read with each axis's phases as part of the next axis."""
+    phases = (1, *factors)
+    sizes = [
+        phase * cells // factor
+        for phase, cells, factor in zip(phases, extent, factors, strict=False)
+    ]
+    return [*sizes, factors[-1] * channels]

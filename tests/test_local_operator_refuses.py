@@ -1,0 +1,104 @@
+"""What the local operator refuses, and that it says what is wrong."""
+
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
+from functions import scattered, subset, values
+from local_operators import box_grid
+
+from inftydiff.operators import Function, Identity, LocalOperator
+from inftydiff.operators.local import local_operator, neighbours, reference
+from inftydiff.processes import WhiteNoise
+
+GRID = box_grid(4, 5)
+NEAR = neighbours(GRID, size=3, cell=GRID.spacing)
+MANY = neighbours(subset(GRID, 6, 0, 2), size=3, cell=GRID.spacing)
+
+
+@pytest.fixture(autouse=True)
+def _unchecked() -> Iterator[None]:
+    """Run as shipped, without the run-time checks of types that the tests have."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("size", [0, 2, 6, -1])
+def test_a_size_without_a_centre(size):
+    with pytest.raises(ValueError, match=r"size must be"):
+        neighbours(GRID, size=size, cell=GRID.spacing)
+
+
+@pytest.mark.parametrize("cell", [(0.1,), (0.1, 0.1, 0.1)])
+def test_a_cell_of_another_dimension(cell):
+    with pytest.raises(ValueError, match=f"got {len(cell)} for 2 axes"):
+        neighbours(GRID, size=3, cell=cell)
+    with pytest.raises(ValueError, match=f"got {len(cell)} for 2 axes"):
+        LocalOperator(values(0, 2, 3, 3), cell)
+
+
+@pytest.mark.parametrize("side", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_cell_without_volume(side):
+    with pytest.raises(ValueError, match="reference cell must be a finite number above 0"):
+        neighbours(GRID, size=3, cell=(0.1, side))
+
+
+def test_scattered_points_have_no_map():
+    on = scattered(GRID.domain, 5, 0)
+    with pytest.raises(TypeError, match="LocalOperator, or reference"):
+        neighbours(on, size=3, cell=GRID.spacing)
+
+
+@pytest.mark.parametrize(
+    ("near", "shape", "message"),
+    [
+        (NEAR, (19, 2), r"\(\*batch, 20, channels\); got \(19, 2\)"),
+        (NEAR, (20, 2, 2), r"\(\*batch, 20, channels\); got \(20, 2, 2\)"),
+        (MANY, (6, 2), r"\(\*batch, 2, 6, channels\); got \(6, 2\)"),
+        (MANY, (3, 6, 2), r"\(\*batch, 2, 6, channels\); got \(3, 6, 2\)"),
+        (NEAR, (20, 3), "2 channels, the values have 3"),
+    ],
+)
+def test_values_of_another_shape(near, shape, message):
+    with pytest.raises(ValueError, match=message):
+        local_operator(values(0, *shape), values(1, 2, 3, 3), near)
+
+
+@pytest.mark.parametrize("window", [(5, 5), (3,), (3, 3, 3), (3, 5)])
+def test_a_table_of_another_window(window):
+    with pytest.raises(ValueError, match=r"of shape \(channels, 3, 3\)"):
+        local_operator(values(0, 20, 2), values(1, 2, *window), NEAR)
+
+
+@pytest.mark.parametrize("window", [(), (3, 5), (4, 4)])
+def test_an_operator_of_a_table_that_is_no_cube(window):
+    with pytest.raises(ValueError, match=r"odd|one size on each axis"):
+        LocalOperator(values(0, 2, *window), 0.1)
+
+
+@pytest.mark.parametrize("window", [(3,), (3, 5), (2, 2)])
+def test_a_reference_of_another_window(window):
+    with pytest.raises(ValueError, match=r"shape \(channels, 3, 3\)|shape \(channels, 5, 5\)|odd"):
+        reference(values(0, 20, 2), values(1, 2, *window), GRID.points, GRID.weights, 0.1)
+
+
+def test_a_reference_of_other_channels():
+    with pytest.raises(ValueError, match="3 channels, the values have 2"):
+        reference(values(0, 20, 2), values(1, 3, 3, 3), GRID.points, GRID.weights, 0.1)
+
+
+def test_a_random_field_has_no_point_values(generator):
+    field = WhiteNoise().draw(GRID.domain, batch=1, channels=2, generator=generator)
+    operator = LocalOperator(values(0, 2, 3, 3), 0.1)
+    for A in (operator, operator.adjoint, operator @ Identity()):
+        with pytest.raises(TypeError, match="Read a random field on a discretisation first"):
+            A(field)
+
+
+def test_functions_of_other_channels_or_axes():
+    operator = LocalOperator(values(0, 2, 3, 3), 0.1)
+    with pytest.raises(ValueError, match="2 channels, the values have 1"):
+        operator(Function(GRID, values(0, 20, 1)))
+    with pytest.raises(ValueError, match="got 2 for 1 axes"):
+        operator(Function(box_grid(20), values(0, 20, 2)))
