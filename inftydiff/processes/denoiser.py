@@ -1,0 +1,95 @@
+r"""Denoisers: callables :math:`(x_t, t) \mapsto` estimates of :math:`S x_0` and :math:`N\xi`.
+
+Samplers know denoisers only. A network becomes one by :func:`as_denoiser`; clipping, guidance and
+conditioning wrap a denoiser in another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Real
+from inftydiff.operators.function import Function, require_same
+from inftydiff.processes.diffusion import DiffusionProcess, check_times
+from inftydiff.processes.parameterisation import Parameterisation, Prediction
+
+__all__ = ["Denoiser", "ModelDenoiser", "as_denoiser"]
+
+Denoiser: TypeAlias = Callable[[Function, Tensor], Prediction]
+"""Takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on their points."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ModelDenoiser:
+    """A network read as a denoiser; made by :func:`as_denoiser`.
+
+    Args:
+        process: the process that the network was trained for.
+        model: the network, a callable ``(x_t, t) -> Function``.
+        predict: what the network predicts.
+        clip: bounds that the signal is clamped to, or None.
+    """
+
+    process: DiffusionProcess
+    model: Callable[[Function, Tensor], Function]
+    predict: Parameterisation
+    clip: tuple[Real, Real] | None = None
+
+    def __post_init__(self) -> None:
+        if self.clip is not None and not self.clip[0] < self.clip[1]:
+            raise ValueError(f"clip takes two bounds, the lower first; got {self.clip}.")
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+        """Estimate signal and noise of states.
+
+        Args:
+            x_t: the states, values of shape ``(batch, points, channels)``.
+            t: their times in (0, 1], of shape ``(batch,)``.
+
+        Raises:
+            ValueError: if a time is outside [0, 1], or the network answers on other points.
+        """
+        check_times(t)
+        alpha, sigma = (
+            a(t.double()) for a in (self.process.schedule.alpha, self.process.schedule.sigma)
+        )
+        output = self.model(x_t, t.to(x_t.values))
+        require_same(x_t, output)
+        prediction = self.predict.read(
+            output, x_t, alpha=alpha, sigma=sigma, signal_operator=self.process.signal
+        )
+        if self.clip is None:
+            return prediction
+        signal = Function(x_t.on, prediction.signal.values.clamp(*self.clip))
+        noise = (x_t - signal * alpha) * (1.0 / sigma)
+        return Prediction(signal, noise, prediction.clean)
+
+
+def as_denoiser(
+    process: DiffusionProcess,
+    model: Callable[[Function, Tensor], Function],
+    *,
+    predict: Parameterisation,
+    clip: tuple[Real, Real] | None = None,
+) -> Denoiser:
+    r"""Read a network's output as estimates of signal and noise.
+
+    Args:
+        process: the process that the network was trained for.
+        model: the network, a callable ``(x_t, t) -> Function`` on the points of ``x_t``.
+        predict: what the network predicts.
+        clip: bounds for the signal. It is clamped to them and the noise re-derived,
+            :math:`(x_t - \alpha\,\mathrm{signal})/\sigma`. At :math:`t = 1` an error of the noise
+            reaches the signal :math:`2·10^4` times enlarged, so noise prediction needs it.
+
+    Returns:
+        A callable ``(x_t, t) -> Prediction``.
+
+    Raises:
+        ValueError: if the bounds are not in order.
+    """
+    return ModelDenoiser(process, model, predict, clip)

@@ -1,0 +1,85 @@
+r"""The denoising loss on a discretisation.
+
+.. math:: \mathcal L = \frac1{|\Omega|}\sum_p w_p\ \frac1C\sum_c
+          \big|f_\theta(x_t, t)_c(x_p) - y_c(x_p)\big|^2,
+
+where :math:`y` is what the parameterisation says (the noise :math:`N\xi` in the paper). States are
+made on the full grid, mollified there, and restricted to the sampled points afterwards: with
+uniformly drawn points the loss is an unbiased estimate of the L² one (eq. 10).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.discretisation import Grid, Subset
+from inftydiff.operators.function import Function, require_same
+from inftydiff.processes.diffusion import DiffusionProcess, check_times
+from inftydiff.processes.parameterisation import Parameterisation
+
+__all__ = ["denoising_loss"]
+
+
+def denoising_loss(
+    process: DiffusionProcess,
+    model: Callable[[Function, Tensor], Function],
+    x0: Function,
+    t: Float[Tensor, "batch"],
+    *,
+    at: Subset | None = None,
+    predict: Parameterisation,
+    weight: Literal["simple"] = "simple",
+    generator: torch.Generator,
+) -> Float[Tensor, "batch"]:
+    """The squared error of a network's prediction, one number a sample.
+
+    Args:
+        process: the process that makes the states.
+        model: any callable ``(x_t, t) -> Function``.
+        x0: clean functions on a full grid, values of shape ``(batch, points, channels)``.
+        t: times in [0, 1], of shape ``(batch,)``.
+        at: the points to train on, a subset of the grid of ``x0``; by default all.
+        predict: what the network predicts.
+        weight: ``"simple"``, the unweighted loss of the paper.
+        generator: the source of the noise.
+
+    Returns:
+        The quadrature-weighted mean over points and mean over channels, of shape ``(batch,)``.
+
+    Raises:
+        ValueError: if ``x0`` does not live on a grid with one batch axis, the subset is not of that
+            grid, the times are not one a sample in [0, 1], or the weight is unknown.
+    """
+    if weight != "simple":
+        raise ValueError(f"Unknown loss weight {weight!r}; choose 'simple'.")
+    if not isinstance(x0.on, Grid) or len(x0.batch) != 1:
+        raise ValueError(
+            "The clean functions live on a full Grid (mollify, then restrict), with values of "
+            f"shape (batch, points, channels); got {type(x0.on).__name__}, "
+            f"{tuple(x0.values.shape)}."
+        )
+    check_times(t)
+    if tuple(t.shape) != x0.batch:
+        raise ValueError(f"One time a sample: expected {x0.batch}; got shape {tuple(t.shape)}.")
+    alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
+    signal = process.signal(x0)
+    clean = x0
+    if at is not None:
+        signal, clean = signal.restrict(at), clean.restrict(at)
+    noise = process.draw_noise(
+        signal.on,
+        batch=x0.batch[0],
+        channels=x0.channels,
+        generator=generator,
+        dtype=x0.values.dtype,
+        device=x0.values.device,
+    )
+    x_t = signal * alpha + noise * sigma
+    target = predict.target(signal=signal, noise=noise, clean=clean, alpha=alpha, sigma=sigma)
+    output = model(x_t, t.to(x0.values))
+    require_same(target, output)
+    error = (output.values - target.values).square().mean(-1)
+    return (error * target.weights).sum(-1) / target.weights.sum(-1)
