@@ -1,0 +1,13 @@
+"""Laws, oracles and strategies: what this library tests itself with, for classes of one's own.
+
+:func:`laws_for` gives the laws of an object, to be run by pytest or by hand; ``oracles`` has data
+with known denoisers, ``dense`` the matrices of operators. ``inftydiff.testing.strategies`` draws
+grids, schedules and processes for property tests; it needs hypothesis, and nothing else here does.
+"""
+
+from inftydiff.testing.conformance import laws_for
+from inftydiff.testing.dense import matrix_of
+from inftydiff.testing.laws import Claim, Law, LawViolation
+from inftydiff.testing.oracles import GaussianDenoiser
+
+__all__ = ["Claim", "GaussianDenoiser", "Law", "LawViolation", "laws_for", "matrix_of"]

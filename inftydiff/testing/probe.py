@@ -1,0 +1,130 @@
+"""Probes: the sizes and the seed that a law is tried on, and the functions made from them."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from inftydiff.operators import Box, Discretisation, Function, Grid
+
+__all__ = ["Probe", "refined"]
+
+KEYS = 1_000
+"""How many independent functions one seed gives."""
+
+
+@final
+@dataclass(frozen=True)
+class Probe:
+    """What a law is tried on.
+
+    Args:
+        on: where the functions live.
+        batch: the number of samples.
+        channels: the number of channels.
+        dtype: the dtype of the values.
+        seed: what the values are made from.
+        device: where the values are.
+    """
+
+    on: Discretisation
+    batch: int
+    channels: int
+    dtype: torch.dtype
+    seed: int
+    device: str = "cpu"
+
+    def __str__(self) -> str:
+        sides = (
+            "" if self.on.domain.lengths == (1.0,) * self.on.domain.dim else f" of {self.domain}"
+        )
+        place = f"Grid({self.on.shape})" if isinstance(self.on, Grid) else type(self.on).__name__
+        return (
+            f"{place}{sides} with {self.on.size} points, batch {self.batch}, {self.channels} "
+            f"channels, {str(self.dtype).removeprefix('torch.')}, {self.device}, seed {self.seed}"
+        )
+
+    @property
+    def domain(self) -> Box:
+        """The box of the discretisation."""
+        return self.on.domain
+
+    @property
+    def grid(self) -> Grid:
+        """The discretisation, which is a grid.
+
+        Raises:
+            TypeError: if it is not.
+        """
+        if not isinstance(self.on, Grid):
+            raise TypeError(f"This law is tried on a Grid; got {type(self.on).__name__}.")
+        return self.on
+
+    @property
+    def tolerance(self) -> float:
+        """The rounding allowed, relative: 4e-10 in float64 and 7e-5 in float32."""
+        return float(torch.finfo(self.dtype).eps ** 0.6)
+
+    def generator(self, key: int = 0) -> torch.Generator:
+        """A generator of its own for each ``key`` below 1000, on the CPU."""
+        return torch.Generator().manual_seed(KEYS * self.seed + key)
+
+    def normal(self, *shape: int, key: int = 0) -> Tensor:
+        """Independent standard normals of a shape."""
+        values = torch.randn(*shape, generator=self.generator(key), dtype=torch.float64)
+        return values.to(dtype=self.dtype, device=self.device)
+
+    def function(self, key: int = 0, *, on: Discretisation | None = None) -> Function:
+        """A batch of functions with independent values."""
+        on = self.on if on is None else on
+        return Function(on, self.normal(self.batch, on.size, self.channels, key=key))
+
+    def like(self, f: Function, key: int = 0) -> Function:
+        """Functions with independent values where ``f`` lives, shaped like its values."""
+        return Function(f.on, self.normal(*f.values.shape, key=key))
+
+    def smooth(self, on: Grid, *, waves: int = 3, key: int = 0) -> Function:
+        """Sums of the lowest cosines of the box: the same functions on every grid."""
+        values = torch.ones(1, self.batch, self.channels, dtype=torch.float64)
+        coefficients = torch.randn(
+            on.dim,
+            waves,
+            self.batch,
+            self.channels,
+            generator=self.generator(key),
+            dtype=torch.float64,
+        )
+        k = torch.arange(waves, dtype=torch.float64)
+        for axis, length in enumerate(on.domain.lengths):
+            waves_there = torch.cos(torch.pi * on.points[:, axis : axis + 1] * k / length)
+            values = values * torch.einsum("pk,kbc->pbc", waves_there, coefficients[axis])
+        return Function(on, values.movedim(0, 1).to(dtype=self.dtype, device=self.device))
+
+    def times(self, key: int = 0, *, low: float = 0.2, high: float = 0.9) -> Tensor:
+        """Random times, one a sample."""
+        uniform = torch.rand(self.batch, generator=self.generator(key), dtype=torch.float64)
+        return (low + (high - low) * uniform).to(dtype=self.dtype, device=self.device)
+
+
+def refined(grid: Grid, factor: int) -> tuple[Grid, Tensor]:
+    """A finer grid, and the numbers of its points that are those of the grid.
+
+    Args:
+        grid: a grid.
+        factor: an odd number of cells for each of its cells, along each axis.
+
+    Returns:
+        The finer grid and indices of shape ``(grid.size,)``.
+
+    Example:
+        >>> fine, shared = refined(Grid((2,)), 3)
+        >>> fine.shape, shared.tolist()
+        ((6,), [1, 4])
+    """
+    fine = Grid(tuple(n * factor for n in grid.shape), grid.domain)
+    numbers = torch.arange(fine.size).reshape(fine.shape)
+    for axis in range(grid.dim):
+        every = torch.arange(factor // 2, fine.shape[axis], factor)
+        numbers = numbers.index_select(axis, every)
+    return fine, numbers.flatten()

@@ -1,0 +1,227 @@
+"""Each law of schedules, processes and step rules catches an object that breaks it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from mutants import assert_caught, assert_every_law_has_one, cases
+
+from inftydiff import (
+    DDIM,
+    DDPM,
+    CosineSchedule,
+    DiffusionProcess,
+    Function,
+    GaussianMeasure,
+    Grid,
+    WhiteNoise,
+    gaussian_mollifier,
+)
+
+T = gaussian_mollifier(0.15)
+COSINE = CosineSchedule()
+NOISE = WhiteNoise(0.3)
+MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=NOISE)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule given by two functions of time."""
+
+    a: Callable = COSINE.alpha
+    s: Callable = COSINE.sigma
+
+    def alpha(self, t):
+        return self.a(t)
+
+    def sigma(self, t):
+        return self.s(t)
+
+
+SCHEDULES = {
+    "starts_at_the_data": [
+        Schedule(s=lambda t: COSINE.sigma(0.01 + 0.99 * t)),
+        Schedule(a=lambda t: 0.9 * COSINE.alpha(t)),
+    ],
+    "signal_to_noise_falls": [
+        Schedule(a=lambda t: 1.0 - 0.5 * t, s=lambda t: torch.sin(2.5 * t)),
+        Schedule(a=lambda t: (1.0 - t).clamp(min=0.1) + 0.1 * torch.sin(40.0 * t)),
+        Schedule(a=lambda t: COSINE.alpha(1.0 - t), s=lambda t: COSINE.sigma(1.0 - t)),
+    ],
+    "amplitudes_in_range": [
+        Schedule(a=lambda t: 1.0 - t),
+        Schedule(s=lambda t: COSINE.sigma(t) * (t > 0.5)),
+    ],
+    "shape_and_dtype": [
+        Schedule(a=lambda t: COSINE.alpha(t.double())),
+        Schedule(a=lambda t: COSINE.alpha(t).reshape(-1)),
+        Schedule(s=lambda t: COSINE.sigma(t) * t / t.max().clamp(min=1e-9)),
+    ],
+    "no_mutation": [Schedule(a=lambda t: COSINE.alpha(t.mul_(0.5)))],
+    "no_global_randomness": [Schedule(a=lambda t: COSINE.alpha(t) + 0.0 * torch.rand(()))],
+}
+
+
+class Process:
+    """A process like ours, some of whose methods are replaced."""
+
+    def __init__(self, **changes):
+        self.changes = changes
+
+    schedule, signal, noise_factor, noise = COSINE, T, T, NOISE
+
+    @property
+    def prior(self):
+        return self.changes.get("prior", MOLLIFIED.prior)
+
+    def marginal(self, x0, t):
+        return self.changes.get("marginal", MOLLIFIED.marginal)(x0, t)
+
+    def transition(self, x_s, s, t):
+        return self.changes.get("transition", MOLLIFIED.transition)(x_s, s, t)
+
+    def posterior(self, x_t, x0, t, s):
+        return self.changes.get("posterior", MOLLIFIED.posterior)(x_t, x0, t, s)
+
+
+def posterior_with_beta(x_t, x0, t, s):
+    std = MOLLIFIED.transition_coefficients(s, t).std
+    return GaussianMeasure(MOLLIFIED.posterior(x_t, x0, t, s).mean, T * std, NOISE)
+
+
+def posterior_of_the_clean_function(x_t, x0, t, s):
+    noise_only = DiffusionProcess.noise_only(COSINE, T, noise=NOISE)
+    return noise_only.posterior(x_t, x0, t, s)
+
+
+def transition_with_a_linear_variance(x_s, s, t):
+    mean = MOLLIFIED.transition(x_s, s, t).mean
+    return GaussianMeasure(mean, T * COSINE.sigma(t - s), NOISE)
+
+
+def transition_without_decay(x_s, s, t):
+    return replace(MOLLIFIED.transition(x_s, s, t), mean=x_s)
+
+
+def forgetful_posterior(x_t, x0, t, s):
+    x_t.values.zero_()
+    return MOLLIFIED.posterior(x_t, x0, t, s)
+
+
+def marginal_with_a_look_at_the_clock(x0, t):
+    return MOLLIFIED.marginal(x0 * (1.0 + 0.0 * torch.rand(()).item()), t)
+
+
+PROCESSES = {
+    "marginal_is_signal_and_noise": [
+        Process(marginal=DiffusionProcess.noise_only(COSINE, T, noise=NOISE).marginal),
+        Process(marginal=DiffusionProcess.mollified(COSINE, T).marginal),
+    ],
+    "chapman_kolmogorov": [
+        Process(transition=transition_with_a_linear_variance),
+    ],
+    "transition_carries_the_marginal": [
+        Process(transition=transition_without_decay),
+        Process(transition=transition_with_a_linear_variance),
+    ],
+    "posterior_is_the_conditional": [
+        Process(posterior=posterior_with_beta),
+        Process(posterior=posterior_of_the_clean_function),
+    ],
+    "prior_is_the_last_noise": [
+        Process(prior=GaussianMeasure(None, 2.0 * T, NOISE)),
+        Process(prior=GaussianMeasure(Function(Grid((4, 3)), torch.ones(12, 1)), T, NOISE)),
+    ],
+    "no_mutation": [Process(posterior=forgetful_posterior)],
+    "no_global_randomness": [Process(marginal=marginal_with_a_look_at_the_clock)],
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A step rule given by what it makes of DDPM's arguments."""
+
+    take: Callable
+
+    def step(self, process, denoise, x_t, t, s, *, generator):
+        return self.take(process, denoise, x_t, t, s, generator)
+
+
+def ddpm(process, denoise, x_t, t, s, generator) -> Function:
+    return DDPM().step(process, denoise, x_t, t, s, generator=generator)
+
+
+def asking_twice(process, denoise, x_t, t, s, generator):
+    denoise(x_t, t)
+    return ddpm(process, denoise, x_t, t, s, generator)
+
+
+def asking_at_the_end(process, denoise, x_t, t, s, generator):
+    return ddpm(process, lambda x, time: denoise(x, s), x_t, t, s, generator)
+
+
+def of_the_mean_time(process, denoise, x_t, t, s, generator):
+    return ddpm(process, denoise, x_t, t.mean().expand_as(t), s, generator)
+
+
+def with_noise_left(process, denoise, x_t, t, s, generator):
+    extra = process.draw_noise(
+        x_t.on, batch=x_t.batch[0], channels=x_t.channels, generator=generator
+    )
+    return ddpm(process, denoise, x_t, t, s, generator) + Function(
+        x_t.on, 0.01 * extra.values.to(x_t.values)
+    )
+
+
+def plus(process, denoise, x_t, t, s, generator, noise) -> Function:
+    x_s = DDIM().step(process, denoise, x_t, t, s, generator=generator)
+    return x_s + Function(x_t.on, noise.to(x_s.values)) * process.posterior_coefficients(t, s).std
+
+
+def with_one_draw_for_all(process, denoise, x_t, t, s, generator):
+    noise = torch.randn(x_t.channels, x_t.on.size, x_t.batch[0], generator=generator)
+    return plus(process, denoise, x_t, t, s, generator, noise.permute(2, 1, 0))
+
+
+def with_white_noise(process, denoise, x_t, t, s, generator):
+    white = process.noise.draw(
+        x_t.on.domain, batch=x_t.batch[0], channels=x_t.channels, generator=generator
+    )
+    return plus(process, denoise, x_t, t, s, generator, white(x_t.on).values)
+
+
+def with_global_noise(process, denoise, x_t, t, s, generator):
+    return plus(process, denoise, x_t, t, s, generator, torch.randn(x_t.values.shape))
+
+
+def in_place(process, denoise, x_t, t, s, generator):
+    x_s = ddpm(process, denoise, x_t, t, s, generator)
+    x_t.values.copy_(x_s.values)
+    return x_t
+
+
+RULES = {
+    "one_call_a_step": [Rule(asking_twice)],
+    "asks_at_the_start": [Rule(asking_at_the_end)],
+    "ends_at_the_signal": [Rule(with_noise_left)],
+    "batch_prefix": [Rule(with_one_draw_for_all), Rule(of_the_mean_time)],
+    "each_sample_has_its_time": [Rule(of_the_mean_time)],
+    "one_step_on_every_grid": [Rule(with_white_noise)],
+    "reproducible": [Rule(with_global_noise)],
+    "no_mutation": [Rule(in_place)],
+    "no_global_randomness": [Rule(with_global_noise)],
+}
+
+
+MUTANTS = {"schedule": SCHEDULES, "process": PROCESSES, "rule": RULES}
+
+
+@pytest.mark.parametrize(("name", "mutant"), cases(MUTANTS))
+def test_the_law_catches_the_mutant(name: str, mutant):
+    assert_caught(name, mutant)
+
+
+@pytest.mark.parametrize("kind", MUTANTS)
+def test_there_is_a_mutant_for_every_law(kind: str):
+    assert_every_law_has_one(MUTANTS[kind])

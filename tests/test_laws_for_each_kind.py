@@ -1,0 +1,164 @@
+"""laws_for tells an object's kind, names the laws, and refuses what has none."""
+
+import pickle
+import subprocess
+import sys
+
+import jaxtyping
+import pytest
+import torch
+
+from inftydiff import (
+    DDIM,
+    Box,
+    CosineSchedule,
+    DiffusionProcess,
+    Function,
+    GaussianMeasure,
+    Grid,
+    Identity,
+    LinearOperator,
+    NoisePrediction,
+    Scattered,
+    Subset,
+    WhiteNoise,
+    gaussian_mollifier,
+)
+from inftydiff.testing import LawViolation, laws_for
+
+T = gaussian_mollifier(0.2)
+FIELD = WhiteNoise().draw(
+    Box((2.0, 1.0)), batch=1, channels=1, generator=torch.Generator().manual_seed(0)
+)
+MEAN = Function(Grid((3, 2)), torch.zeros(1, 6, 1))
+
+
+def names(subject: object, **options) -> set[str]:
+    return {law.__name__ for law in laws_for(subject, **options)}
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (Identity(), {"additivity", "adjoint", "random_fields"}),
+        (WhiteNoise(), {"cell_variance", "low_modes_agree", "batch_prefix"}),
+        (CosineSchedule(), {"signal_to_noise_falls", "shape_and_dtype"}),
+        (DiffusionProcess.white(CosineSchedule()), {"chapman_kolmogorov"}),
+        (NoisePrediction(), {"target_reads_back"}),
+        (DDIM(), {"one_call_a_step", "ends_at_the_signal"}),
+        (lambda x, t: x, {"point_permutation", "discretisation_convergence"}),
+        (T(FIELD), {"covariance_restricts", "one_draw_is_one_function"}),
+        (GaussianMeasure(None, T, WhiteNoise()), {"covariance_refines"}),
+    ],
+)
+def test_the_kind_of_an_object_decides_its_laws(subject, expected: set[str]):
+    assert expected <= names(subject)
+
+
+def test_only_what_has_point_values_is_read_off_its_grid():
+    off_the_grid = {"covariance_refines", "one_draw_is_one_function"}
+    for subject in (
+        FIELD,
+        GaussianMeasure(None, Identity(), WhiteNoise()),
+        GaussianMeasure(MEAN, T, WhiteNoise()),
+    ):
+        assert not off_the_grid & names(subject)
+
+
+@pytest.mark.parametrize("subject", [None, 3, "heat", torch.zeros(3), Grid((3,)), [1]])
+def test_what_has_no_laws_is_refused(subject):
+    with pytest.raises(TypeError, match=rf"LinearOperator.*StepRule.*got {type(subject).__name__}"):
+        laws_for(subject)
+
+
+@pytest.mark.parametrize("kind", [CosineSchedule, DDIM, WhiteNoise, Identity])
+def test_a_class_is_refused(kind: type):
+    with pytest.raises(TypeError, match=rf"got the class {kind.__name__}.*\({kind.__name__}\("):
+        laws_for(kind)
+
+
+def test_what_the_object_raises_is_passed_on_with_a_note():
+    class Broken(LinearOperator):
+        def __call__(self, f):
+            raise ZeroDivisionError("no")
+
+        @property
+        def adjoint(self):
+            return self
+
+    law = next(law for law in laws_for(Broken()) if law.__name__ == "additivity")
+    with pytest.raises(ZeroDivisionError, match="no") as caught:
+        law()
+    (note,) = caught.value.__notes__
+    assert note.startswith("Raised while trying additivity of Broken on Grid((6, 5))")
+
+
+class Heard(LinearOperator):
+    """The identity, keeping what it is applied to."""
+
+    def __init__(self) -> None:
+        self.arguments: list[Function] = []
+
+    def __call__(self, f):
+        self.arguments.append(f)
+        return f
+
+    @property
+    def adjoint(self):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (2, 30, 3)),
+        ({"on": Grid((7,)), "channels": 1}, (2, 7, 1)),
+        ({"on": Scattered(torch.rand(4, 2)), "batch": 5}, (5, 4, 3)),
+        ({"on": Subset(Grid((3, 3)), torch.tensor([[0, 1], [2, 3], [4, 8]]))}, (3, 2, 3)),
+    ],
+    ids=["default", "one dimension", "scattered", "one set of points a sample"],
+)
+def test_the_probes_have_the_sizes_asked_for(options: dict, shape: tuple[int, ...]):
+    operator = Heard()
+    law = next(law for law in laws_for(operator, **options) if law.__name__ == "additivity")
+    law()
+    assert {tuple(f.values.shape) for f in operator.arguments} == {shape}
+    assert {f.values.dtype for f in operator.arguments} == {torch.float64}
+    assert all(f.on == options.get("on", Grid((6, 5))) for f in operator.arguments)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float64])
+def test_a_network_is_tried_in_the_default_dtype_unless_told(dtype):
+    heard = set()
+
+    def network(x: Function, t: torch.Tensor) -> Function:
+        heard.add((x.values.dtype, t.dtype))
+        return x
+
+    for law in laws_for(network, dtype=dtype):
+        law()
+    expected = torch.get_default_dtype() if dtype is None else dtype
+    assert heard == {(expected, expected)}
+
+
+def test_other_kinds_are_tried_on_grids(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    subset = Subset(Grid((3, 3)), torch.tensor([0, 4]))
+    law = next(law for law in laws_for(WhiteNoise(), on=subset) if law.__name__ == "cell_variance")
+    with pytest.raises(TypeError, match="tried on a Grid; got Subset"):
+        law()
+
+
+def test_a_violation_survives_pickling():
+    violation = LawViolation("adjoint", "a = b", "1", "2", "Shift", "seed 0")
+    copy = pickle.loads(pickle.dumps(violation))
+    assert (str(copy), copy.law, copy.where) == (str(violation), "adjoint", "seed 0")
+
+
+def test_the_laws_need_no_hypothesis():
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from inftydiff import DDIM\nfrom inftydiff.testing import laws_for\n"
+        "[law() for law in laws_for(DDIM())]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

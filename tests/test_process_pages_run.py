@@ -1,0 +1,16 @@
+"""The Python blocks of the pages on processes and on extending run, one after the other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.parametrize("page", ["processes", "extending"])
+def test_the_page_s_code_runs(page: str):
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(blocks) > 5
+    exec(compile("\n".join(blocks), f"<docs/{page}.md>", "exec"), {"__name__": page})

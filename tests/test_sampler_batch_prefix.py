@@ -1,0 +1,70 @@
+"""A batch of four samples is the first half of a batch of eight, with every rule."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inftydiff import (
+    DDIM,
+    DDPM,
+    CosineSchedule,
+    DiffusionProcess,
+    Function,
+    Grid,
+    NoisePrediction,
+    WhiteNoise,
+    as_denoiser,
+    gaussian_mollifier,
+    sample,
+    steps,
+)
+from inftydiff.testing.strategies import seeds
+
+GRID = Grid((5, 4))
+T = gaussian_mollifier(0.2)
+SCHEDULE, NOISE = CosineSchedule(), WhiteNoise(0.3)
+PROCESSES = {
+    "white": DiffusionProcess.white(SCHEDULE, noise=NOISE),
+    "mollified": DiffusionProcess.mollified(SCHEDULE, T, noise=NOISE),
+    "noise only": DiffusionProcess.noise_only(SCHEDULE, T, noise=NOISE),
+}
+
+
+def network(x: Function, t: torch.Tensor) -> Function:
+    return Function(x.on, torch.tanh(x.values + t[:, None, None] * x.values.mean(1, keepdim=True)))
+
+
+def draw(rule, process: DiffusionProcess, seed: int, batch: int, channels: int = 2) -> torch.Tensor:
+    return sample(
+        rule,
+        process,
+        as_denoiser(process, network, predict=NoisePrediction(), clip=(-1.0, 1.0)),
+        on=GRID,
+        times=steps(4),
+        batch=batch,
+        channels=channels,
+        generator=torch.Generator().manual_seed(seed),
+    ).values
+
+
+RULES = st.sampled_from([DDPM(), DDPM("transition"), DDIM(), DDIM(0.5), DDIM(1.0)])
+
+
+@given(kind=st.sampled_from(sorted(PROCESSES)), rule=RULES, seed=seeds())
+def test_batch_four_is_the_first_half_of_batch_eight(kind: str, rule, seed: int):
+    four, eight = (draw(rule, PROCESSES[kind], seed, batch) for batch in (4, 8))
+    torch.testing.assert_close(eight[:4], four, rtol=0, atol=1e-6)
+    assert (eight[4:] - four).abs().max() > 1e-3
+
+
+@given(rule=RULES, seed=seeds())
+def test_one_channel_is_the_first_of_three(rule, seed: int):
+    one, three = (draw(rule, PROCESSES["mollified"], seed, 2, channels) for channels in (1, 3))
+    torch.testing.assert_close(three[..., :1], one, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_samples_of_one_run_differ(kind: str):
+    samples = draw(DDIM(), PROCESSES[kind], 0, 5).flatten(1)
+    assert torch.pdist(samples).min() > 1e-3

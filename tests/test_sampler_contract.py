@@ -1,0 +1,178 @@
+"""One denoiser call a step, at its start; n + 1 states; ``sample`` gives the last one."""
+
+import pytest
+import torch
+
+from inftydiff import (
+    DDIM,
+    DDPM,
+    CosineSchedule,
+    DiffusionProcess,
+    Function,
+    Grid,
+    NoisePrediction,
+    Prediction,
+    Subset,
+    WhiteNoise,
+    as_denoiser,
+    gaussian_mollifier,
+    sample,
+    steps,
+    trajectory,
+)
+
+GRID = Grid((6, 5))
+PROCESS = DiffusionProcess.mollified(
+    CosineSchedule(), gaussian_mollifier(0.15), noise=WhiteNoise(0.5)
+)
+RULES = [DDPM(), DDPM("transition"), DDIM(), DDIM(0.5), DDIM(1.0)]
+
+
+class Listener:
+    """A denoiser that keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Function, torch.Tensor]] = []
+        self.said: list[Prediction] = []
+
+    def __call__(self, x_t: Function, t: torch.Tensor) -> Prediction:
+        self.asked.append((x_t, t))
+        self.said.append(Prediction(x_t * 0.3, x_t * 0.5))
+        return self.said[-1]
+
+
+def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start=None, times=None):
+    return trajectory(
+        rule,
+        PROCESS,
+        denoiser,
+        on=on,
+        times=steps(n) if times is None else times,
+        batch=batch,
+        channels=3,
+        generator=torch.Generator().manual_seed(seed),
+        start=start,
+    )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_one_call_a_step_at_its_start(rule, n: int):
+    listener = Listener()
+    states = list(run(rule, listener, n))
+    times = steps(n)
+    assert len(listener.asked) == n
+    for (x, t), state, time in zip(listener.asked, states, times, strict=False):
+        assert t.shape == (2,)
+        assert torch.equal(t, time.expand(2))
+        assert x is state.x
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_states_of_a_trajectory(rule):
+    listener = Listener()
+    states = list(run(rule, listener, 4))
+    assert [state.t for state in states] == steps(4).tolist()
+    assert len(states) == 5
+    assert [state.prediction for state in states] == [*listener.said, None]
+    assert all(state.x.values.shape == (2, GRID.size, 3) for state in states)
+    assert all(state.x.on == GRID for state in states)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_sample_is_the_last_state(rule):
+    *_, last = run(rule, Listener(), 5, seed=3)
+    x = sample(
+        rule,
+        PROCESS,
+        Listener(),
+        on=GRID,
+        times=steps(5),
+        batch=2,
+        channels=3,
+        generator=torch.Generator().manual_seed(3),
+    )
+    assert torch.equal(x.values, last.x.values)
+
+
+def test_sampling_starts_at_sigma_times_the_mollified_noise():
+    for first in (1.0, 0.4):
+        times = steps(2, start=first)
+        state = next(run(DDIM(), Listener(), 2, seed=5, times=times))
+        noise = PROCESS.draw_noise(
+            GRID, batch=2, channels=3, generator=torch.Generator().manual_seed(5)
+        )
+        sigma = PROCESS.schedule.sigma(times[0]).item()
+        assert torch.equal(state.x.values, sigma * noise.values)
+
+
+def test_a_given_start_is_the_first_state_and_takes_no_noise():
+    start = Function(GRID, torch.randn(2, GRID.size, 3, generator=torch.Generator().manual_seed(1)))
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    states = trajectory(
+        DDIM(),
+        PROCESS,
+        Listener(),
+        on=GRID,
+        times=steps(3),
+        batch=2,
+        channels=3,
+        generator=generator,
+        start=start,
+    )
+    assert next(states).x is start
+    list(states)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_a_trajectory_is_lazy():
+    listener = Listener()
+    states = run(DDPM(), listener, 100)
+    assert not listener.asked
+    next(states)
+    next(states)
+    assert len(listener.asked) == 2
+
+
+def test_samples_on_a_subset_are_those_of_the_grid_for_a_pointwise_denoiser():
+    index = torch.tensor([4, 0, 29, 7])
+    subset = Subset(GRID, index)
+    for rule in RULES:
+        *_, whole = run(rule, Listener(), 3, seed=2)
+        *_, part = run(rule, Listener(), 3, seed=2, on=subset)
+        torch.testing.assert_close(part.x.values, whole.x.values[:, index])
+
+
+def test_nothing_is_differentiated_unless_the_denoiser_asks():
+    weight = torch.ones((), requires_grad=True)
+    graphs = []
+
+    def network(x: Function, t: torch.Tensor) -> Function:
+        graphs.append((x * weight).values.requires_grad)
+        with torch.enable_grad():
+            graphs.append((x * weight).values.requires_grad)
+        return x
+
+    denoiser = as_denoiser(PROCESS, network, predict=NoisePrediction(), clip=(-1.0, 1.0))
+    *_, last = run(DDIM(), denoiser, 1)
+    assert graphs == [False, True]
+    assert not last.x.values.requires_grad
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_same_generator_state_gives_the_same_samples(rule):
+    *_, first = run(rule, Listener(), 3, seed=1)
+    *_, second = run(rule, Listener(), 3, seed=1)
+    *_, third = run(rule, Listener(), 3, seed=2)
+    assert torch.equal(first.x.values, second.x.values)
+    assert not torch.allclose(first.x.values, third.x.values)
+
+
+def test_the_times_of_steps():
+    assert steps(4).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert steps(2, start=0.8, end=0.2).tolist() == pytest.approx([0.8, 0.5, 0.2])
+    assert steps(1000)[0] == 1
+    assert steps(1000)[-1] == 0
+    assert steps(3).dtype == torch.float64

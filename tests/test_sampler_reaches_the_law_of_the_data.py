@@ -1,0 +1,149 @@
+"""With the exact denoiser of Gaussian data the law of the samples tends to the data's, on any grid.
+
+A step is affine in the state, so mean and covariance are carried through the steps by the dense
+matrices of the steps, without drawing anything.
+"""
+
+import itertools
+
+import pytest
+import torch
+
+from inftydiff import (
+    DDIM,
+    DDPM,
+    CosineSchedule,
+    DiffusionProcess,
+    Function,
+    GaussianMeasure,
+    Grid,
+    LinearSchedule,
+    WhiteNoise,
+    gaussian_mollifier,
+    sample,
+    steps,
+)
+from inftydiff.processes import Schedule
+from inftydiff.testing import GaussianDenoiser
+
+DATA = GaussianMeasure(None, gaussian_mollifier(0.18), WhiteNoise(0.8))
+COSINE = CosineSchedule()
+T, NOISE = gaussian_mollifier(0.12), WhiteNoise(0.3)
+COARSE, FINE = Grid((8, 8)), Grid((16, 16))
+
+
+def process_of(kind: str, schedule: Schedule = COSINE) -> DiffusionProcess:
+    if kind == "mollified":
+        return DiffusionProcess.mollified(schedule, T, noise=NOISE)
+    return DiffusionProcess.noise_only(schedule, T, noise=NOISE)
+
+
+def step_matrix(rule, process, denoiser, grid: Grid, t: torch.Tensor, s: torch.Tensor):
+    """The matrix of a step's mean, a column a channel; draws cancel in the difference."""
+    unit = torch.eye(grid.size, dtype=torch.float64).unsqueeze(0)
+
+    def step(values: torch.Tensor) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        x = Function(grid, values)
+        return rule.step(process, denoiser, x, t[None], s[None], generator=generator).values
+
+    return (step(unit) - step(torch.zeros_like(unit)))[0]
+
+
+def injected_variance(rule, process, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    if isinstance(rule, DDIM):
+        return (rule.eta * process.posterior_coefficients(t, s).std) ** 2
+    if rule.variance == "posterior":
+        return process.posterior_coefficients(t, s).std ** 2
+    variance = process.transition_coefficients(s, t).std ** 2
+    return torch.where(s == 0, 0.0, variance)
+
+
+def law(rule, process, grid: Grid, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The matrix that carries the first state to the samples' mean, and the samples' covariance."""
+    denoiser = GaussianDenoiser(process, DATA)
+    C = GaussianMeasure(None, process.noise_factor, process.noise).covariance(grid)
+    times = steps(n)
+    carried = torch.eye(grid.size, dtype=torch.float64)
+    covariance = process.prior.covariance(grid)
+    for t, s in itertools.pairwise(times):
+        A = step_matrix(rule, process, denoiser, grid, t, s)
+        carried = A @ carried
+        covariance = A @ covariance @ A.T + injected_variance(rule, process, t, s) * C
+    return carried, covariance
+
+
+def error(rule, process, grid: Grid, n: int) -> float:
+    """The distance of the samples' covariance to that of S x0, relative."""
+    target = GaussianMeasure(None, process.signal @ DATA.factor, DATA.noise).covariance(grid)
+    _, covariance = law(rule, process, grid, n)
+    return ((covariance - target).norm() / target.norm()).item()
+
+
+RULES = [DDIM(), DDIM(0.5), DDIM(1.0), DDPM(), DDPM("transition")]
+
+
+@pytest.mark.parametrize("kind", ["mollified", "noise only"])
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_error_falls_as_the_steps_grow(rule, kind: str):
+    process = process_of(kind)
+    errors = [error(rule, process, COARSE, n) for n in (5, 10, 20, 40)]
+    for coarse, fine in itertools.pairwise(errors[1:]):
+        assert fine < 0.65 * coarse
+    assert errors[-1] < 0.11
+
+
+@pytest.mark.parametrize("kind", ["mollified", "noise only"])
+@pytest.mark.parametrize("rule", [DDIM(), DDIM(1.0), DDPM()], ids=str)
+def test_the_error_is_the_same_at_every_resolution(rule, kind: str):
+    process = process_of(kind)
+    for n in (5, 20):
+        coarse, fine = (error(rule, process, grid, n) for grid in (COARSE, FINE))
+        assert fine == pytest.approx(coarse, rel=0.02)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_mean_is_forgotten_or_carried_to_the_data_s(rule):
+    process = process_of("mollified", LinearSchedule())
+    generator = torch.Generator().manual_seed(0)
+    start = process.draw_noise(
+        COARSE, batch=2, channels=1, generator=generator, dtype=torch.float64
+    )
+    carried, _ = law(rule, process, COARSE, 8)
+    expected = carried @ start.values
+    denoiser = GaussianDenoiser(process, DATA)
+    drawn = [
+        sample(
+            rule,
+            process,
+            denoiser,
+            on=COARSE,
+            times=steps(8),
+            batch=2,
+            channels=1,
+            generator=torch.Generator().manual_seed(1),
+            start=f,
+        ).values
+        for f in (start, start * 0.0)
+    ]
+    torch.testing.assert_close(drawn[0] - drawn[1], expected, rtol=0, atol=1e-9)
+
+
+def test_drawn_samples_have_the_propagated_covariance():
+    process, grid, n = process_of("mollified"), Grid((4, 3)), 4_000
+    for rule in (DDIM(), DDPM()):
+        x = sample(
+            rule,
+            process,
+            GaussianDenoiser(process, DATA),
+            on=grid,
+            times=steps(4),
+            batch=2,
+            channels=n // 2,
+            generator=torch.Generator().manual_seed(0),
+        )
+        draws = x.values.double().movedim(-1, 0).flatten(0, 1)
+        _, exact = law(rule, process, grid, 4)
+        variances = exact.diagonal()
+        spread = ((torch.outer(variances, variances) + exact**2) / n).sqrt()
+        assert ((draws.T @ draws / n - exact).abs() < 5 * spread + 1e-6 * exact.max()).all()
