@@ -1,0 +1,95 @@
+r"""The sparse residual block: a local operator and a pointwise network, modulated by the time.
+
+.. math::
+   x \leftarrow x + K\,\mathrm{mod}_1(x), \qquad
+   x \leftarrow x + W_2\,\mathrm{GELU}(W_1\,\mathrm{mod}_2(x)),
+
+with :math:`\mathrm{mod}` of :mod:`inftydiff.models.embedding` and :math:`K` the depthwise local
+operator: at each point, the mean of :math:`\kappa(c - y) ⊙ v(y)` over the points :math:`y` observed
+in a window of fixed physical size.
+
+The paper divides by the share of the window that is observed, not by the count, so that its
+operator is :math:`k^2` times this mean. Here the kernel's table is :math:`\kappa = k^2 \theta` with
+:math:`\theta` the parameter: it starts as a depthwise convolution of PyTorch does, uniform in
+:math:`±1/k`, and an optimiser's step moves the output as far as it does in the paper.
+
+References:
+    Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1.
+"""
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inftydiff.models._initial import zeroed
+from inftydiff.models.embedding import ModulatedNorm
+from inftydiff.operators.local import Neighbours, local_operator
+
+__all__ = ["LocalBlock"]
+
+
+@final
+class LocalBlock(nn.Module):
+    """A residual block at the points of a discretisation.
+
+    Args:
+        width: the number of channels.
+        embedding: the width of the time embedding.
+        size: the number of nodes k of the kernel's table along each axis.
+        expansion: the width of the pointwise network's hidden layer over ``width``.
+        skip: whether the block takes the features of an earlier block, concatenated and mapped back
+            to ``width`` at its entry.
+
+    Example:
+        >>> from inftydiff import Grid
+        >>> from inftydiff.operators.local import neighbours
+        >>> near = neighbours(Grid((4, 4)), size=3, cell=1 / 4)
+        >>> block = LocalBlock(8, 16, size=3)
+        >>> tuple(block(torch.ones(2, 16, 8), torch.ones(2, 16), near).shape)
+        (2, 16, 8)
+    """
+
+    def __init__(
+        self, width: int, embedding: int, *, size: int = 7, expansion: int = 2, skip: bool = False
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.entry = nn.Linear(2 * width, width) if skip else None
+        self.first_norm = ModulatedNorm(width, embedding)
+        self.kernel = nn.Parameter(torch.empty(width, size, size))
+        nn.init.uniform_(self.kernel, -1.0 / size, 1.0 / size)
+        self.second_norm = ModulatedNorm(width, embedding)
+        self.expand = nn.Linear(width, expansion * width)
+        self.contract = zeroed(nn.Linear(expansion * width, width))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch points channels"],
+        embedding: Float[Tensor, "batch features"],
+        near: Neighbours,
+        skip: Float[Tensor, "batch points channels"] | None = None,
+    ) -> Float[Tensor, "batch points channels"]:
+        """Apply the block.
+
+        Args:
+            x: the features.
+            embedding: the embedded times.
+            near: the neighbours of each point.
+            skip: the features of an earlier block, for a block that takes them.
+
+        Raises:
+            ValueError: if a skip is given to a block without one, or missing where there is one.
+        """
+        if (skip is None) is not (self.entry is None):
+            wanted = "takes no skip" if self.entry is None else "takes a skip"
+            raise ValueError(f"This block {wanted}; see its argument skip.")
+        if skip is not None and self.entry is not None:
+            x = self.entry(torch.cat([x, skip], -1))
+        table = self.size**2 * self.kernel
+        x = x + local_operator(self.first_norm(x, embedding), table, near)
+        hidden = F.gelu(self.expand(self.second_norm(x, embedding)))
+        out: Tensor = x + self.contract(hidden)
+        return out

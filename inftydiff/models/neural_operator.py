@@ -1,0 +1,161 @@
+r"""Neural operators: learnable maps from a function and a time to a function.
+
+A neural operator reads a function wherever it is known and answers with a function, at the same
+points or at others. A network on images is one as well, on grids alone: wrap it in
+:func:`functionalise`.
+
+References:
+    Kovachki et al., "Neural operator: learning maps between function spaces", JMLR 24 (2023).
+"""
+
+from collections.abc import Callable
+from typing import Protocol, final, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inftydiff.operators import Discretisation, Function, Grid
+
+__all__ = ["GridNetwork", "NeuralOperator", "functionalise", "require_batch", "require_plain"]
+
+
+@runtime_checkable
+class NeuralOperator(Protocol):
+    """What processes, samplers and training ask of a network; any callable of this form will do."""
+
+    def __call__(
+        self,
+        x: Function,
+        t: Float[Tensor, "batch"],
+        *,
+        on: Discretisation | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
+        condition: Function | None = None,
+    ) -> Function:
+        """Apply the network.
+
+        Args:
+            x: the functions, with values of shape ``(batch, points, channels)``.
+            t: the times in [0, 1], one a sample, of shape ``(batch,)``.
+            on: where the answer is wanted; by default where ``x`` is known.
+            latent: a code for each sample, of shape ``(batch, features)``.
+            condition: functions that the answer is conditioned on.
+
+        Returns:
+            The answer on ``on``, with values of shape ``(batch, points, channels)`` in the dtype
+            and on the device of those of ``x``.
+
+        Raises:
+            ValueError: if the network cannot read ``x`` where it is known, or answer on ``on``.
+            TypeError: if it takes no latent, or no condition, and one is given.
+        """
+
+
+def functionalise(
+    module: nn.Module, *, clock: Callable[[Tensor], Tensor] | None = None
+) -> "GridNetwork":
+    """Make a neural operator of a network on images.
+
+    Args:
+        module: a network ``module(images, t) -> images`` on channels-first images of shape
+            ``(batch, channels, *grid.shape)``.
+        clock: what the module takes as its time, of the time in [0, 1]; by default that time
+            itself. Networks of a thousand steps often count them, ``lambda t: 1000 * t - 1``.
+
+    Example:
+        >>> import torch
+        >>> class Halve(nn.Module):
+        ...     def forward(self, images: Tensor, t: Tensor) -> Tensor:
+        ...         return 0.5 * images
+        >>> f = Function(Grid((2, 2)), torch.ones(1, 4, 3))
+        >>> functionalise(Halve())(f, torch.zeros(1)).to_image().shape
+        torch.Size([1, 3, 2, 2])
+    """
+    return GridNetwork(module, clock=clock)
+
+
+@final
+class GridNetwork(nn.Module):
+    """A network on images as a neural operator on the functions on a grid.
+
+    Args:
+        module: the network, ``module(images, t) -> images``.
+        clock: what it takes as its time, of the time in [0, 1].
+    """
+
+    def __init__(
+        self, module: nn.Module, *, clock: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        super().__init__()
+        self.module = module
+        self.clock = clock
+
+    def forward(
+        self,
+        x: Function,
+        t: Float[Tensor, "batch"],
+        *,
+        on: Discretisation | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
+        condition: Function | None = None,
+    ) -> Function:
+        """Apply the network to the functions as images.
+
+        Raises:
+            ValueError: if ``x`` does not live on a grid, ``on`` is another discretisation, or the
+                times are not one a sample.
+            TypeError: if a latent or a condition is given.
+        """
+        require_batch(x, t)
+        require_plain(x, on, latent, condition, "A network on images")
+        if not isinstance(x.on, Grid):
+            raise ValueError(
+                f"A network on images takes functions on a Grid; got one on {type(x.on).__name__}. "
+                "Use a network that reads points, such as MultiscaleNetwork, or give whole grids."
+            )
+        images: Tensor = self.module(x.to_image(), t if self.clock is None else self.clock(t))
+        if images.shape[0] != len(t) or tuple(images.shape[2:]) != x.on.shape:
+            raise ValueError(
+                f"The network must answer with images of shape ({len(t)}, channels, "
+                f"{', '.join(map(str, x.on.shape))}); got {tuple(images.shape)}."
+            )
+        return Function(x.on, images.flatten(2).transpose(1, 2).to(x.values.dtype))
+
+
+def require_batch(x: Function, t: Tensor) -> None:
+    """Refuse functions without one batch axis, and times that are not one a sample.
+
+    Raises:
+        ValueError: if the values are not of shape ``(batch, points, channels)``, or the times not
+            of shape ``(batch,)``.
+    """
+    if x.values.ndim != 3 or tuple(t.shape) != x.batch:
+        raise ValueError(
+            "A network takes values of shape (batch, points, channels) and times of shape "
+            f"(batch,); got {tuple(x.values.shape)} and {tuple(t.shape)}."
+        )
+
+
+def require_plain(
+    x: Function,
+    on: Discretisation | None,
+    latent: Tensor | None,
+    condition: Function | None,
+    name: str,
+) -> None:
+    """Refuse what a network that maps functions to functions at the same points does not take.
+
+    Raises:
+        ValueError: if ``on`` is another discretisation than that of ``x``.
+        TypeError: if a latent or a condition is given.
+    """
+    if on is not None and on is not x.on and on != x.on:
+        raise ValueError(
+            f"{name} answers where its input is known, on {type(x.on).__name__} of {x.on.size} "
+            f"points; asked for {type(on).__name__} of {on.size} points. Leave out `on`, and "
+            "interpolate the answer."
+        )
+    if latent is not None:
+        raise TypeError(f"{name} takes no latent; leave it out.")
+    if condition is not None:
+        raise TypeError(f"{name} takes no condition; leave it out.")

@@ -1,0 +1,207 @@
+r"""A U-Net on a grid of fixed size, modulated by the time.
+
+Levels of 1, ½, ¼, … of the resolution; at each, residual blocks
+
+.. math:: x \leftarrow W x + C_2\,\mathrm{SiLU}(\mathrm{mod}(C_1\,\mathrm{SiLU}(\mathrm{LN}(x)))),
+
+with 3×3 convolutions :math:`C`, and softmax attention at chosen levels and in the middle. The way
+up takes the outputs of the blocks of the way down in reverse order. Both normalisations are over
+channels at each cell; a strided convolution goes down a level, a linear map and repetition of each
+cell go up one. :math:`C_2` and the attention's last map start at zero.
+
+References:
+    Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015.
+    Nichol and Dhariwal, "Improved denoising diffusion probabilistic models", ICML 2021.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inftydiff._typing import whole
+from inftydiff.models._initial import zeroed
+from inftydiff.models.embedding import ModulatedNorm
+
+__all__ = ["UNet"]
+
+
+@final
+class UNet(nn.Module):
+    """Images and an embedding of the time to images of the same size.
+
+    Args:
+        channels: the number of channels that come in, go out, and are kept at the finest level.
+        embedding: the width of the time embedding.
+        multipliers: each level's width over ``channels``, finest first.
+        blocks: the number of residual blocks a level, down and up.
+        attention: the levels with attention after each block, 0 the finest.
+        head: the width of an attention head.
+        dropout: the probability of dropping a feature before the last convolution of a block.
+
+    Raises:
+        ValueError: if an attention level does not exist, or its width is no multiple of ``head``.
+
+    Example:
+        >>> net = UNet(8, 16, multipliers=(1, 2), attention=(1,), head=8)
+        >>> tuple(net(torch.ones(1, 8, 4, 6), torch.ones(1, 16)).shape)
+        (1, 8, 4, 6)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        embedding: int,
+        *,
+        multipliers: Sequence[int] = (1, 2, 4),
+        blocks: int = 1,
+        attention: Sequence[int] = (),
+        head: int = 32,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        widths = [whole(channels * m, "The width of a U-Net's level") for m in multipliers]
+        if not widths:
+            raise ValueError("A U-Net has at least one level; got no multipliers.")
+        unknown = sorted(set(attention) - set(range(len(widths))))
+        if unknown:
+            raise ValueError(
+                f"Attention is asked for at level {unknown}; this U-Net has the levels 0 to "
+                f"{len(widths) - 1}."
+            )
+        self.factor = 2 ** (len(widths) - 1)
+        self.blocks = whole(blocks, "The number of a U-Net's blocks a level")
+
+        def stack(entries: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                _Block(
+                    entries * width,
+                    width,
+                    embedding,
+                    head=head if level in attention else None,
+                    dropout=dropout,
+                )
+                for level, width in enumerate(widths)
+                for _ in range(blocks)
+            )
+
+        self.down = stack(entries=1)
+        self.up = stack(entries=2)
+        self.shrink = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths)
+        )
+        self.grow = nn.ModuleList(nn.Linear(coarse, fine) for fine, coarse in pairwise(widths))
+        self.middle = nn.ModuleList(
+            _Block(widths[-1], widths[-1], embedding, head=width, dropout=dropout)
+            for width in (head, None)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch channels h w"], embedding: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch channels h w"]:
+        """Apply the network.
+
+        Args:
+            x: images; fastest in the memory format ``torch.channels_last``.
+            embedding: the embedded times.
+
+        Raises:
+            ValueError: if a side of the images cannot be halved once a level.
+        """
+        if x.shape[-2] % self.factor or x.shape[-1] % self.factor:
+            raise ValueError(
+                f"This U-Net takes images with sides divisible by {self.factor}; got "
+                f"{tuple(x.shape[-2:])}."
+            )
+        skips = []
+        for number, block in enumerate(self.down):
+            level, first = divmod(number, self.blocks)
+            x = self.shrink[level - 1](x) if level and not first else x
+            x = block(x, embedding)
+            skips.append(x)
+        for block in self.middle:
+            x = block(x, embedding)
+        for number in reversed(range(len(self.up))):
+            level, last = divmod(number, self.blocks)
+            x = self.up[number](torch.cat([x, skips.pop()], 1), embedding)
+            x = _repeated(_first(self.grow[level - 1](_last(x)))) if level and not last else x
+        return x
+
+
+@final
+class _Block(nn.Module):
+    """A residual block, followed by attention unless ``head`` is None."""
+
+    def __init__(
+        self, inner: int, outer: int, embedding: int, *, head: int | None, dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(inner)
+        self.first = nn.Conv2d(inner, outer, 3, padding=1)
+        self.modulated = ModulatedNorm(outer, embedding)
+        self.dropout = nn.Dropout(dropout)
+        self.second = zeroed(nn.Conv2d(outer, outer, 3, padding=1))
+        self.shortcut = nn.Identity() if inner == outer else nn.Linear(inner, outer)
+        self.attention = nn.Identity() if head is None else _Attention(outer, head)
+
+    def forward(
+        self, x: Float[Tensor, "batch inner h w"], embedding: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch outer h w"]:
+        h = self.first(_first(F.silu(self.norm(_last(x)))))
+        h = self.dropout(F.silu(self.modulated(_last(h), embedding)))
+        out: Tensor = self.attention(_first(self.shortcut(_last(x))) + self.second(_first(h)))
+        return out
+
+
+@final
+class _Attention(nn.Module):
+    """Residual softmax attention between the cells of an image."""
+
+    def __init__(self, channels: int, head: int) -> None:
+        super().__init__()
+        self.heads, rest = divmod(channels, head)
+        if rest:
+            raise ValueError(
+                f"Attention heads of width {head} do not divide {channels} channels; choose "
+                "another width, or other channels."
+            )
+        self.norm = nn.LayerNorm(channels)
+        self.to_qkv = nn.Linear(channels, 3 * channels)
+        self.to_out = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c h w"]:
+        cells = _last(x).flatten(1, 2)
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.to_qkv(self.norm(cells)).chunk(3, -1)
+        )
+        read = _attended(q, k, v).transpose(1, 2).flatten(2)
+        return x + _first(self.to_out(read).unflatten(1, x.shape[-2:]))
+
+
+def _attended(
+    q: Float[Tensor, "batch heads cells head"],
+    k: Float[Tensor, "batch heads cells head"],
+    v: Float[Tensor, "batch heads cells head"],
+) -> Float[Tensor, "batch heads cells head"]:
+    """Softmax attention; on a CPU in single precision, where PyTorch's bfloat16 kernel is slow."""
+    if q.device.type != "cpu" or q.dtype not in (torch.bfloat16, torch.float16):
+        return F.scaled_dot_product_attention(q, k, v)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+
+
+def _last(x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch h w c"]:
+    return x.permute(0, 2, 3, 1)
+
+
+def _first(x: Float[Tensor, "batch h w c"]) -> Float[Tensor, "batch c h w"]:
+    return x.permute(0, 3, 1, 2)
+
+
+def _repeated(x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c h2 w2"]:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
