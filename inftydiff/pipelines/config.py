@@ -1,0 +1,168 @@
+r"""What an ∞-Diff model is made from, as a value that JSON keeps.
+
+Every length is in units of the pictures' longest side, never in pixels: the mollifier's width and
+the network's footprints stay what they are when the grid is refined. The noise's intensity is the
+root of a cell's volume where it shall be one unit a cell, 1/64 for a grid of 64².
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal, final, get_args
+
+from inftydiff._typing import positive, whole
+from inftydiff.models import MultiscaleConfig, faces_64
+from inftydiff.operators import Box, gaussian_mollifier
+from inftydiff.pipelines.records import from_record, to_record
+from inftydiff.processes import (
+    CleanPrediction,
+    CosineSchedule,
+    DiffusionProcess,
+    LinearSchedule,
+    NoisePrediction,
+    Parameterisation,
+    SignalPrediction,
+    VelocityPrediction,
+    WhiteNoise,
+)
+
+__all__ = ["InftyDiffConfig", "PredictionName", "ProcessName", "ScheduleName"]
+
+VERSION = 1
+"""The version of the JSON form; it changes when a reader of the old one would be misled."""
+
+ProcessName = Literal["mollified", "white", "noise_only"]
+ScheduleName = Literal["cosine", "linear"]
+PredictionName = Literal["noise", "signal", "clean", "velocity"]
+
+SCHEDULES: dict[str, type[CosineSchedule] | type[LinearSchedule]] = {
+    "cosine": CosineSchedule,
+    "linear": LinearSchedule,
+}
+PREDICTIONS: dict[str, type[Parameterisation]] = {
+    "noise": NoisePrediction,
+    "signal": SignalPrediction,
+    "clean": CleanPrediction,
+    "velocity": VelocityPrediction,
+}
+
+
+@final
+@dataclass(frozen=True)
+class InftyDiffConfig:
+    r"""What an :class:`~inftydiff.pipelines.infty_diff.InftyDiff` is built from.
+
+    Args:
+        network: the sizes of the network.
+        process: what carries noise: "mollified" mollifies data and noise (the paper's process),
+            "white" neither, "noise_only" the noise alone.
+        schedule: the noise schedule, "cosine" or "linear".
+        mollifier_width: the standard deviation of the mollifier, in units of the longest side.
+        noise_intensity: the amplitude of the white noise behind the process, in units of value ×
+            length; 1/64 makes one unit a cell of a 64² grid.
+        predict: what the network predicts: "noise" (the paper's choice), "signal", "clean" or
+            "velocity".
+        lengths: the sides of the pictures' domain, rows first, the longest of them 1.
+        clip: bounds of the signal while sampling, or None.
+        range_floor: while sampling, take out of each estimate of the signal the frequencies that
+            the mollifier reduces to less than this fraction; None leaves it as it is. Both filters
+            are idle where data are not mollified.
+        noise_to_signal: the noise-to-signal ratio of the Wiener filter that undoes the mollifier.
+        steps: the number of sampling steps unless others are asked for.
+
+    Raises:
+        ValueError: if a name is unknown, a number out of range, or the network does not give as
+            many channels as it takes.
+
+    Example:
+        >>> config = InftyDiffConfig(predict="velocity")
+        >>> InftyDiffConfig.from_json(config.to_json()) == config
+        True
+    """
+
+    network: MultiscaleConfig = field(default_factory=faces_64)
+    process: ProcessName = "mollified"
+    schedule: ScheduleName = "cosine"
+    mollifier_width: float = 1 / 64
+    noise_intensity: float = 1 / 64
+    predict: PredictionName = "velocity"
+    lengths: tuple[float, float] = (1.0, 1.0)
+    clip: tuple[float, float] | None = (-1.0, 1.0)
+    range_floor: float | None = None
+    noise_to_signal: float = 0.05
+    steps: int = 15
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("process", ProcessName),
+            ("schedule", ScheduleName),
+            ("predict", PredictionName),
+        ):
+            if getattr(self, name) not in get_args(allowed):
+                raise ValueError(
+                    f"{name} is one of {', '.join(map(repr, get_args(allowed)))}; got "
+                    f"{getattr(self, name)!r}."
+                )
+        for name in ("mollifier_width", "noise_intensity", "noise_to_signal"):
+            positive(getattr(self, name), name)
+        whole(self.steps, "steps")
+        if len(self.lengths) != 2 or max(positive(n, "A side") for n in self.lengths) != 1.0:
+            raise ValueError(
+                f"lengths are two sides, the longest of them 1; got {self.lengths}. A picture of "
+                "48 rows and 64 columns has the sides (0.75, 1.0)."
+            )
+        if self.clip is not None and not (len(self.clip) == 2 and self.clip[0] < self.clip[1]):
+            raise ValueError(f"clip takes two bounds, the lower first; got {self.clip}.")
+        if self.network.out_channels not in (None, self.network.channels):
+            raise ValueError(
+                f"A diffusion model's network gives the channels that it takes, "
+                f"{self.network.channels}; got out_channels={self.network.out_channels}."
+            )
+        if self.range_floor is not None:
+            positive(self.range_floor, "range_floor")
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of a picture."""
+        return self.network.channels
+
+    @property
+    def domain(self) -> Box:
+        """The box that pictures are functions on."""
+        return Box(self.lengths)
+
+    def build_process(self) -> DiffusionProcess:
+        """The diffusion process."""
+        schedule, noise = SCHEDULES[self.schedule](), WhiteNoise(self.noise_intensity)
+        mollifier = gaussian_mollifier(self.mollifier_width)
+        if self.process == "white":
+            return DiffusionProcess.white(schedule, noise=noise)
+        if self.process == "noise_only":
+            return DiffusionProcess.noise_only(schedule, mollifier, noise=noise)
+        return DiffusionProcess.mollified(schedule, mollifier, noise=noise)
+
+    def build_parameterisation(self) -> Parameterisation:
+        """What the network predicts."""
+        return PREDICTIONS[self.predict]()
+
+    def to_json(self) -> str:
+        """The configuration as JSON, with the version of its form."""
+        return json.dumps({"version": VERSION, **to_record(self)}, indent=2)
+
+    @staticmethod
+    def from_json(text: str) -> "InftyDiffConfig":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: if the text is not JSON, is of another version, or has a key or a value that
+                this class does not know.
+        """
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"An InftyDiffConfig is read from JSON; {error}.") from error
+        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
+            raise ValueError(
+                f"This release reads configurations of version {VERSION}; got "
+                f"{json.loads(text).get('version') if isinstance(record, dict) else record!r}."
+            )
+        return from_record(InftyDiffConfig, record)

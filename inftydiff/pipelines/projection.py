@@ -1,0 +1,49 @@
+r"""Keeping estimates of a mollified signal within what the mollifier can give.
+
+A network's estimate of :math:`S x_0` has errors at frequencies where :math:`S` leaves nothing, and
+the Wiener filter that undoes :math:`S` amplifies them. With the multiplier :math:`G` of :math:`S`
+the projection multiplies by
+
+.. math:: \frac{G^2}{G^2 + \rho^2},
+
+close to one where :math:`G > \rho` and to zero where :math:`G < \rho`, and the noise follows from
+the state, :math:`(x_t - \alpha\,\widehat{S x_0})/\sigma`.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import positive
+from inftydiff.operators import Function, wiener_inverse
+from inftydiff.processes import Denoiser, DiffusionProcess, Prediction
+
+__all__ = ["range_projection"]
+
+
+def range_projection(
+    process: DiffusionProcess, denoiser: Denoiser, *, floor: float = 0.1
+) -> Denoiser:
+    r"""Wrap a denoiser so that its signal stays in the regularised range of :math:`S`.
+
+    Args:
+        process: the process that the denoiser belongs to; its signal operator is spectral.
+        denoiser: the denoiser to wrap.
+        floor: the amplitude :math:`\rho` of :math:`G` at which half of a frequency is kept.
+
+    Returns:
+        A denoiser of states on full grids.
+
+    Raises:
+        TypeError: if the process does not mollify its data.
+        ValueError: if the floor is not a finite number above zero.
+    """
+    inverse = wiener_inverse(process.signal, noise_to_signal=positive(floor, "floor"))
+    projection = inverse @ process.signal
+
+    def projected(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+        prediction = denoiser(x_t, t)
+        alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
+        signal = projection(prediction.signal)
+        return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), prediction.clean)
+
+    return projected

@@ -1,0 +1,142 @@
+"""Settings of a training run, and how far it has come."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, final, get_args
+
+from inftydiff._typing import positive, whole
+
+__all__ = ["Progress", "TrainConfig"]
+
+Decay = Literal["constant", "cosine", "tail"]
+Precision = Literal["auto", "float32", "bf16"]
+
+
+@final
+@dataclass(frozen=True)
+class TrainConfig:
+    r"""Settings of a training run; at least one of ``minutes`` and ``max_steps`` ends it.
+
+    Args:
+        minutes: end after so many minutes of training, counted over resumed runs; None for no
+            limit.
+        max_steps: end after so many steps, counted over resumed runs; None for no limit.
+        batch_size: pictures a step, on each process.
+        learning_rate: of AdamW, after the warm-up.
+        warmup: steps over which the learning rate rises from zero.
+        decay: of the learning rate: "constant", "cosine" to zero over the whole run, or "tail",
+            linearly to zero over its last third.
+        weight_decay: of AdamW.
+        clip_norm: gradients with a larger norm are scaled down to it.
+        ema: the decay of the weights' moving average a step; after n steps it is at most
+            (1 + n) / (10 + n), so that short runs average over what they have.
+        points: the fraction of the coordinates that a step sees.
+        precision: of the network's computations, "float32" or "bf16"; "auto" takes bf16 where the
+            machine has instructions for it. The weights stay in float32.
+        flips: mirror half of the pictures. The default faces have a side (the parting, the light),
+            so it is off.
+        seed: of the weights, the order of the pictures, the times, the coordinates and the noise.
+        checkpoint_steps: write a checkpoint every so many steps.
+        checkpoint_minutes: and whenever so many minutes have passed since the last.
+        keep: how many checkpoints to keep.
+        validate_every: steps between two estimates of the held-out loss.
+        validation_images: pictures that it is estimated on.
+
+    Raises:
+        ValueError: if a number is out of range, a name is unknown, or nothing ends the run.
+
+    Example:
+        >>> TrainConfig(max_steps=1000, decay="cosine", warmup=10).rate(0, 0.5)
+        5e-05
+    """
+
+    minutes: float | None = None
+    max_steps: int | None = None
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    decay: Decay = "constant"
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.9995
+    points: float = 0.25
+    precision: Precision = "auto"
+    flips: bool = False
+    seed: int = 0
+    checkpoint_steps: int = 2000
+    checkpoint_minutes: float = 5.0
+    keep: int = 2
+    validate_every: int = 250
+    validation_images: int = 128
+
+    def __post_init__(self) -> None:
+        if self.minutes is None and self.max_steps is None:
+            raise ValueError("Nothing ends this run: give minutes, max_steps or both.")
+        for name in ("minutes", "learning_rate", "clip_norm", "checkpoint_minutes"):
+            if getattr(self, name) is not None:
+                positive(getattr(self, name), name)
+        for name in (
+            "max_steps",
+            "batch_size",
+            "checkpoint_steps",
+            "keep",
+            "validate_every",
+            "validation_images",
+        ):
+            if getattr(self, name) is not None:
+                whole(getattr(self, name), name)
+        if self.warmup < 0 or self.seed < 0 or not 0.0 <= self.weight_decay < math.inf:
+            raise ValueError(
+                "warmup, seed and weight_decay are finite and not negative; got "
+                f"{self.warmup}, {self.seed} and {self.weight_decay}."
+            )
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"ema lies in [0, 1); got {self.ema}.")
+        if not 0.0 < self.points <= 1.0:
+            raise ValueError(f"points is a fraction in (0, 1]; got {self.points}.")
+        for name, allowed in (("decay", Decay), ("precision", Precision)):
+            if getattr(self, name) not in get_args(allowed):
+                raise ValueError(
+                    f"{name} is one of {', '.join(map(repr, get_args(allowed)))}; got "
+                    f"{getattr(self, name)!r}."
+                )
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """How much of the run is done, in [0, 1], after so many steps and seconds."""
+        by_time = 0.0 if self.minutes is None else seconds / (60.0 * self.minutes)
+        by_step = 0.0 if self.max_steps is None else step / self.max_steps
+        return min(1.0, max(by_time, by_step))
+
+    def rate(self, step: int, fraction: float) -> float:
+        """The learning rate of a step (the first is 0) when so much of the run is done."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        if self.decay == "cosine":
+            rise *= 0.5 * (1.0 + math.cos(math.pi * fraction))
+        if self.decay == "tail":
+            rise *= min(1.0, 3.0 * (1.0 - fraction))
+        return self.learning_rate * rise
+
+    def ema_decay(self, updates: int) -> float:
+        """The weight of the average after so many updates of it."""
+        return min(self.ema, (1.0 + updates) / (10.0 + updates))
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    r"""How far a run has come.
+
+    Losses are divided by the square of the network's ``scale``, which is the variance of the noise
+    where the scale is its standard deviation: predicting no noise at all then has the loss 1.
+
+    Args:
+        step: training steps done.
+        seconds: the time they took, checkpoints and held-out losses included.
+        loss: the training loss, averaged over about the last hundred steps; None before the first.
+        held_out: the averaged weights' loss on held-out pictures, or None if there are none.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    loss: float | None = None
+    held_out: float | None = None

@@ -1,0 +1,162 @@
+"""A checkpoint is there whole or not at all; a file that is not what it should be is refused."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from training_runs import held_out, run, same
+
+from inftydiff.training import checkpoint, held_out_loss, latest, load_pipeline, read_progress
+
+
+class PowerCut(BaseException):
+    """The machine stops."""
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("moment", ["save_file", "replace"])
+@pytest.mark.parametrize("cleaned", [True, False])
+def test_a_crash_while_writing_leaves_the_older_checkpoint(tmp_path, monkeypatch, moment, cleaned):
+    folder = tmp_path / "run"
+    three = run(folder, max_steps=3)
+    intact = {f: f.read_bytes() for f in folder.rglob("step-*/*")}
+
+    def cut(*args):
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        if moment == "save_file":
+            write = checkpoint.save_file
+
+            def half(tensors, path):
+                write(tensors, path)
+                path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+                raise PowerCut
+
+            patch.setattr(checkpoint, "save_file", half)
+        else:
+            patch.setattr(os, "replace", cut)
+        if not cleaned:  # what a machine that stops leaves behind
+            patch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
+        with pytest.raises(PowerCut):
+            run(folder, resume=True)
+
+    partial = [path for path in folder.iterdir() if ".tmp-" in path.name]
+    assert len(partial) == (0 if cleaned else 1)
+    assert latest(folder).name == "step-00000003"
+    assert all(f.read_bytes() == content for f, content in intact.items())
+    assert same(load_pipeline(folder), three)
+    resumed = run(folder, resume=True)
+    assert same(resumed, run(tmp_path / "straight"))
+    assert names(folder) == ["log.jsonl", "step-00000003", "step-00000006"]
+
+
+def test_the_newest_are_kept(tmp_path):
+    run(tmp_path, checkpoint_steps=1, keep=3)
+    assert names(tmp_path) == ["log.jsonl", "step-00000004", "step-00000005", "step-00000006"]
+
+
+def test_checkpoints_come_by_the_clock_too(tmp_path):
+    run(tmp_path, checkpoint_minutes=1e-9)
+    assert len(checkpoint.steps_in(tmp_path)) == 6
+
+
+def test_nothing_is_pickled(tmp_path):
+    run(tmp_path, max_steps=1)
+    files = names(latest(tmp_path))
+    assert files == ["config.json", "model.safetensors", "training.safetensors"]
+    for name in files[1:]:
+        header = (latest(tmp_path) / name).read_bytes()
+        length = int.from_bytes(header[:8], "little")
+        assert json.loads(header[8 : 8 + length])
+
+
+def test_a_run_folder_and_a_checkpoint_are_read_alike(tmp_path):
+    run(tmp_path, max_steps=2, checkpoint_steps=1)
+    assert latest(tmp_path) == tmp_path / "step-00000002"
+    assert same(load_pipeline(tmp_path), load_pipeline(tmp_path / "step-00000002"))
+    assert read_progress(tmp_path / "step-00000001").step == 1
+
+
+def test_progress_tells_the_losses(tmp_path):
+    pipeline = run(tmp_path)
+    done = read_progress(tmp_path)
+    assert done.seconds > 0.0
+    assert done.loss is not None
+    assert done.held_out == pytest.approx(held_out_loss(pipeline, held_out()), rel=1e-6)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [6]
+    assert log[-1]["held_out"] == done.held_out
+
+
+def damage(file, how):
+    if how == "missing":
+        file.unlink()
+    elif how == "cut":
+        file.write_bytes(file.read_bytes()[:100])
+    elif how == "empty":
+        file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "empty"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "training.safetensors"])
+def test_a_damaged_file_is_named(tmp_path, name, how):
+    run(tmp_path, max_steps=1)
+    damage(tmp_path / "step-00000001" / name, how)
+    with pytest.raises(ValueError, match=name):
+        run(tmp_path, resume=True)
+    if name == "training.safetensors":
+        load_pipeline(tmp_path)
+    else:
+        with pytest.raises(ValueError, match=name):
+            load_pipeline(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 99}, "version is 99"),
+        ({"training": {"lerning_rate": 1}}, "'lerning_rate'; the nearest is 'learning_rate'"),
+        ({"pipeline": {"version": 1, "proces": "white"}}, "'proces'; the nearest is 'process'"),
+        ({"progress": 3}, "read from a mapping"),
+    ],
+)
+def test_settings_that_are_not_known_are_refused(tmp_path, change, message):
+    run(tmp_path, max_steps=1)
+    file = tmp_path / "step-00000001" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ValueError, match=message):
+        load_pipeline(tmp_path)
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    run(tmp_path, max_steps=1)
+    file = tmp_path / "step-00000001" / "config.json"
+    record = json.loads(file.read_text())
+    record["pipeline"]["network"]["width"] = 12
+    file.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="does not hold the weights of this model"):
+        load_pipeline(tmp_path)
+
+
+def test_a_folder_without_checkpoints_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="does not exist"):
+        load_pipeline(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        load_pipeline(tmp_path)
+    run(tmp_path / "inner", max_steps=1)
+    with pytest.raises(ValueError, match="There is one in .*inner"):
+        load_pipeline(tmp_path)
+
+
+def test_weights_are_float32_and_on_the_disk_once(tmp_path):
+    pipeline = run(tmp_path, max_steps=1)
+    size = (tmp_path / "step-00000001" / "model.safetensors").stat().st_size
+    weights = sum(w.numel() for w in pipeline.parameters())
+    assert 4 * weights <= size < 4 * weights + 200 * len(list(pipeline.parameters()))
+    assert all(w.dtype == torch.float32 for w in pipeline.parameters())
