@@ -1,0 +1,69 @@
+"""Samples by seed: seed k is the same picture, whichever others are drawn with it."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from inftydiff import DDIM, Function, Grid
+from inftydiff._typing import check_finite
+from inftydiff.pipelines import InftyDiff
+from inftydiff.processes import StepRule
+from inftydiff.training.bar import seconds_between_updates
+
+__all__ = ["draw"]
+
+POINTS = 1 << 18
+"""How many points are sampled at a time."""
+
+
+def draw(
+    pipeline: InftyDiff,
+    on: Grid,
+    seeds: Sequence[int],
+    *,
+    rule: StepRule,
+    times: Float[Tensor, "times"],
+    title: str,
+) -> Float[Tensor, "n c h w"]:
+    """Sample one picture a seed, with a progress bar.
+
+    Deterministic rules take several seeds at a time; others draw noise at each step and take one.
+
+    Args:
+        pipeline: the model.
+        on: the grid.
+        seeds: one a picture.
+        rule: the step rule.
+        times: decreasing times.
+        title: what the progress bar is called.
+    """
+    together = max(1, POINTS // on.size) if rule == DDIM() else 1
+    pictures = []
+    with tqdm(
+        total=(len(times) - 1) * len(seeds),
+        desc=title,
+        unit="step",
+        leave=False,
+        mininterval=seconds_between_updates(),
+    ) as bar:
+        for begin in range(0, len(seeds), together):
+            part = seeds[begin : begin + together]
+            generators = [torch.Generator().manual_seed(seed) for seed in part]
+            starts = [pipeline.start(on=on, batch=1, generator=g).values for g in generators]
+            states = pipeline.trajectory(
+                on=on,
+                batch=len(part),
+                generator=generators[0],
+                rule=rule,
+                times=times,
+                start=Function(on, torch.cat(starts)),
+            )
+            for state in states:
+                x = state.x
+                bar.update(len(part) if state.prediction is not None else 0)
+            with torch.no_grad():
+                pictures.append(pipeline.deconvolve(x).to_image().cpu())
+    return check_finite(torch.cat(pictures), "Samples")

@@ -1,0 +1,45 @@
+"""Output folders: nothing of the user's is overwritten unasked, and errors come before the work."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["require_free", "require_writable"]
+
+
+def require_free(folder: Path, own: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse an output folder that has content, without touching it.
+
+    Args:
+        folder: the folder.
+        own: the names that will be written there.
+        overwrite: allow content; what has one of the names will be replaced.
+
+    Raises:
+        ValueError: if the folder is a file, or has content and it may not be overwritten.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a folder is to be written there.")
+    entries = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if entries and not overwrite:
+        shown = ", ".join(entries[:3]) + (", …" if len(entries) > 3 else "")
+        raise ValueError(
+            f"{folder} is not empty ({shown}). Choose another --out, or pass --overwrite to "
+            f"replace {', '.join(own)} there; other files stay."
+        )
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, or cannot be made, without making it.
+
+    Raises:
+        ValueError: if so.
+    """
+    nearest = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written to: {nearest}: {error.strerror}. Choose another --out."
+        ) from error

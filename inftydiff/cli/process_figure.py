@@ -1,0 +1,101 @@
+r"""The figure of the forward and the reverse process, white beside mollified.
+
+Above, one face and one draw of white noise: :math:`\alpha x_0 + \sigma\xi` and
+:math:`\alpha T x_0 + \sigma T\xi`. Below, a sampling run of a trained model: its states, and its
+estimates of :math:`x_0`.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff import DiffusionProcess, Function, WhiteNoise, steps
+from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.pipelines import InftyDiff
+
+__all__ = ["save_process_figure"]
+
+STAGES = 5
+NAMES = {
+    "mollified": ("mollified", "α T x₀ + σ T ξ"),
+    "noise_only": ("mollified noise", "α x₀ + σ T ξ"),
+    "white": ("white", "α x₀ + σ ξ"),
+}
+
+
+def save_process_figure(
+    path: Path, pipeline: InftyDiff, face: Float[Tensor, "c h w"], *, seed: int
+) -> None:
+    """Write the figure.
+
+    Args:
+        path: the file.
+        pipeline: a trained model.
+        face: a picture in [-1, 1].
+        seed: of the noise.
+    """
+    config = pipeline.config
+    x0 = Function.from_image(face.unsqueeze(0), config.domain)
+    white = DiffusionProcess.white(
+        pipeline.process.schedule, noise=WhiteNoise(config.noise_intensity)
+    )
+    processes = {NAMES["white"]: white}
+    processes[NAMES[config.process]] = pipeline.process
+    forward = Panel(
+        "Forward: a held-out face and one draw of noise, from t = 0 to t = 1",
+        [f"t = {stage / STAGES:.1f}" for stage in range(STAGES + 1)],
+        [f"{name}\n{formula}" for name, formula in processes],
+        [_forward(process, x0, seed) for process in processes.values()],
+    )
+    states, estimates, times = _reverse(pipeline, x0, seed)
+    reverse = Panel(
+        "Reverse: a sample of the trained model, from t = 1 to t = 0",
+        [f"t = {t:.1f}" for t in times],
+        ["state\nx(t)", "estimate\nof x₀"],
+        [states, estimates],
+    )
+    save_figure(
+        path,
+        [forward, reverse],
+        heading="The diffusion of a function",
+        caption=f"T smooths by a Gaussian of standard deviation {config.mollifier_width:.4g} of "
+        "the side. Estimates have T undone by a Wiener filter; values beyond [−1, 1] are cut.",
+        side=192,
+    )
+
+
+def _forward(process: DiffusionProcess, x0: Function, seed: int) -> list[Tensor]:
+    """The states of one face under one draw of noise."""
+    pictures = []
+    for stage in range(STAGES + 1):
+        t = torch.tensor([stage / STAGES], dtype=torch.float64)
+        noise = process.draw_noise(
+            x0.on, batch=1, channels=x0.channels, generator=torch.Generator().manual_seed(seed)
+        )
+        x_t = process.signal(x0) * process.schedule.alpha(t) + noise * process.schedule.sigma(t)
+        pictures.append(x_t.to_image()[0])
+    return pictures
+
+
+def _reverse(
+    pipeline: InftyDiff, like: Function, seed: int
+) -> tuple[list[Tensor], list[Tensor], list[float]]:
+    """States of a sampling run, the estimates of the clean picture at them, and their times."""
+    times = steps(STAGES * max(1, round(pipeline.config.steps / STAGES)))
+    states, estimates, shown = [], [], []
+    run = pipeline.trajectory(
+        on=like.on,  # type: ignore[arg-type]
+        batch=1,
+        generator=torch.Generator().manual_seed(seed),
+        times=times,
+    )
+    for number, state in enumerate(run):
+        if number % (len(times) // STAGES) == 0:
+            signal = state.x if state.prediction is None else state.prediction.signal
+            states.append(state.x.to_image()[0].cpu())
+            with torch.no_grad():
+                estimates.append(pipeline.deconvolve(signal).to_image()[0].cpu())
+            shown.append(state.t)
+    return states, estimates, shown

@@ -1,0 +1,112 @@
+"""``inftydiff sample``: pictures from a checkpoint, at any size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff import DDIM, DDPM, steps
+from inftydiff._typing import whole
+from inftydiff.cli.command import Command
+from inftydiff.cli.drawing import draw
+from inftydiff.cli.figures import Panel, save_figure, save_pictures
+from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.processes import StepRule
+from inftydiff.training import load_pipeline
+
+__all__ = ["Sample"]
+
+ACROSS = 8
+"""How many pictures stand side by side on a sheet."""
+
+
+@final
+@dataclass(frozen=True)
+class Sample(Command):
+    """Draw pictures from a trained model, at any size; a seed is one picture, whatever the size.
+
+    Args:
+        checkpoint: a run folder, of which the newest checkpoint is taken, or one checkpoint.
+        size: pixels along the longest side, or rows and columns.
+        count: how many pictures; they have the seeds SEED, SEED + 1, …
+        seed: the seed of the first picture.
+        steps: calls of the network; by default what the model was saved with.
+        rule: "ddim" or "ddpm" (ancestral sampling).
+        eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
+        out: a folder for sheet.png and 0000.png, 0001.png, …; or a file that ends with .npy, for
+            one float32 array of shape (count, channels, rows, columns), about [-1, 1].
+        overwrite: replace what is there.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    size: tuple[int] | tuple[int, int] = (64,)
+    count: int = 8
+    seed: int = 0
+    steps: int | None = None
+    rule: Literal["ddim", "ddpm"] = "ddim"
+    eta: float = 0.0
+    out: Path = Path("samples")
+    overwrite: bool = False
+
+    def run(self, words: Sequence[str]) -> None:
+        whole(self.count, "--count")
+        if self.seed < 0:
+            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        if self.rule == "ddpm" and self.eta != 0.0:
+            raise ValueError("--eta belongs to --rule ddim.")
+        rule: StepRule = DDIM(self.eta) if self.rule == "ddim" else DDPM()
+        times = None if self.steps is None else steps(self.steps)
+        pipeline = load_pipeline(self.checkpoint)
+        size = self.size[0] if len(self.size) == 1 else self.size
+        on = pipeline.grid(size)
+        array = self.out.suffix == ".npy"
+        if array and self.out.exists() and not self.overwrite:
+            raise ValueError(f"{self.out} exists. Choose another --out, or pass --overwrite.")
+        if not array:
+            require_free(self.out, ["sheet.png", "0000.png, …"], overwrite=self.overwrite)
+        if not array and pipeline.config.channels not in (1, 3):
+            raise ValueError(
+                f"This model has {pipeline.config.channels} channels, and picture files show 1 or "
+                "3. Give --out a name that ends with .npy."
+            )
+        require_writable(self.out.parent if array else self.out)
+        seeds = range(self.seed, self.seed + self.count)
+        pictures = draw(
+            pipeline,
+            on,
+            seeds,
+            rule=rule,
+            times=steps(pipeline.config.steps) if times is None else times,
+            title="Sampling",
+        )
+        (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
+        if array:
+            np.save(self.out, pictures.float().numpy())
+        else:
+            save_pictures(self.out, pictures)
+            self.save_sheet(pictures)
+        print(f"{self.count} pictures of {on.shape[0]} × {on.shape[1]} in {self.out}")
+
+    def save_sheet(self, pictures: Float[Tensor, "n c h w"]) -> None:
+        """Write all pictures on one sheet."""
+        columns = min(ACROSS, len(pictures))
+        rows, width = pictures.shape[-2:]
+        panel = Panel(
+            f"{rows} × {width} pixels",
+            [f"+{column}" for column in range(columns)],
+            [f"seed {self.seed + first}" for first in range(0, len(pictures), columns)],
+            [list(row) for row in pictures.split(columns)],
+        )
+        rule = "DDPM" if self.rule == "ddpm" else f"DDIM, η = {self.eta:g}"
+        save_figure(
+            self.out / "sheet.png",
+            [panel],
+            heading=f"Samples from {self.checkpoint}",
+            caption=f"{rule}. The seed of a picture is its row's plus its column's.",
+            side=max(128, rows, width),
+        )

@@ -1,0 +1,124 @@
+"""What a user gets wrong ends in one line on stderr and status 2, with nothing written."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from training_runs import pictures
+
+from inftydiff.cli import main
+
+
+def bad(words, match, capsys):
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("inftydiff: ")
+    assert match in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ("--minutes 0", "--minutes must be a finite number above 0; got 0.0"),
+        ("--minutes -3", "--minutes must be"),
+        ("--minutes nan", "--minutes must be"),
+        ("--style toon-hed", "The nearest are toon-head"),
+        ("--images 0", "must be a whole number"),
+        ("--images 2000000", "Ask for fewer"),
+        ("--resolution 0", "resolution must be"),
+        ("--rows 0", "--rows must be"),
+        ("--sizes", "at least one size"),
+        ("--sizes 32 0", "--sizes must be"),
+        ("--steps 0", "steps must be"),
+        ("--batch-size 0", "batch_size must be"),
+        ("--batch-size 100 --images 50", "at most --images; got 100 and 50"),
+        ("--seed -1", "seed"),
+    ],
+)
+def test_demo(tmp_path, capsys, monkeypatch, words, match):
+    monkeypatch.chdir(tmp_path)
+    bad(["demo", *words.split()], match, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    bad(["demo", "--out", str(tmp_path / "file")], "is a file", capsys)
+    bad(["demo", "--out", str(tmp_path / "file" / "demo")], "cannot be written to", capsys)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ("nowhere", "neither 'faces', nor a folder"),
+        ("empty.npy", "cannot be read as one array"),
+        ("faces --style xx", "No style is called"),
+        ("faces --resolution 8 9", "Faces are square"),
+        ("faces --minutes None", "Nothing ends this run"),
+        ("faces --resume", "does not exist"),
+        ("faces --held-out 0", "must be a whole number"),
+        ("good.npy --held-out 14", "1 to 13 can be held out"),
+        ("good.npy --network.channels 4 --held-out 4", "pictures of shape (4, h, w)"),
+        ("good.npy --batch-size 99 --held-out 4", "A step takes 99"),
+        ("good.npy --mollifier-width -1", "mollifier_width must be"),
+    ],
+)
+def test_train(tmp_path, capsys, monkeypatch, words, match):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    np.save(tmp_path / "good.npy", pictures().pixels.numpy())
+    bad(["train", *words.split()], match, capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.npy", "good.npy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ("nowhere", "does not exist"),
+        (".", "holds no checkpoint"),
+        (". --count 0", "--count must be"),
+        (". --seed -1", "--seed is not negative"),
+        (". --eta 2", "lies in [0, 1]"),
+        (". --rule ddpm --eta 0.5", "--eta belongs to --rule ddim"),
+        (". --steps 0", "number of steps must be"),
+    ],
+)
+def test_sample(tmp_path, capsys, monkeypatch, words, match):
+    monkeypatch.chdir(tmp_path)
+    bad(["sample", *words.split()], match, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["demo --minuts 3", "dmo", "train", "sample --size x y z"])
+def test_what_cannot_be_parsed(tmp_path, capsys, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(words.split())
+    assert stop.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_debug_raises():
+    with pytest.raises(ValueError, match="--minutes"):
+        main(["demo", "--minutes", "0", "--debug"])
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["demo", "--help"], ["train", "--help"]])
+def test_help(capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 0
+    assert "inftydiff" in capsys.readouterr().out
+
+
+def test_the_command_line_imports_little():
+    code = "import sys, inftydiff.cli; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "inftydiff.cli.main" in modules
+    assert not {"accelerate", "matplotlib", "tyro", "PIL"} & set(modules)
