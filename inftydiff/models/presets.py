@@ -8,9 +8,8 @@ __all__ = ["faces_64", "tiny"]
 def faces_64(channels: int = 3) -> MultiscaleConfig:
     """Two million parameters for pictures with the detail of a 64² grid, such as vector faces.
 
-    One local block before the grid and one after it: in runs of some hundred steps a second pair
-    costs a third more time and gains nothing. The scale is that of noise mollified at one cell
-    of that grid.
+    One local block before the grid and one after it, where the paper has three: short runs on a
+    CPU get more steps for it. The scale is that of noise mollified at one cell of that grid.
 
     Example:
         >>> faces_64().level_sizes

@@ -6,7 +6,7 @@ with zeros outside the lattice. Its gradients are the convolution with the mirro
 correlation :math:`\sum_c g(c) ⊙ v(c - n)`.
 
 On a CPU oneDNN's own code for the correlation of depthwise kernels takes at most three columns;
-its general code is about ten times slower than the convolution itself. Wider kernels are therefore
+its general code is several times slower than the convolution itself. Wider kernels are therefore
 taken in strips of three columns. In a lattice whose rows begin and end in zeros (a *pitched*
 lattice) shifting the columns is shifting the memory, and a strip costs no copy.
 """
