@@ -5,9 +5,11 @@ from torch import Generator, Tensor, float64, rand, randn, stack, tensor
 from torch import randperm as permutation
 
 from inftydiff.operators import Box, Discretisation, Function, Grid, Scattered, Subset
+from inftydiff.operators.domain import BOUNDARIES
 
 __all__ = [
     "KINDS",
+    "boundaries",
     "discretisation",
     "function",
     "grid",
@@ -28,6 +30,9 @@ kinds = st.sampled_from(KINDS)
 seeds = st.integers(0, 2**31)
 shapes = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 
+boundaries = st.tuples(*[st.sampled_from(BOUNDARIES)] * 3)
+"""A boundary for each of three axes; a grid of fewer takes the first."""
+
 
 def values(seed: int, *shape: int) -> Tensor:
     """Independent standard normal numbers in float64."""
@@ -39,9 +44,11 @@ def function(on: Discretisation, seed: int, *batch: int, channels: int = 2) -> F
     return Function(on, values(seed, *batch, on.size, channels))
 
 
-def grid(*shape: int) -> Grid:
-    """A grid on a box whose sides all differ."""
-    return Grid(shape, Box(LENGTHS[: len(shape)]))
+def grid(*shape: int, boundary: str | tuple[str, ...] = "reflecting") -> Grid:
+    """A grid on a box whose sides all differ, with one boundary or the first of several."""
+    if not isinstance(boundary, str):
+        boundary = boundary[: len(shape)]
+    return Grid(shape, Box(LENGTHS[: len(shape)], boundary))
 
 
 def subset(parent: Grid, size: int, seed: int, batch: int | None = None) -> Subset:

@@ -5,6 +5,7 @@ import torch
 from functions import KINDS, discretisation, grid
 
 from inftydiff.operators import Box, Grid, Scattered, Subset
+from inftydiff.operators.domain import Point
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -17,6 +18,17 @@ def test_made_twice(kind):
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_other_points(kind):
     assert discretisation(kind, grid(3, 4), 0) != discretisation(kind, grid(3, 4), 1)
+
+
+def test_one_boundary_for_all_axes_is_that_boundary_for_each():
+    one, each = Box((1.0, 2.0), "periodic"), Box((1.0, 2.0), ("periodic",) * 2)
+    assert one == each
+    assert hash(one) == hash(each)
+    assert one != Box((1.0, 2.0))
+    assert one != Box((1.0, 2.0), ("periodic", "absorbing"))
+    assert Grid((3, 2), one) == Grid((3, 2), each)
+    assert Box((1.0,)) != Point()
+    assert Point() == Point()
 
 
 def test_what_else_distinguishes():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from inftydiff.operators import Box, Grid, Scattered, Subset
+from inftydiff.operators.domain import Point
 
 GRID, POINTS = Grid((2, 3)), torch.tensor([[0.1, 0.2], [0.3, 0.4]])
 
@@ -29,11 +30,12 @@ def test_a_box_without_sides():
 
 
 def test_boundaries_of_a_box():
-    with pytest.raises(ValueError, match="Unknown boundary 'open'; choose from 'reflecting'"):
+    with pytest.raises(ValueError, match="Unknown boundary 'open'; choose from 'reflecting', 'per"):
         Box((1.0,), "open")
     with pytest.raises(ValueError, match="got 3 boundaries for 2 axes"):
         Box((1.0, 1.0), ("reflecting",) * 3)
-    assert Box((1.0, 1.0), ("reflecting",) * 2).boundaries == Box((1.0, 1.0)).boundaries
+    with pytest.raises(ValueError, match="Unknown boundary 'mixed'"):
+        Box((1.0, 1.0), ("periodic", "mixed"))
 
 
 @pytest.mark.parametrize("cells", [0, -3, 2.5])
@@ -45,11 +47,20 @@ def test_cells_of_a_grid(cells):
 def test_axes_of_a_grid():
     with pytest.raises(ValueError, match="at least one axis; got none"):
         Grid(())
-    with pytest.raises(ValueError, match="got 1 numbers for a box of 2 axes"):
+    with pytest.raises(ValueError, match="got 1 numbers for a domain of 2 axes"):
         Grid((4,), Box((1.0, 1.0)))
 
 
-@pytest.mark.parametrize("shape", [(0, 2), (2,), (1, 1, 1, 2)])
+def test_other_grids_on_a_point():
+    with pytest.raises(ValueError, match="got 1 numbers for a domain of 0 axes"):
+        Grid((1,), Point())
+    with pytest.raises(ValueError, match="got 0 numbers for a domain of 2 axes"):
+        Grid((), Box((1.0, 1.0)))
+    with pytest.raises(ValueError, match="have 2 coordinates; the domain has 0 axes"):
+        Scattered(POINTS, domain=Point())
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (0, 0), (2,), (1, 1, 1, 2)])
 def test_shapes_of_scattered_points(shape):
     with pytest.raises(ValueError, match=r"\(points, dim\) or \(batch, points, dim\)"):
         Scattered(torch.zeros(shape))
@@ -69,7 +80,7 @@ def test_scattered_points_outside_the_box(outside):
 
 
 def test_scattered_points_of_another_dimension():
-    with pytest.raises(ValueError, match="have 2 coordinates; the box has 1 axes"):
+    with pytest.raises(ValueError, match="have 2 coordinates; the domain has 1 axes"):
         Scattered(POINTS, domain=Box((1.0,)))
 
 

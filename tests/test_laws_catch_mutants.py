@@ -1,22 +1,27 @@
-"""Each law of operators, models and parameterisations catches an object that breaks it."""
+"""Each law of operators, models, denoisers and parameterisations catches what breaks it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 import torch
-from mutants import assert_caught, assert_every_law_has_one, cases
+from mutants import Given, assert_caught, assert_every_law_has_one, cases
 
 from inftydiff import (
+    CosineSchedule,
+    DiffusionProcess,
     Function,
+    GaussianMeasure,
     Grid,
     LinearOperator,
     NoisePrediction,
     Prediction,
     RandomField,
+    WhiteNoise,
     gaussian_mollifier,
 )
 from inftydiff.processes import Parameterisation
+from inftydiff.testing import GaussianDenoiser
 
 T = gaussian_mollifier(0.15)
 
@@ -64,6 +69,19 @@ def noisy(f: Function) -> torch.Tensor:
     return f.values + 0.0 * torch.rand(())
 
 
+def with_nodes_for_centres(f: Function) -> torch.Tensor:
+    """Multiply by x₁, but on a grid take its nodes from 0 to 1 for the cell centres."""
+    if not isinstance(f.on, Grid):
+        return f.values * f.on.points[..., :1].to(f.values)
+    nodes = torch.linspace(0, 1, f.on.shape[0]).repeat_interleave(f.on.size // f.on.shape[0])
+    return f.values * nodes.unsqueeze(-1).to(f.values)
+
+
+def about_the_mean_of_the_list(f: Function) -> torch.Tensor:
+    """Subtract the mean over the points, whatever they weigh."""
+    return f.values - f.values.mean(-2, keepdim=True)
+
+
 OPERATORS = {
     "additivity": [
         Operator(lambda f: f.values + 1.0),
@@ -86,12 +104,14 @@ OPERATORS = {
     "no_global_randomness": [Operator(noisy), Operator(lambda f: torch.rand_like(f.values))],
     "batch_independence": [
         Operator(lambda f: f.values - f.values.mean(0)),
-        Operator(lambda f: f.values / f.values.std()),
+        Operator(lambda f: f.values / f.values.square().mean().sqrt()),
     ],
     "dtype_and_device": [
         Operator(lambda f: f.values.double()),
         Operator(lambda f: f.values.float() * 1.0),
     ],
+    "points_decide": [Operator(shift), Operator(with_nodes_for_centres)],
+    "zero_weights_are_absent": [Operator(about_the_mean_of_the_list)],
     "random_fields": [
         Operator(lambda f: T(f).values, on_field=lambda x: T(T(x))),
         Operator(lambda f: T(f).values, on_field=lambda x: x(Grid((4, 4)))),
@@ -127,9 +147,8 @@ MODELS = {
         model(lambda values, t: values.double()),
         model(lambda values, t: values[:1]),
         model(lambda values, t: values / 0.0),
-        lambda x, t: Function(Grid((8, 32)), x.values),
+        lambda x, t: Function(Grid((x.on.size,)), x.values),
         lambda x, t: x.values,
-        lambda x, t: Prediction(x, x, Function(x.on, x.values.double())),
     ],
     "reproducible": [model(with_dropout)],
     "no_mutation": [
@@ -144,6 +163,73 @@ MODELS = {
     ],
     "point_permutation": [model(with_places)],
     "discretisation_convergence": [model(with_sums)],
+}
+
+
+PROCESS = DiffusionProcess.mollified(CosineSchedule(), gaussian_mollifier(0.1), noise=WhiteNoise())
+EXACT = GaussianDenoiser(PROCESS, GaussianMeasure(None, gaussian_mollifier(0.2), WhiteNoise()))
+SCHEDULE = PROCESS.schedule
+
+
+def denoiser(change: Callable[[Prediction, Function, torch.Tensor], object]) -> Given:
+    """The exact denoiser, its answers changed; the laws are told the process."""
+    wrong = lambda x_t, t: change(EXACT(x_t, t), x_t, t)  # noqa: E731
+    return Given(wrong, {"process": PROCESS, "dtype": torch.float64})
+
+
+def unknown(change: Callable[[Prediction, Function, torch.Tensor], object]) -> Given:
+    """The same, but the laws are not told the process."""
+    return Given(denoiser(change).subject, {"dtype": torch.float64})
+
+
+def rederived(signal: Function, x_t: Function, t: torch.Tensor) -> Prediction:
+    return Prediction(signal, (x_t - signal * SCHEDULE.alpha(t)) * (1.0 / SCHEDULE.sigma(t)))
+
+
+def with_amplitudes_swapped(p: Prediction, x_t: Function, t: torch.Tensor) -> Prediction:
+    return Prediction(p.signal, (x_t - p.signal * SCHEDULE.sigma(t)) * (1.0 / SCHEDULE.alpha(t)))
+
+
+def clipped(p: Prediction, x_t: Function, t: torch.Tensor) -> Prediction:
+    """Clip the signal, and forget that the noise follows from it."""
+    return Prediction(Function(x_t.on, p.signal.values.clamp(-0.1, 0.1)), p.noise)
+
+
+def signal_of(change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Given:
+    """The exact denoiser with another signal, from which the noise follows."""
+    return denoiser(lambda p, x, t: rederived(Function(x.on, change(p.signal.values, t)), x, t))
+
+
+def in_place(p: Prediction, x_t: Function, t: torch.Tensor) -> Prediction:
+    x_t.values.clamp_(-0.5, 0.5)
+    return p
+
+
+DENOISERS = {
+    "answers_with_a_prediction": [
+        denoiser(lambda p, x, t: p.signal),
+        denoiser(lambda p, x, t: Prediction(Function(x.on, p.signal.values.float()), p.noise)),
+        denoiser(
+            lambda p, x, t: Prediction(p.signal, p.noise, Function(Grid((1,)), x.values[:, :1]))
+        ),
+        unknown(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values[:1]))),
+    ],
+    "explains_the_state": [
+        denoiser(with_amplitudes_swapped),
+        denoiser(clipped),
+        denoiser(lambda p, x, t: Prediction(p.signal, x)),
+        unknown(clipped),
+        unknown(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values.abs()))),
+    ],
+    "reproducible": [signal_of(lambda f, t: f + 0.01 * torch.rand(()))],
+    "no_mutation": [denoiser(in_place)],
+    "no_global_randomness": [signal_of(lambda f, t: f + 0.0 * torch.rand(()))],
+    "batch_independence": [
+        signal_of(lambda f, t: f - f.mean(0)),
+        signal_of(lambda f, t: f * t.mean()),
+    ],
+    "point_permutation": [signal_of(lambda f, t: with_places(f, t))],
+    "discretisation_convergence": [signal_of(lambda f, t: with_sums(f, t))],
 }
 
 
@@ -171,11 +257,43 @@ class Unexplained(Parameterisation):
         return Prediction(output, x_t)
 
 
+@dataclass(frozen=True)
+class Changed(Parameterisation):
+    """Noise prediction, the amplitudes or the noise changed on the way."""
+
+    amplitude: Callable[[torch.Tensor], torch.Tensor] = lambda a: a
+    noise: Callable[[Function], Function] = lambda f: f
+    swap: bool = False
+
+    def target(self, *, signal, noise, clean, alpha, sigma):
+        return self.noise(noise)
+
+    def read(self, output, x_t, *, alpha, sigma, signal_operator):
+        alpha, sigma = self.amplitude(alpha), self.amplitude(sigma)
+        if self.swap:
+            alpha, sigma = sigma, alpha
+        return NoisePrediction().read(
+            self.noise(output), x_t, alpha=alpha, sigma=sigma, signal_operator=signal_operator
+        )
+
+
+def in_this_place(f: Function) -> Function:
+    return Function(f.on, f.values.mul_(1.5))
+
+
 PARAMETERISATIONS = {
-    "target_reads_back": [WrongSign(), Unexplained()],
-    "reading_explains_the_state": [Unexplained()],
+    "target_reads_back": [WrongSign(), Unexplained(), Changed(swap=True)],
+    "reading_explains_the_state": [Unexplained(), Changed(swap=True)],
+    "each_sample_has_its_amplitudes": [Changed(amplitude=lambda a: a.mean().expand_as(a))],
+    "no_mutation": [Changed(noise=in_this_place)],
+    "no_global_randomness": [Changed(noise=lambda f: f * (1.0 + 0.0 * torch.rand(()).item()))],
 }
-MUTANTS = {"operator": OPERATORS, "model": MODELS, "parameterisation": PARAMETERISATIONS}
+MUTANTS = {
+    "operator": OPERATORS,
+    "model": MODELS,
+    "denoiser": DENOISERS,
+    "parameterisation": PARAMETERISATIONS,
+}
 
 
 @pytest.mark.parametrize(("name", "mutant"), cases(MUTANTS))

@@ -95,11 +95,14 @@ NOISES = {
 
 @dataclass(frozen=True)
 class Measure:
-    """A centred measure, with draws and a covariance that may be changed."""
+    """A centred measure, with draws, a mean and a covariance that may be changed."""
 
     draws: Callable = lambda measure, on, **sizes: measure.sample(on, **sizes)
     matrix: Callable = lambda measure, on: measure.covariance(on)
-    mean: None = None
+    mean: Callable = lambda on: None
+
+    def mean_on(self, on):
+        return self.mean(on)
 
     def sample(self, on, *, batch, channels, generator):
         exact = GaussianMeasure(None, T, NOISE)
@@ -107,6 +110,54 @@ class Measure:
 
     def covariance(self, on):
         return self.matrix(GaussianMeasure(None, T, NOISE), on)
+
+
+def parts_of_a_sum(measure, on, **sizes) -> Function:
+    """Draws that are normalised over the batch."""
+    drawn = measure.sample(on, **sizes)
+    return Function(on, drawn.values - drawn.values.mean(0))
+
+
+def of_another_state(measure, on, **sizes) -> Function:
+    """Draws that take their seed from somewhere else."""
+    sizes["generator"] = torch.Generator()
+    sizes["generator"].seed()
+    return measure.sample(on, **sizes)
+
+
+def with_a_look_at_the_clock(measure, on, **sizes) -> Function:
+    return measure.sample(on, **sizes) * (1.0 + 0.0 * torch.rand(()).item())
+
+
+def at_the_nodes(measure, on, **sizes) -> Function:
+    """Read at nodes from 0 to 1 where the cell centres of a grid are meant."""
+    if not isinstance(on, Grid):
+        return measure.sample(on, **sizes)
+    axes = [
+        torch.linspace(0, side, n, dtype=torch.float64)
+        for side, n in zip(on.domain.lengths, on.shape, strict=True)
+    ]
+    nodes = Scattered(torch.cartesian_prod(*axes), domain=on.domain)
+    return Function(on, measure.sample(nodes, **sizes).values)
+
+
+def in_pixels(measure, on) -> torch.Tensor:
+    """The covariance of noise blurred by two cells of the grid, whatever their size."""
+    grid = on.grid if isinstance(on, Subset) else on
+    if isinstance(grid, Scattered):
+        return measure.covariance(on)
+    blur = gaussian_mollifier(2.0 * min(grid.spacing))
+    return GaussianMeasure(None, blur, NOISE).covariance(on)
+
+
+def number_of_the_point(on) -> Function:
+    return Function(on, torch.arange(on.size, dtype=torch.float64).unsqueeze(-1))
+
+
+def mean_over_the_points(on) -> Function:
+    """A mean function less its average over the points at hand."""
+    values = on.points[..., :1].square()
+    return Function(on, values - values.mean(-2, keepdim=True))
 
 
 def blurred_cells(measure, on, **sizes) -> Function:
@@ -138,8 +189,15 @@ MEASURES = {
         Measure(matrix=lambda measure, on: 2.0 * measure.covariance(on)),
         Measure(draws=lambda measure, on, **sizes: measure.sample(on, **sizes) * 1.5),
     ],
-    "covariance_refines": [Measure(matrix=of_the_cells)],
-    "one_draw_is_one_function": [Measure(draws=blurred_cells)],
+    "batch_prefix": [Measure(draws=parts_of_a_sum)],
+    "reproducible": [Measure(draws=of_another_state)],
+    "no_global_randomness": [Measure(draws=with_a_look_at_the_clock)],
+    "mean_is_one_function": [
+        Measure(mean=number_of_the_point),
+        Measure(mean=mean_over_the_points),
+    ],
+    "covariance_refines": [Measure(matrix=of_the_cells), Measure(matrix=in_pixels)],
+    "one_draw_is_one_function": [Measure(draws=blurred_cells), Measure(draws=at_the_nodes)],
 }
 
 

@@ -18,6 +18,8 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import Amplitudes
+from inftydiff.processes.solvers import DPMSolverPP, Memory, MultistepRule
 
 T = gaussian_mollifier(0.15)
 COSINE = CosineSchedule()
@@ -43,6 +45,7 @@ SCHEDULES = {
     "starts_at_the_data": [
         Schedule(s=lambda t: COSINE.sigma(0.01 + 0.99 * t)),
         Schedule(a=lambda t: 0.9 * COSINE.alpha(t)),
+        Schedule(a=COSINE.sigma, s=COSINE.alpha),
     ],
     "signal_to_noise_falls": [
         Schedule(a=lambda t: 1.0 - 0.5 * t, s=lambda t: torch.sin(2.5 * t)),
@@ -69,11 +72,20 @@ class Process:
     def __init__(self, **changes):
         self.changes = changes
 
-    schedule, signal, noise_factor, noise = COSINE, T, T, NOISE
+    schedule, noise_factor, noise = COSINE, T, NOISE
 
     @property
     def prior(self):
         return self.changes.get("prior", MOLLIFIED.prior)
+
+    def signal_at(self, t):
+        return T
+
+    def amplitudes(self, t, on):
+        return self.changes.get("amplitudes", MOLLIFIED.amplitudes)(t, on)
+
+    def source(self, prediction, t):
+        return self.changes.get("source", MOLLIFIED.source)(prediction, t)
 
     def marginal(self, x0, t):
         return self.changes.get("marginal", MOLLIFIED.marginal)(x0, t)
@@ -113,10 +125,19 @@ def marginal_with_a_look_at_the_clock(x0, t):
     return MOLLIFIED.marginal(x0 * (1.0 + 0.0 * torch.rand(()).item()), t)
 
 
+def swapped(t, on):
+    alpha, sigma = MOLLIFIED.amplitudes(t, on)
+    return Amplitudes(sigma, alpha)
+
+
 PROCESSES = {
     "marginal_is_signal_and_noise": [
         Process(marginal=DiffusionProcess.noise_only(COSINE, T, noise=NOISE).marginal),
         Process(marginal=DiffusionProcess.mollified(COSINE, T).marginal),
+    ],
+    "amplitudes_scale_the_source": [
+        Process(amplitudes=swapped),
+        Process(source=lambda prediction, t: prediction.clean or prediction.signal),
     ],
     "chapman_kolmogorov": [
         Process(transition=transition_with_a_linear_variance),
@@ -143,6 +164,7 @@ class Rule:
     """A step rule given by what it makes of DDPM's arguments."""
 
     take: Callable
+    calls: int | None = 1
 
     def step(self, process, denoise, x_t, t, s, *, generator):
         return self.take(process, denoise, x_t, t, s, generator)
@@ -201,16 +223,114 @@ def in_place(process, denoise, x_t, t, s, generator):
     return x_t
 
 
+def stopping_short(process, denoise, x_t, t, s, generator):
+    """End at the first of a thousand times: the step to σ = 0 leaves the noise that is there."""
+    return DDIM().step(process, denoise, x_t, t, s.clamp(min=1e-3), generator=generator)
+
+
+def asking_about_a_later_time(process, denoise, x_t, t, s, generator):
+    denoise(x_t, 0.5 * (1.0 + t))
+    return ddpm(process, denoise, x_t, t, s, generator)
+
+
+def asking_in_the_end(process, denoise, x_t, t, s, generator):
+    x_s = ddpm(process, denoise, x_t, t, s, generator)
+    denoise(x_s, s)
+    return x_s
+
+
+def with_a_signal_at_the_wrong_time(process, denoise, x_t, t, s, generator):
+    """What is right if the signal operator does not depend on time."""
+    prediction = denoise(x_t, t)
+    schedule = process.schedule
+    return prediction.signal * schedule.alpha(s) + prediction.noise * schedule.sigma(s)
+
+
+@dataclass(frozen=True)
+class Multi(MultistepRule):
+    """A multistep rule of second order, given by what it makes of its memory."""
+
+    remember: Callable
+    order: int = 2
+
+    def advance(self, process, denoise, x_t, t, s, memory, *, generator):
+        memory = self.remember(memory)
+        return DPMSolverPP(self.order).advance(
+            process, denoise, x_t, t, s, memory, generator=generator
+        )
+
+
+def of_the_whole_batch(memory: Memory) -> Memory:
+    """Memory whose estimates are averaged over the batch."""
+    return tuple(
+        replace(
+            past, source=Function(past.x.on, past.source.values.mean(0).expand_as(past.x.values))
+        )
+        for past in memory
+    )
+
+
+def in_its_own_time(memory: Memory) -> Memory:
+    """Memory that takes all samples to have the time of the first."""
+    return tuple(replace(past, t=past.t[:1].expand_as(past.t)) for past in memory)
+
+
+def in_the_order_of_the_points(memory: Memory) -> Memory:
+    """Memory whose estimates move by one point, whatever a point is."""
+    return tuple(
+        replace(past, source=Function(past.x.on, past.source.values.roll(1, 1))) for past in memory
+    )
+
+
+class Forgetful:
+    """Remembers what it was given last, in itself."""
+
+    def __init__(self) -> None:
+        self.memory: Memory = ()
+
+    def __call__(self, memory: Memory) -> Memory:
+        before, self.memory = self.memory, memory
+        return before
+
+
+def forgetting_when_asked_globally(memory: Memory) -> Memory:
+    torch.rand(())
+    return memory
+
+
+def overwritten(memory: Memory) -> Memory:
+    for past in memory:
+        past.x.values.zero_()
+    return memory
+
+
 RULES = {
-    "one_call_a_step": [Rule(asking_twice)],
-    "asks_at_the_start": [Rule(asking_at_the_end)],
-    "ends_at_the_signal": [Rule(with_noise_left)],
-    "batch_prefix": [Rule(with_one_draw_for_all), Rule(of_the_mean_time)],
-    "each_sample_has_its_time": [Rule(of_the_mean_time)],
-    "one_step_on_every_grid": [Rule(with_white_noise)],
-    "reproducible": [Rule(with_global_noise)],
-    "no_mutation": [Rule(in_place)],
-    "no_global_randomness": [Rule(with_global_noise)],
+    "calls_as_it_says": [
+        Rule(asking_twice),
+        Rule(ddpm, calls=2),
+        Rule(lambda *a: asking_twice(*a[:1], lambda x, t: (a[1](x, t), a[1](x, t))[0], *a[2:]), 2),
+    ],
+    "asks_at_the_start": [
+        Rule(asking_at_the_end),
+        Rule(asking_about_a_later_time, 2),
+        Rule(asking_in_the_end, 2),
+        Rule(asking_in_the_end, None),
+    ],
+    "ends_at_the_signal": [
+        Rule(with_noise_left),
+        Rule(stopping_short),
+        Rule(with_a_signal_at_the_wrong_time),
+    ],
+    "batch_prefix": [
+        Rule(with_one_draw_for_all),
+        Rule(of_the_mean_time),
+        Multi(of_the_whole_batch),
+    ],
+    "each_sample_has_its_time": [Rule(of_the_mean_time), Multi(in_its_own_time)],
+    "one_step_on_every_grid": [Rule(with_white_noise), Multi(in_the_order_of_the_points)],
+    "reproducible": [Rule(with_global_noise), Multi(Forgetful())],
+    "no_mutation": [Rule(in_place), Multi(overwritten)],
+    "no_global_randomness": [Rule(with_global_noise), Multi(forgetting_when_asked_globally)],
 }
 
 

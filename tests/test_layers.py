@@ -38,8 +38,10 @@ BASE_LIBRARIES = {
 """What every room may import; their distributions and their modules have the same names."""
 
 HOMES = {
+    "azula": "inftydiff.processes.conversion",
     "hypothesis": "inftydiff.testing.strategies",
     "numba": "inftydiff.operators.local",
+    "torchdiffeq": "inftydiff.processes",
     "triton": "inftydiff.operators.local",
 }
 """Libraries that one room alone may import."""

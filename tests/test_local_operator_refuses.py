@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import jaxtyping
 import pytest
-from functions import scattered, subset, values
+from functions import function, grid, scattered, subset, values
 from local_operators import box_grid
 
-from inftydiff.operators import Function, Identity, LocalOperator
+from inftydiff.operators import Function, Grid, Identity, LocalOperator
+from inftydiff.operators.domain import Point
 from inftydiff.operators.local import local_operator, neighbours, reference
 from inftydiff.processes import WhiteNoise
 
@@ -36,6 +37,25 @@ def test_a_cell_of_another_dimension(cell):
         neighbours(GRID, size=3, cell=cell)
     with pytest.raises(ValueError, match=f"got {len(cell)} for 2 axes"):
         LocalOperator(values(0, 2, 3, 3), cell)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "absorbing", ("reflecting", "periodic")])
+def test_a_box_with_other_sides(boundary):
+    on = grid(4, 5, boundary=boundary)
+    some, anywhere = subset(on, 6, 0), scattered(on.domain, 6, 0)
+    for points in (on, some):
+        with pytest.raises(ValueError, match=r"box with reflecting sides.* Got Box\(.*"):
+            neighbours(points, size=3, cell=0.1)
+    operator = LocalOperator(values(0, 2, 3, 3), 0.1)
+    for points in (on, some, anywhere):
+        for A in (operator, operator.adjoint):
+            with pytest.raises(ValueError, match="box with reflecting sides"):
+                A(function(points, 0))
+
+
+def test_a_point():
+    with pytest.raises(ValueError, match=r"box with reflecting sides.* Got Point\(\)"):
+        neighbours(Grid((), Point()), size=3, cell=0.1)
 
 
 @pytest.mark.parametrize("side", [0.0, -0.1, float("nan"), float("inf")])

@@ -1,52 +1,61 @@
-"""The mollifier is convolution with a Gaussian reflected at the sides of the box."""
+r"""The mollifier is convolution with a Gaussian and its images beyond the sides of the box.
+
+Reflecting sides have equal images in two mirrors, absorbing ones images of alternating sign, and
+periodic ones copies a period apart.
+"""
 
 import functools
 
 import pytest
 import torch
-from functions import function, grid, seeds, shapes
-from hypothesis import given
+from functions import boundaries, function, grid, seeds, shapes
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from inftydiff.operators import Function, Grid, gaussian_mollifier
-from inftydiff.operators.basis import cosine_modes, eigenvalues
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.domain import BOUNDARIES
 from inftydiff.testing.dense import matrix_of
 
 
-def heat_kernel(x: torch.Tensor, y: torch.Tensor, length: float, width: float) -> torch.Tensor:
-    """The Gaussian of a standard deviation and its images in two mirrors, row x, column y."""
-    images = 2 * length * torch.arange(-5, 6, dtype=torch.float64)
-    kernel = 0.0
-    for mirrored in (y, -y):
-        z = x[:, None, None] - mirrored[None, :, None] - images
-        kernel = kernel + (-0.5 * (z / width) ** 2).exp().sum(-1)
-    return kernel / (width * (2 * torch.pi) ** 0.5)
+def gaussian(z: torch.Tensor, width: float) -> torch.Tensor:
+    return (-0.5 * (z / width) ** 2).exp().sum(-1) / (width * (2 * torch.pi) ** 0.5)
 
 
-@pytest.mark.parametrize("shape", [(24,), (17, 12), (9, 7, 11)])
-@pytest.mark.parametrize("cells", [3.0, 4.5])
-def test_a_window_of_some_cells_is_the_quadrature_of_the_convolution(shape, cells):
-    on = grid(*shape)
-    width = cells * max(on.spacing)
-    f = function(on, 0, 2)
-    one_axis = [
-        heat_kernel(on.axis(a), on.axis(a), on.domain.lengths[a], width) * on.spacing[a]
-        for a in range(on.dim)
-    ]
+def heat_kernel(on: Grid, a: int, boundary: str, width: float) -> torch.Tensor:
+    """The Gaussian and its images between the centres along an axis, row x, column y."""
+    x, length = on.axis(a), on.domain.lengths[a]
+    there, mirrored = x[:, None, None] - x[None, :, None], x[:, None, None] + x[None, :, None]
+    copies = length * torch.arange(-20, 21, dtype=torch.float64)
+    if boundary == "periodic":
+        return gaussian(there - copies, width)
+    sign = 1.0 if boundary == "reflecting" else -1.0
+    return gaussian(there - 2 * copies, width) + sign * gaussian(mirrored - 2 * copies, width)
+
+
+@given(shape=st.lists(st.integers(1, 9), min_size=1, max_size=3), names=boundaries, seed=seeds)
+@example(shape=[24], names=("reflecting",) * 3, seed=0)
+@example(shape=[24], names=("periodic",) * 3, seed=0)
+@example(shape=[24], names=("absorbing",) * 3, seed=0)
+@example(shape=[17, 12], names=("absorbing", "periodic", "reflecting"), seed=0)
+@example(shape=[9, 7, 11], names=("absorbing", "periodic", "reflecting"), seed=0)
+def test_a_window_of_three_cells_is_the_quadrature_of_the_convolution(shape, names, seed):
+    on = grid(*shape, boundary=names)
+    width = 3.0 * max(on.spacing)
+    f = function(on, seed, 2)
+    one_axis = [heat_kernel(on, a, names[a], width) * on.spacing[a] for a in range(on.dim)]
     expected = functools.reduce(torch.kron, one_axis) @ f.values
     assert_close(gaussian_mollifier(width)(f).values, expected, rtol=0, atol=1e-11)
 
 
-@given(shape=shapes, seed=seeds, width=st.floats(1e-3, 2.0))
-def test_any_window_is_the_sum_over_the_modes(shape, seed, width):
-    on = grid(*shape)
-    f = function(on, seed, 2)
-    modes = functools.reduce(
-        torch.kron,
-        [cosine_modes(on.axis(a), on.shape[a], on.domain.lengths[a]) for a in range(on.dim)],
-    )
-    decay = (-0.5 * width**2 * eigenvalues(on.shape, on.domain.lengths)).exp().flatten()
+@given(shape=shapes, names=boundaries, seed=seeds, width=st.floats(1e-3, 2.0))
+def test_any_window_is_the_sum_over_the_modes(shape, names, seed, width):
+    on = grid(*shape, boundary=names)
+    f, basis = function(on, seed, 2), eigenbasis(on.domain)
+    modes = basis.modes(on.points, shape)
+    modes = modes / (modes.square().sum(0) * on.cell_volume).sqrt()
+    decay = (-0.5 * width**2 * basis.eigenvalues(shape)).exp().flatten()
     expected = modes @ (decay.unsqueeze(1) * (modes.mT @ (f.values * on.cell_volume)))
     assert_close(gaussian_mollifier(width)(f).values, expected, rtol=0, atol=1e-11)
 
@@ -60,6 +69,7 @@ def test_a_narrow_window_far_from_the_sides_is_a_gaussian():
     assert_close(gaussian_mollifier(width)(Function(on, peak)).values, expected, rtol=0, atol=1e-8)
 
 
-def test_the_matrix_is_positive_where_the_window_is_resolved():
-    on = grid(8, 6)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_matrix_is_positive_where_the_window_is_resolved(boundary):
+    on = grid(8, 6, boundary=boundary)
     assert (matrix_of(gaussian_mollifier(0.3), on) > 0).all()

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff.operators import HeatMultiplier, WienerMultiplier
+from inftydiff.operators.covariance import BesselMultiplier, MaternMultiplier
 from inftydiff.operators.multiplier import (
     ProductMultiplier,
     ScaledMultiplier,
     SumMultiplier,
     UnitMultiplier,
 )
+from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 
 HEAT, NARROW = HeatMultiplier(0.1), HeatMultiplier(0.03)
 
@@ -26,6 +28,10 @@ DECAYING = {
     "sum of two alike": SumMultiplier(HEAT, HEAT),
     "scaled": ScaledMultiplier(-3.0, HEAT),
     "scaled a sample": ScaledMultiplier(torch.tensor([2.0, -5.0]), NARROW),
+    "matern": MaternMultiplier(0.5, 0.3, dim=2, std=2.0, cutoff=200.0),
+    "bessel": BesselMultiplier(4.0, 0.3, cutoff=1e9),
+    "bessel after heat": ProductMultiplier(HEAT, BesselMultiplier(1.0)),
+    "truncated": TruncatedGaussianMultiplier(0.1, 0.2, dim=2, cutoff=80.0),
 }
 
 
@@ -52,7 +58,11 @@ def test_bound(name):
         UnitMultiplier(),
         SumMultiplier(UnitMultiplier(), HEAT),
         ScaledMultiplier(2.0, UnitMultiplier()),
+        MaternMultiplier(0.5, 0.3, dim=2),
+        BesselMultiplier(4.0),
+        SumMultiplier(BesselMultiplier(4.0), HEAT),
+        TruncatedGaussianMultiplier(0.1, 0.2, dim=1),
     ],
 )
 def test_without_decay_the_band_is_unbounded(m):
-    assert m.bandwidth(0.1) == math.inf
+    assert m.bandwidth(0.01) == math.inf

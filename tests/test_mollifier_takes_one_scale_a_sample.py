@@ -20,3 +20,13 @@ def test_by_the_algebra_and_by_the_multiplier(shape, seed):
     assert_close((SCALES * T)(f).values, torch.stack(one_by_one))
     inside = SpectralOperator(ScaledMultiplier(SCALES, T.multiplier))
     assert_close(inside(f).values, torch.stack(one_by_one), rtol=0, atol=1e-13)
+
+
+def test_one_function_times_several_scales():
+    on = grid(4, 3)
+    T, f = gaussian_mollifier(0.2), function(on, 0, 1)
+    inside = SpectralOperator(ScaledMultiplier(SCALES, T.multiplier))
+    expected = SCALES[:, None, None] * T(f).values
+    assert_close(inside(f).values, expected, rtol=0, atol=1e-13)
+    alone = inside(Function(on, f.values[0]))
+    assert_close(alone.values, expected, rtol=0, atol=1e-13)

@@ -14,18 +14,26 @@ from inftydiff import (
     wiener_inverse,
 )
 
-BOX = Box((1.0, 1.5))
-GRID = Grid((4, 3), BOX)
-SUBSET = Subset(GRID, torch.tensor([0, 2, 11, 5]))
-SCATTERED = Scattered(GRID.points * 0.9, domain=BOX)
+BOXES = [
+    Box((1.0, 1.5)),
+    Box((1.0, 1.5), "periodic"),
+    Box((1.0, 1.5), "absorbing"),
+    Box((1.0, 1.5), ("absorbing", "periodic")),
+]
 T = gaussian_mollifier(0.12)
 SMOOTH = {"T": T, "T T": T @ T, "2 T": 2.0 * T, "Wiener": wiener_inverse(T)}
 WHITE = {"I": Identity(), "T + I/2": T + 0.5 * Identity()}
 
 
+def discretisations(box: Box) -> tuple[Grid, Subset, Scattered]:
+    grid = Grid((4, 3), box)
+    subset = Subset(grid, torch.tensor([0, 2, 11, 5]))
+    return grid, subset, Scattered(grid.points * 0.9, domain=box)
+
+
 def check(operator, on, *, batch: int, channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    draw = WhiteNoise(0.3).draw(BOX, batch=batch, channels=channels, generator=generator)
+    draw = WhiteNoise(0.3).draw(on.domain, batch=batch, channels=channels, generator=generator)
     field = operator(draw)
     draws = field(on, dtype=torch.float64).values.movedim(-1, 0).flatten(0, 1)
     exact = field.covariance(on)
@@ -36,19 +44,22 @@ def check(operator, on, *, batch: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", [*SMOOTH, *WHITE])
-@pytest.mark.parametrize("on", [GRID, SUBSET], ids=["grid", "subset"])
-def test_channels_on_a_grid(name: str, on):
-    check({**SMOOTH, **WHITE}[name], on, batch=2, channels=10_000)
+@pytest.mark.parametrize("box", BOXES, ids=lambda box: str(box.boundary))
+def test_channels_on_a_grid(name: str, box: Box):
+    grid, subset, _ = discretisations(box)
+    check({**SMOOTH, **WHITE}[name], grid, batch=2, channels=5_000)
+    check({**SMOOTH, **WHITE}[name], subset, batch=2, channels=5_000)
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-def test_channels_at_scattered_points(name: str):
-    check(SMOOTH[name], SCATTERED, batch=2, channels=10_000)
+@pytest.mark.parametrize("box", BOXES, ids=lambda box: str(box.boundary))
+def test_channels_at_scattered_points(name: str, box: Box):
+    check(SMOOTH[name], discretisations(box)[2], batch=2, channels=5_000)
 
 
 @pytest.mark.parametrize("operator", [Identity(), T], ids=["I", "T"])
 def test_samples_on_a_grid(operator):
-    check(operator, GRID, batch=2_000, channels=1)
+    check(operator, discretisations(BOXES[0])[0], batch=2_000, channels=1)
 
 
 def test_samples_and_channels_are_independent():

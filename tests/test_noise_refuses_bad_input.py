@@ -39,10 +39,21 @@ def test_white_noise_off_a_lattice():
         (draw() + gaussian_mollifier(0.1)(draw()))(POINTS)
 
 
-@pytest.mark.parametrize("on", [Grid((4, 4), Box((1.0, 2.0))), Grid((4,))])
+def test_a_field_of_too_many_modes():
+    field = gaussian_mollifier(1e-6)(draw())
+    for read in (field, field.covariance, field.mode_variances):
+        with pytest.raises(ValueError, match=r"\d+ × \d+ modes, too many .* cut-off"):
+            read(Grid((4, 4)))
+
+
+@pytest.mark.parametrize(
+    "on", [Grid((4, 4), Box((1.0, 2.0))), Grid((4, 4), Box((1.0, 1.0), "periodic")), Grid((4,))]
+)
 def test_another_domain(on: Grid):
     with pytest.raises(ValueError, match=r"drawn on Box\(.*\); it cannot be read on Box"):
         draw()(on)
+    with pytest.raises(ValueError, match=r"drawn on Box\(.*\); it cannot be read on Box"):
+        draw().covariance(Grid((2, 2)), on)
 
 
 @pytest.mark.parametrize("sizes", [{"batch": 0}, {"batch": -1}, {"channels": 0}])

@@ -10,9 +10,15 @@ from inftydiff import (
     DDPM,
     CosineSchedule,
     DiffusionProcess,
+    DPMSolverPP,
+    EulerMaruyama,
     Function,
     Grid,
+    HeatDissipation,
+    Heun,
     NoisePrediction,
+    ProbabilityFlow,
+    UniPC,
     WhiteNoise,
     as_denoiser,
     gaussian_mollifier,
@@ -28,6 +34,7 @@ PROCESSES = {
     "white": DiffusionProcess.white(SCHEDULE, noise=NOISE),
     "mollified": DiffusionProcess.mollified(SCHEDULE, T, noise=NOISE),
     "noise only": DiffusionProcess.noise_only(SCHEDULE, T, noise=NOISE),
+    "blurring": DiffusionProcess.blurring(SCHEDULE, HeatDissipation(0.2, 0.1), noise=NOISE),
 }
 
 
@@ -48,7 +55,23 @@ def draw(rule, process: DiffusionProcess, seed: int, batch: int, channels: int =
     ).values
 
 
-RULES = st.sampled_from([DDPM(), DDPM("transition"), DDIM(), DDIM(0.5), DDIM(1.0)])
+RULES = st.sampled_from(
+    [
+        DDPM(),
+        DDPM("transition"),
+        DDIM(),
+        DDIM(0.5),
+        DDIM(1.0),
+        EulerMaruyama(),
+        Heun(),
+        Heun("ratio"),
+        DPMSolverPP(2),
+        DPMSolverPP(3),
+        DPMSolverPP(2, stochastic=True),
+        UniPC(2),
+        UniPC(3),
+    ]
+)
 
 
 @given(kind=st.sampled_from(sorted(PROCESSES)), rule=RULES, seed=seeds())
@@ -62,6 +85,18 @@ def test_batch_four_is_the_first_half_of_batch_eight(kind: str, rule, seed: int)
 def test_one_channel_is_the_first_of_three(rule, seed: int):
     one, three = (draw(rule, PROCESSES["mollified"], seed, 2, channels) for channels in (1, 3))
     torch.testing.assert_close(three[..., :1], one, rtol=0, atol=1e-6)
+
+
+def test_samples_of_the_adaptive_flow_agree_to_its_tolerance():
+    rule, process = ProbabilityFlow(rtol=1e-4, atol=1e-4), PROCESSES["mollified"]
+    denoiser = as_denoiser(process, network, predict=NoisePrediction(), clip=(-1.0, 1.0))
+    ends = []
+    for batch in (4, 8):
+        generator = torch.Generator().manual_seed(0)
+        x = process.draw_noise(GRID, batch=batch, channels=1, generator=generator)
+        t, s = (torch.full((batch,), time, dtype=torch.float64) for time in (0.7, 0.5))
+        ends.append(rule.step(process, denoiser, x, t, s, generator=generator).values)
+    torch.testing.assert_close(ends[1][:4], ends[0], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", PROCESSES)

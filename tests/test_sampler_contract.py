@@ -1,4 +1,4 @@
-"""One denoiser call a step, at its start; n + 1 states; ``sample`` gives the last one."""
+"""Calls of the denoiser as the rule says, at the start; n + 1 states; ``sample`` gives the last."""
 
 import pytest
 import torch
@@ -8,11 +8,16 @@ from inftydiff import (
     DDPM,
     CosineSchedule,
     DiffusionProcess,
+    DPMSolverPP,
+    EulerMaruyama,
     Function,
     Grid,
+    Heun,
     NoisePrediction,
     Prediction,
+    ProbabilityFlow,
     Subset,
+    UniPC,
     WhiteNoise,
     as_denoiser,
     gaussian_mollifier,
@@ -25,7 +30,23 @@ GRID = Grid((6, 5))
 PROCESS = DiffusionProcess.mollified(
     CosineSchedule(), gaussian_mollifier(0.15), noise=WhiteNoise(0.5)
 )
-RULES = [DDPM(), DDPM("transition"), DDIM(), DDIM(0.5), DDIM(1.0)]
+ONE_CALL = [
+    DDPM(),
+    DDPM("transition"),
+    DDIM(),
+    DDIM(0.5),
+    DDIM(1.0),
+    EulerMaruyama(),
+    DPMSolverPP(1),
+    DPMSolverPP(2),
+    DPMSolverPP(3),
+    DPMSolverPP(2, stochastic=True),
+    UniPC(1),
+    UniPC(2),
+    UniPC(3),
+]
+TWO_CALLS = [Heun(), Heun("ratio")]
+RULES = [*ONE_CALL, *TWO_CALLS, ProbabilityFlow(rtol=1e-2, atol=1e-2)]
 
 
 class Listener:
@@ -55,17 +76,43 @@ def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start
     )
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", ONE_CALL, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_one_call_a_step_at_its_start(rule, n: int):
     listener = Listener()
     states = list(run(rule, listener, n))
     times = steps(n)
+    assert rule.calls == 1
     assert len(listener.asked) == n
     for (x, t), state, time in zip(listener.asked, states, times, strict=False):
         assert t.shape == (2,)
         assert torch.equal(t, time.expand(2))
         assert x is state.x
+
+
+@pytest.mark.parametrize("rule", TWO_CALLS, ids=str)
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_two_calls_a_step_and_one_in_the_step_to_no_noise(rule, n: int):
+    listener = Listener()
+    states = list(run(rule, listener, n))
+    first, *between = steps(n).tolist()[:-1]
+    assert rule.calls == 2
+    assert [t[0].item() for _, t in listener.asked] == [first, *(t for t in between for _ in "12")]
+    assert all(listener.asked[2 * i][0] is states[i].x for i in range(n))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_denoiser_is_not_asked_where_there_is_no_noise(rule):
+    listener = Listener()
+    list(run(rule, listener, 3))
+    assert min(t.min().item() for _, t in listener.asked) > 0.0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_last_step_gives_the_signal_that_the_denoiser_said_last(rule):
+    listener = Listener()
+    *_, last = run(rule, listener, 4)
+    torch.testing.assert_close(last.x.values, listener.said[-1].signal.values, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -74,7 +121,9 @@ def test_the_states_of_a_trajectory(rule):
     states = list(run(rule, listener, 4))
     assert [state.t for state in states] == steps(4).tolist()
     assert len(states) == 5
-    assert [state.prediction for state in states] == [*listener.said, None]
+    assert states[-1].prediction is None
+    if rule.calls is not None:
+        assert [s.prediction for s in states[:-1]] == listener.said[:: rule.calls]
     assert all(state.x.values.shape == (2, GRID.size, 3) for state in states)
     assert all(state.x.on == GRID for state in states)
 
@@ -138,7 +187,7 @@ def test_a_trajectory_is_lazy():
 def test_samples_on_a_subset_are_those_of_the_grid_for_a_pointwise_denoiser():
     index = torch.tensor([4, 0, 29, 7])
     subset = Subset(GRID, index)
-    for rule in RULES:
+    for rule in ONE_CALL + TWO_CALLS:
         *_, whole = run(rule, Listener(), 3, seed=2)
         *_, part = run(rule, Listener(), 3, seed=2, on=subset)
         torch.testing.assert_close(part.x.values, whole.x.values[:, index])
@@ -168,11 +217,3 @@ def test_the_same_generator_state_gives_the_same_samples(rule):
     *_, third = run(rule, Listener(), 3, seed=2)
     assert torch.equal(first.x.values, second.x.values)
     assert not torch.allclose(first.x.values, third.x.values)
-
-
-def test_the_times_of_steps():
-    assert steps(4).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
-    assert steps(2, start=0.8, end=0.2).tolist() == pytest.approx([0.8, 0.5, 0.2])
-    assert steps(1000)[0] == 1
-    assert steps(1000)[-1] == 0
-    assert steps(3).dtype == torch.float64

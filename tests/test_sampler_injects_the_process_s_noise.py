@@ -10,9 +10,13 @@ from inftydiff import (
     DDPM,
     CosineSchedule,
     DiffusionProcess,
+    DPMSolverPP,
+    EulerMaruyama,
     Function,
     Grid,
+    Heun,
     Prediction,
+    UniPC,
     WhiteNoise,
     gaussian_mollifier,
 )
@@ -44,7 +48,7 @@ def injected(rule, process, t: torch.Tensor, s: torch.Tensor, seed: int):
 
 
 @given(data=st.data(), times=ordered_times(2), eta=st.floats(0.0, 1.0), seed=seeds())
-def test_ddpm_and_ddim_add_mollified_noise(data, times: torch.Tensor, eta: float, seed: int):
+def test_stochastic_rules_add_mollified_noise(data, times: torch.Tensor, eta: float, seed: int):
     process = data.draw(processes(GRID))
     s, t = times.expand(2, 2).mT
     alpha, sigma = process.schedule.alpha, process.schedule.sigma
@@ -55,6 +59,8 @@ def test_ddpm_and_ddim_add_mollified_noise(data, times: torch.Tensor, eta: float
         (DDPM(), beta_tilde),
         (DDPM("transition"), torch.where(sigma(s) == 0, 0.0, beta)),
         (DDIM(eta), eta**2 * beta_tilde),
+        (EulerMaruyama(), torch.where(sigma(s) == 0, 0.0, beta)),
+        (DPMSolverPP(2, stochastic=True), beta_tilde),
     ]:
         found, draw = injected(rule, process, t, s, seed)
         expected = variance.clamp(min=0).sqrt()[:, None, None] * draw
@@ -63,7 +69,20 @@ def test_ddpm_and_ddim_add_mollified_noise(data, times: torch.Tensor, eta: float
 
 
 @given(data=st.data(), time=st.floats(0.05, 1.0), seed=seeds())
-@pytest.mark.parametrize("rule", [DDPM(), DDPM("transition"), DDIM(), DDIM(1.0)], ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        DDPM(),
+        DDPM("transition"),
+        DDIM(),
+        DDIM(1.0),
+        EulerMaruyama(),
+        DPMSolverPP(2, stochastic=True),
+        Heun(),
+        UniPC(),
+    ],
+    ids=str,
+)
 def test_nothing_is_added_in_a_step_to_no_noise(rule, data, time: float, seed: int):
     process = data.draw(processes(GRID))
     t = torch.full((2,), time, dtype=torch.float64)

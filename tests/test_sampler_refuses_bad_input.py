@@ -1,4 +1,4 @@
-"""Times that do not run down, and starts that do not fit, are refused before anything is drawn."""
+"""Times that do not run down, starts that do not fit and rules that do not exist are refused."""
 
 import math
 
@@ -11,10 +11,17 @@ from inftydiff import (
     DDPM,
     CosineSchedule,
     DiffusionProcess,
+    DPMSolverPP,
+    EulerMaruyama,
     Function,
     Grid,
+    HeatDissipation,
+    Heun,
     Prediction,
+    ProbabilityFlow,
     Scattered,
+    Subset,
+    UniPC,
     WhiteNoise,
     gaussian_mollifier,
     sample,
@@ -101,23 +108,6 @@ def test_samples_that_are_not_finite(bad: float):
         run(denoiser=broken)
 
 
-@pytest.mark.parametrize("n", [0, -3, 2.5])
-def test_a_number_of_steps_that_is_not_whole(n):
-    with pytest.raises(ValueError, match="number of steps must be a whole number of at least 1"):
-        steps(n)
-
-
-@pytest.mark.parametrize("ends", [(0.2, 0.8), (0.5, 0.5), (1.1, 0.0), (1.0, -0.1), (math.nan, 0)])
-def test_steps_that_do_not_run_down(ends: tuple[float, float]):
-    with pytest.raises(ValueError, match=r"0 ≤ end < start ≤ 1; got start .* and end"):
-        steps(4, start=ends[0], end=ends[1])
-
-
-def test_an_unknown_spacing():
-    with pytest.raises(ValueError, match="Unknown spacing 'karras'; choose 'uniform'"):
-        steps(4, spacing="karras")
-
-
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan])
 def test_an_eta_out_of_range(eta: float):
     with pytest.raises(ValueError, match=r"DDIM's eta lies in \[0, 1\]; got"):
@@ -127,3 +117,82 @@ def test_an_eta_out_of_range(eta: float):
 def test_an_unknown_variance():
     with pytest.raises(ValueError, match="'posterior' or 'transition'; got 'learned'"):
         DDPM("learned")
+
+
+@pytest.mark.parametrize("order", [0, 4, 2.5])
+def test_an_order_that_there_is_not(order):
+    with pytest.raises(ValueError, match=r"order of DPM-Solver\+\+ is one of \(1, 2, 3\); got"):
+        DPMSolverPP(order)
+    with pytest.raises(ValueError, match="order of UniPC is 1, 2 or 3; got"):
+        UniPC(order)
+
+
+def test_a_stochastic_solver_of_order_three():
+    with pytest.raises(ValueError, match=r"order of stochastic DPM-Solver\+\+ is one of \(1, 2\)"):
+        DPMSolverPP(3, stochastic=True)
+
+
+def test_the_weight_of_diffusers_in_another_order():
+    with pytest.raises(ValueError, match="as_diffusers is about order 3; got order 2"):
+        DPMSolverPP(2, as_diffusers=True)
+
+
+def test_an_unknown_variable():
+    with pytest.raises(ValueError, match="variable is 'log_snr' or 'ratio'; got 'time'"):
+        Heun("time")
+
+
+@pytest.mark.parametrize("bad", [0.0, -1e-3, math.inf, math.nan])
+def test_tolerances_that_are_none(bad: float):
+    with pytest.raises(ValueError, match="relative tolerance must be a finite number above 0"):
+        ProbabilityFlow(rtol=bad)
+    with pytest.raises(ValueError, match="absolute tolerance must be a finite number above 0"):
+        ProbabilityFlow(atol=bad)
+
+
+def test_a_method_that_is_not_adaptive():
+    with pytest.raises(ValueError, match="The method is one of 'dopri5', .*; got 'rk4'"):
+        ProbabilityFlow(method="rk4")
+
+
+RULES = [
+    DDPM(),
+    DDPM("transition"),
+    DDIM(),
+    EulerMaruyama(),
+    Heun(),
+    DPMSolverPP(2),
+    DPMSolverPP(2, stochastic=True),
+    UniPC(2),
+    ProbabilityFlow(),
+]
+
+
+def asked_for_nothing(x_t: Function, t: torch.Tensor) -> Prediction:
+    raise AssertionError("The denoiser is not asked in a step that is refused.")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize(
+    ("t", "s", "message"),
+    [
+        (0.3, 0.3, "A step goes between times s < t"),
+        (0.2, 0.6, "A step goes between times s < t"),
+        (1.2, 0.6, r"Times lie in \[0, 1\]"),
+        (0.5, -0.1, r"Times lie in \[0, 1\]"),
+    ],
+)
+def test_a_step_that_does_not_run_down(rule, t: float, s: float, message: str):
+    x = Function(GRID, torch.zeros(2, 12, 1))
+    now, after = (torch.full((2,), time, dtype=torch.float64) for time in (t, s))
+    with pytest.raises(ValueError, match=message):
+        rule.step(PROCESS, asked_for_nothing, x, now, after, generator=torch.Generator())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_blurring_diffusion_off_a_grid(rule):
+    process = DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1))
+    x = Function(Subset(GRID, torch.tensor([1, 5])), torch.zeros(2, 2, 1))
+    now, after = (torch.full((2,), time, dtype=torch.float64) for time in (0.6, 0.4))
+    with pytest.raises(ValueError, match="functions on a full Grid; got Subset"):
+        rule.step(process, asked_for_nothing, x, now, after, generator=torch.Generator())

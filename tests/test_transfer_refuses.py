@@ -17,6 +17,7 @@ from inftydiff.operators import (
     interpolate,
     random_subset,
 )
+from inftydiff.operators.domain import Point
 from inftydiff.processes import WhiteNoise
 
 FINE, NODES = grid(4, 5), grid(3, 2)
@@ -60,6 +61,18 @@ def test_other_domains(other):
     ):
         with pytest.raises(ValueError, match="stays in one domain; got Box"):
             make()
+
+
+def test_windows_on_a_point():
+    on = Grid((), Point())
+    for make in (lambda: Average(on, on, 0.1), lambda: NearestNeighbours(on, on, 1)):
+        with pytest.raises(ValueError, match=r"takes the points of a Box; on a Point\(\)"):
+            make()
+
+
+def test_boxes_with_other_boundaries():
+    with pytest.raises(ValueError, match=r"stays in one domain; got Box"):
+        Interpolation(grid(3, 2), grid(4, 5, boundary="periodic"))
 
 
 @pytest.mark.parametrize("method", ["cubic", "Linear", "", None])

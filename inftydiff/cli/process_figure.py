@@ -74,7 +74,9 @@ def _forward(process: DiffusionProcess, x0: Function, seed: int) -> list[Tensor]
         noise = process.draw_noise(
             x0.on, batch=1, channels=x0.channels, generator=torch.Generator().manual_seed(seed)
         )
-        x_t = process.signal(x0) * process.schedule.alpha(t) + noise * process.schedule.sigma(t)
+        x_t = process.signal_at(t)(x0) * process.schedule.alpha(t) + noise * process.schedule.sigma(
+            t
+        )
         pictures.append(x_t.to_image()[0])
     return pictures
 

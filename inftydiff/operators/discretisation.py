@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inftydiff._typing import check_finite, whole
-from inftydiff.operators.domain import Box, unit_box
+from inftydiff.operators.domain import Domain, Point, unit_box
 
 __all__ = ["Discretisation", "Grid", "Scattered", "Subset"]
 
@@ -34,10 +34,11 @@ class Grid:
 
     Args:
         shape: the number of cells :math:`N_a` of each axis, any numbers of at least one.
-        domain: the box; by default the unit box of as many axes.
+        domain: the domain; by default the unit box of as many axes, with reflecting sides. On a
+            ``Point()`` the grid ``Grid((), Point())`` has one point, of weight one.
 
     Raises:
-        ValueError: if the grid is empty, or its axes are not those of the box.
+        ValueError: if the grid is empty, or its axes are not those of the domain.
 
     Example:
         >>> grid = Grid((2, 4))
@@ -46,19 +47,19 @@ class Grid:
     """
 
     shape: tuple[int, ...]
-    domain: Box = None  # type: ignore[assignment]
+    domain: Domain = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         shape = tuple(whole(n, "A grid's number of cells") for n in self.shape)
-        if not shape:
-            raise ValueError("A Grid needs at least one axis; got none.")
         object.__setattr__(self, "shape", shape)
+        if self.domain is None and not shape:
+            raise ValueError("A Grid needs at least one axis; got none. On a Point(), say so.")
         if self.domain is None:
             object.__setattr__(self, "domain", unit_box(len(shape)))
         if self.domain.dim != len(shape):
             raise ValueError(
-                f"A Grid has one number of cells an axis; got {len(shape)} numbers for a box of "
-                f"{self.domain.dim} axes."
+                f"A Grid has one number of cells an axis; got {len(shape)} numbers for a domain "
+                f"of {self.domain.dim} axes."
             )
 
     @property
@@ -95,6 +96,8 @@ class Grid:
         """The cell centres, of shape ``(points, dim)``, row-major, float64."""
         with torch.inference_mode(False):
             axes = [self.axis(a) for a in range(self.dim)]
+            if not axes:
+                return torch.empty(1, 0, dtype=torch.float64)
             return torch.cartesian_prod(*axes).reshape(-1, self.dim)
 
     @cached_property
@@ -107,13 +110,13 @@ class Grid:
 @final
 @dataclass(frozen=True, eq=False)
 class Scattered:
-    r"""Points anywhere in a box.
+    r"""Points anywhere in a domain; on a ``Point()``, the one point any number of times.
 
     Args:
         points: the points, of shape ``(points, dim)`` or ``(batch, points, dim)``.
         weights: the quadrature weights, shaped like the points without their last axis, none below
             zero; by default :math:`|\Omega|/m` each, which is Monte Carlo's.
-        domain: the box; by default the unit box of as many axes.
+        domain: the domain; by default the unit box of as many axes, with reflecting sides.
 
     Raises:
         ValueError: if there are no points, one lies outside the box or is not finite, or the
@@ -126,19 +129,20 @@ class Scattered:
 
     points: Float[Tensor, "*batch points dim"]
     weights: Float[Tensor, "*batch points"] = None  # type: ignore[assignment]
-    domain: Box = None  # type: ignore[assignment]
+    domain: Domain = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         points = self.points.to(torch.float64)
-        if points.ndim not in (2, 3) or points.numel() == 0:
+        if points.ndim not in (2, 3) or 0 in points.shape[:-1]:
             raise ValueError(
                 "Scattered takes points of shape (points, dim) or (batch, points, dim), at least "
                 f"one; got shape {tuple(points.shape)}."
             )
-        domain = unit_box(points.shape[-1]) if self.domain is None else self.domain
-        if domain.dim != points.shape[-1]:
+        dim = points.shape[-1]
+        domain = (unit_box(dim) if dim else Point()) if self.domain is None else self.domain
+        if domain.dim != dim:
             raise ValueError(
-                f"The points have {points.shape[-1]} coordinates; the box has {domain.dim} axes."
+                f"The points have {dim} coordinates; the domain has {domain.dim} axes."
             )
         check_finite(points, "The points of a Scattered")
         ends = torch.tensor(domain.lengths, dtype=torch.float64, device=points.device)
@@ -244,8 +248,8 @@ class Subset:
         return self.grid
 
     @property
-    def domain(self) -> Box:
-        """The grid's box."""
+    def domain(self) -> Domain:
+        """The grid's domain."""
         return self.grid.domain
 
     @property

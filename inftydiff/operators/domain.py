@@ -1,40 +1,42 @@
 r"""Domains: where functions live.
 
-A box :math:`\Omega = \prod_i [0, L_i]` with one boundary condition an axis. Every length in the
-library (mollifier widths, kernel footprints, cell sizes) is in the units of the box's sides, never
-in pixels.
+A box :math:`\Omega = \prod_i [0, L_i]` with one boundary condition an axis, or one point, whose
+functions are plain vectors. Every length in the library (mollifier widths, kernel footprints, cell
+sizes) is in the units of the box's sides, never in pixels.
 """
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 from inftydiff._typing import Real, positive
 
-__all__ = ["BOUNDARIES", "Box", "unit_box"]
+__all__ = ["BOUNDARIES", "Box", "Domain", "Point", "unit_box"]
 
-BOUNDARIES = ("reflecting",)
-"""The boundary conditions that have an eigenbasis here: zero normal derivative (cosine basis)."""
+BOUNDARIES = ("reflecting", "periodic", "absorbing")
+"""The boundary conditions of an axis: zero slope, ends joined, zero value."""
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Box:
     r"""A box :math:`\prod_i [0, L_i]` with a boundary condition on each axis.
 
     Args:
         lengths: the side lengths :math:`L_i`, one an axis, in any unit.
         boundary: one condition for all axes, or a tuple with one an axis. ``"reflecting"`` means a
-            zero normal derivative, whose Laplacian eigenbasis is the cosine basis.
+            zero normal derivative (cosine basis), ``"periodic"`` that the two sides are one and the
+            same (Fourier basis), ``"absorbing"`` a zero value (sine basis). One condition for all
+            axes and the same one for each are equal.
 
     Raises:
         ValueError: if a side is not a finite positive number, there is no side, or a boundary is
             unknown.
 
     Example:
-        >>> box = Box((2.0, 1.0))
+        >>> box = Box((2.0, 1.0), boundary=("periodic", "reflecting"))
         >>> box.dim, box.volume, box.boundaries
-        (2, 2.0, ('reflecting', 'reflecting'))
+        (2, 2.0, ('periodic', 'reflecting'))
     """
 
     lengths: tuple[Real, ...]
@@ -43,7 +45,9 @@ class Box:
     def __post_init__(self) -> None:
         lengths = tuple(positive(length, "A box's side length") for length in self.lengths)
         if not lengths:
-            raise ValueError("A Box needs at least one side length; got none.")
+            raise ValueError(
+                "A Box needs at least one side length; got none. Take Point() instead."
+            )
         object.__setattr__(self, "lengths", lengths)
         if len(self.boundaries) != len(lengths):
             raise ValueError(
@@ -72,6 +76,51 @@ class Box:
         if isinstance(self.boundary, str):
             return (self.boundary,) * len(self.lengths)
         return tuple(self.boundary)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Box):
+            return False
+        return self.lengths == other.lengths and self.boundaries == other.boundaries
+
+    def __hash__(self) -> int:
+        return hash((self.lengths, self.boundaries))
+
+
+@final
+@dataclass(frozen=True)
+class Point:
+    """One point of mass one: functions on it are plain vectors, one number a channel.
+
+    Its only grid is ``Grid((), Point())``, with values of shape ``(*batch, 1, channels)``.
+
+    Example:
+        >>> Point().dim, Point().volume, Point().lengths
+        (0, 1.0, ())
+    """
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """No side lengths."""
+        return ()
+
+    @property
+    def dim(self) -> int:
+        """Zero, the number of axes."""
+        return 0
+
+    @property
+    def volume(self) -> float:
+        """The mass, one."""
+        return 1.0
+
+    @property
+    def boundaries(self) -> tuple[str, ...]:
+        """No boundary conditions."""
+        return ()
+
+
+Domain: TypeAlias = Box | Point
+"""Where functions live; both kinds have ``dim`` ``lengths`` ``boundaries`` ``volume``."""
 
 
 def unit_box(dim: int) -> Box:

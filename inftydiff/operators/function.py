@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inftydiff._typing import Scalar, check_finite, expand_trailing
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset
-from inftydiff.operators.domain import Box
+from inftydiff.operators.domain import Box, Domain
 
 __all__ = ["Function", "require_same"]
 
@@ -112,7 +112,7 @@ class Function:
         return Function(subset, values.gather(-2, index))
 
     @staticmethod
-    def from_image(image: Float[Tensor, "*shape"], domain: Box | None = None) -> "Function":
+    def from_image(image: Float[Tensor, "*shape"], domain: Domain | None = None) -> "Function":
         r"""A picture as a function on a grid of cell centres.
 
         Args:
@@ -136,11 +136,11 @@ class Function:
                 f"A picture has a channel axis and {dim} axes of space; got {tuple(image.shape)}."
             )
         check_finite(image, "A picture's values")
-        shape = tuple(image.shape[-dim:])
+        before, shape = image.shape[: image.ndim - dim], tuple(image.shape[image.ndim - dim :])
         if domain is None:
             domain = Box(tuple(n / max(shape) for n in shape))
-        values = image.flatten(-dim).movedim(-2, -1)
-        return Function(Grid(shape, domain), values)
+        grid = Grid(shape, domain)
+        return Function(grid, image.reshape(*before, grid.size).mT)
 
     def to_image(self) -> Float[Tensor, "*shape"]:
         """The values on a grid, channels first, of shape ``(*batch, channels, *grid.shape)``.
@@ -153,7 +153,7 @@ class Function:
                 f"Only a function on a Grid is a picture; this one lives on {_name(self.on)}. "
                 "Sample it on a Grid, or interpolate it to one."
             )
-        return self.values.movedim(-1, -2).unflatten(-1, self.on.shape)
+        return self.values.mT.reshape(*self.batch, self.channels, *self.on.shape)
 
     def __add__(self, other: "Function") -> "Function":
         require_same(self, other)

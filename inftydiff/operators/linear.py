@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Scalar
-from inftydiff.operators.discretisation import Discretisation
+from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
 
@@ -41,8 +41,26 @@ class Field(ABC):
         """Read the field's values on a discretisation."""
 
     @abstractmethod
-    def covariance(self, on: Discretisation) -> Float[Tensor, "*batch points points"]:
-        """The covariance matrix of one channel's values on a discretisation."""
+    def covariance(
+        self, on: Discretisation, other: Discretisation | None = None
+    ) -> Float[Tensor, "*batch points others"]:
+        """The covariance matrix of one channel's values on a discretisation, in float64.
+
+        Args:
+            on: where the values of the rows are read.
+            other: where those of the columns are read; by default the same.
+        """
+
+    @abstractmethod
+    def mode_variances(self, grid: Grid) -> Float[Tensor, "*batch_shape"]:
+        r"""The variances of the field's coefficients on a grid, in float64.
+
+        The coefficients are :math:`\sqrt{h}` times the analysis of the values, with :math:`h` the
+        cell volume; they are independent.
+
+        Returns:
+            A tensor of the grid's shape, or ``(batch, *shape)`` if they differ by sample.
+        """
 
     @abstractmethod
     def filtered(self, multiplier: Multiplier) -> "Field":

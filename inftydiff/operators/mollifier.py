@@ -1,20 +1,24 @@
-r"""The Gaussian mollifier and its regularised inverse.
+r"""The Gaussian mollifier, whole and truncated.
 
 The mollifier is the heat semigroup :math:`T_s = \exp(\tfrac12 s^2\Delta)`: convolution with a
 Gaussian of standard deviation :math:`s`, reflected at the sides. It is self-adjoint and positive,
-keeps constants, and :math:`T_s T_r = T_{\sqrt{s^2 + r^2}}`. Sampling ends with :math:`T x_0`; a
-Wiener filter recovers :math:`x_0` as far as the spectrum allows.
+keeps constants, and :math:`T_s T_r = T_{\sqrt{s^2 + r^2}}`. Sampling ends with
+:math:`T x_0`; a Wiener filter recovers :math:`x_0` as far as the spectrum allows
+(:mod:`~inftydiff.operators.wiener`). The kernel cut off at a radius is the same to a few parts in
+ten thousand, but not positive (:mod:`~inftydiff.operators.truncated`).
 
 References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 3.2.
 """
 
-from inftydiff._typing import Real
-from inftydiff.operators.linear import LinearOperator
-from inftydiff.operators.multiplier import HeatMultiplier, WienerMultiplier
-from inftydiff.operators.spectral import SpectralOperator
+from dataclasses import replace
 
-__all__ = ["gaussian_mollifier", "wiener_inverse"]
+from inftydiff._typing import Real, positive
+from inftydiff.operators.multiplier import HeatMultiplier
+from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.operators.truncated import TruncatedGaussianMultiplier, edge_cutoff
+
+__all__ = ["gaussian_mollifier", "truncated_gaussian_mollifier"]
 
 
 def gaussian_mollifier(width: Real) -> SpectralOperator:
@@ -37,28 +41,36 @@ def gaussian_mollifier(width: Real) -> SpectralOperator:
     return SpectralOperator(HeatMultiplier(width))
 
 
-def wiener_inverse(mollifier: LinearOperator, *, noise_to_signal: Real = 0.05) -> SpectralOperator:
-    r"""The Wiener filter :math:`G/(G^2 + \rho^2)` for a mollifier with the multiplier :math:`G`.
+def truncated_gaussian_mollifier(
+    width: Real, *, dim: int, radius: Real | None = None, cutoff: Real | None = None
+) -> SpectralOperator:
+    r"""Convolution with a Gaussian kernel that is zero beyond a radius, of mass one.
 
-    It is not renormalised: the mean is multiplied by :math:`1/(1+\rho^2)`.
+    It keeps constants and is self-adjoint, but not positive: above the wave number :math:`4/s` or
+    so its multiplier oscillates about zero. The regularised inverse
+    :math:`G/(G^2 + \rho^2)` turns signs with it and recovers nothing where it vanishes, and
+    dividing by it (whitening) is not possible.
 
     Args:
-        mollifier: a spectral operator, the one to be undone.
-        noise_to_signal: the amplitude ratio :math:`\rho`; the paper's code uses 0.05. Larger values
-            amplify less of what the network gets wrong, and restore less detail.
+        width: the standard deviation :math:`s` of the Gaussian before it is cut off, in the
+            domain's units.
+        dim: the dimension of the domain, 1, 2 or 3.
+        radius: where the kernel ends, in the domain's units; by default four widths.
+        cutoff: the wave number above which the multiplier is zero; by default one beyond the
+            Gaussian that leaves out less than a thousandth of the variance of filtered noise.
+            ``math.inf`` keeps all oscillations, and a field then has the modes of the grid.
 
     Raises:
-        TypeError: if the mollifier is not a spectral operator.
-        ValueError: if the ratio is not a finite number above zero.
+        ValueError: if a number is not above zero, or the dimension is not 1, 2 or 3.
 
     Example:
-        >>> T = gaussian_mollifier(1 / 64)
-        >>> wiener_inverse(T).multiplier.noise_to_signal
-        0.05
+        >>> import torch
+        >>> T = truncated_gaussian_mollifier(0.1, dim=2)
+        >>> T.multiplier(torch.tensor([0.0, 100.0, 2100.0], dtype=torch.float64))
+        tensor([ 1.0000e+00,  6.0686e-01, -9.6861e-06], dtype=torch.float64)
     """
-    if not isinstance(mollifier, SpectralOperator):
-        raise TypeError(
-            "A Wiener filter inverts a spectral operator, such as gaussian_mollifier(width); got "
-            f"{type(mollifier).__name__}."
-        )
-    return SpectralOperator(WienerMultiplier(mollifier.multiplier, noise_to_signal))
+    width = positive(width, "The width of a Gaussian mollifier")
+    radius = positive(4.0 * width if radius is None else radius, "The radius of a mollifier")
+    multiplier = TruncatedGaussianMultiplier(width, radius, dim=dim)
+    wave = edge_cutoff(width, radius, dim) if cutoff is None else cutoff
+    return SpectralOperator(replace(multiplier, cutoff=wave))

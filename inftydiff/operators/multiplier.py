@@ -3,6 +3,7 @@ r"""Spectral multipliers: functions of the Laplacian, and their algebra.
 A multiplier :math:`m` stands for the operator :math:`m(-\Delta)`, which multiplies the coefficient
 of the eigenfunction :math:`\varphi_k`, :math:`-\Delta\varphi_k = \lambda_k\varphi_k`, by
 :math:`m(\lambda_k)`. On a box with reflecting sides :math:`\lambda_k = \sum_a (\pi k_a/L_a)^2`.
+Covariances that are multipliers are in :mod:`~inftydiff.operators.covariance`.
 """
 
 import math
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, Scalar, positive
+from inftydiff.operators.asymptote import Asymptote
 
 __all__ = [
     "HeatMultiplier",
@@ -45,6 +47,16 @@ class Multiplier(ABC):
         Infinite if the multiplier does not decay.
         """
 
+    @property
+    def asymptote(self) -> Asymptote | None:
+        r"""The multiplier at high frequencies, without a cut-off; None where it is not known."""
+        return None
+
+    @property
+    def untruncated(self) -> "Multiplier":
+        """The multiplier without a cut-off: itself, if it has none."""
+        return self
+
 
 @final
 @dataclass(frozen=True)
@@ -60,6 +72,10 @@ class UnitMultiplier(Multiplier):
 
     def bandwidth(self, tolerance: float) -> float:
         return math.inf if tolerance < 1.0 else 0.0
+
+    @property
+    def asymptote(self) -> Asymptote:
+        return Asymptote(1.0, 0.0, 0.0, math.inf)
 
 
 @final
@@ -86,6 +102,10 @@ class HeatMultiplier(Multiplier):
 
     def bandwidth(self, tolerance: float) -> float:
         return math.sqrt(max(0.0, -2.0 * math.log(tolerance))) / self.width
+
+    @property
+    def asymptote(self) -> Asymptote:
+        return Asymptote(1.0, 0.0, 0.5 * self.width**2, math.inf)
 
 
 @final
@@ -116,6 +136,15 @@ class WienerMultiplier(Multiplier):
     def bandwidth(self, tolerance: float) -> float:
         return self.forward.bandwidth(tolerance * self.noise_to_signal**2)
 
+    @property
+    def asymptote(self) -> Asymptote | None:
+        forward = self.forward.asymptote
+        return None if forward is None else forward.regularised_inverse(self.noise_to_signal)
+
+    @property
+    def untruncated(self) -> "WienerMultiplier":
+        return WienerMultiplier(self.forward.untruncated, self.noise_to_signal)
+
 
 @final
 @dataclass(frozen=True)
@@ -143,6 +172,15 @@ class ProductMultiplier(Multiplier):
             self.second.bandwidth(tolerance / max(self.first.bound, 1e-300)),
         )
 
+    @property
+    def asymptote(self) -> Asymptote | None:
+        first, second = self.first.asymptote, self.second.asymptote
+        return None if first is None or second is None else first.times(second)
+
+    @property
+    def untruncated(self) -> "ProductMultiplier":
+        return ProductMultiplier(self.first.untruncated, self.second.untruncated)
+
 
 @final
 @dataclass(frozen=True)
@@ -166,6 +204,15 @@ class SumMultiplier(Multiplier):
 
     def bandwidth(self, tolerance: float) -> float:
         return max(self.first.bandwidth(0.5 * tolerance), self.second.bandwidth(0.5 * tolerance))
+
+    @property
+    def asymptote(self) -> Asymptote | None:
+        first, second = self.first.asymptote, self.second.asymptote
+        return None if first is None or second is None else first.plus(second)
+
+    @property
+    def untruncated(self) -> "SumMultiplier":
+        return SumMultiplier(self.first.untruncated, self.second.untruncated)
 
 
 @final
@@ -194,6 +241,17 @@ class ScaledMultiplier(Multiplier):
 
     def bandwidth(self, tolerance: float) -> float:
         return self.multiplier.bandwidth(tolerance / max(self._size, 1e-300))
+
+    @property
+    def asymptote(self) -> Asymptote | None:
+        asymptote = self.multiplier.asymptote
+        if asymptote is None or (isinstance(self.scale, Tensor) and self.scale.ndim > 0):
+            return None
+        return asymptote.scaled(float(self.scale))
+
+    @property
+    def untruncated(self) -> "ScaledMultiplier":
+        return ScaledMultiplier(self.scale, self.multiplier.untruncated)
 
     @property
     def _size(self) -> float:

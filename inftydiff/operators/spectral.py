@@ -8,7 +8,7 @@ operator is self-adjoint, and any two commute.
 from dataclasses import dataclass
 from typing import final
 
-from inftydiff.operators.basis import cosine_analysis, cosine_synthesis, eigenvalues
+from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, Field, LinearOperator
@@ -20,7 +20,7 @@ __all__ = ["SpectralOperator"]
 @final
 @dataclass(frozen=True)
 class SpectralOperator(LinearOperator):
-    r"""The operator :math:`m(-\Delta)` on a reflecting box.
+    r"""The operator :math:`m(-\Delta)`, on any box and on the point.
 
     Args:
         multiplier: the function :math:`m` of the eigenvalues.
@@ -53,15 +53,13 @@ class SpectralOperator(LinearOperator):
                 f"A spectral operator acts on a function on a Grid; got {type(f.on).__name__}. "
                 "Apply the operator first, then restrict."
             )
-        axes = range(-f.on.dim, 0)
-        coefficients = cosine_analysis(f.to_image(), axes)
-        spectrum = eigenvalues(f.on.shape, f.on.domain.lengths, f.values.device)
-        factors = self.multiplier(spectrum).to(coefficients)
-        if factors.ndim > f.on.dim:
-            factors = factors.unsqueeze(-f.on.dim - 1)
-        return Function(
-            f.on, cosine_synthesis(coefficients * factors, axes).flatten(-f.on.dim).movedim(-1, -2)
-        )
+        basis, dim = eigenbasis(f.on.domain), f.on.dim
+        coefficients = basis.analysis(f.to_image())
+        factors = self.multiplier(basis.eigenvalues(f.on.shape, f.values.device)).to(coefficients)
+        if factors.ndim > dim:
+            factors = factors.unsqueeze(-dim - 1)
+        image = basis.synthesis(coefficients * factors)
+        return Function(f.on, image.reshape(*image.shape[: image.ndim - dim], f.on.size).mT)
 
     @property
     def adjoint(self) -> "SpectralOperator":

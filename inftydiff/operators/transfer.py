@@ -7,9 +7,10 @@ density of points: the average in a Gaussian window of one physical width :math:
           k(z) = e^{-|z|^2 / 2 w^2},
 
 whose weights :math:`w_y` are the quadrature weights, so that it converges as points are added and
-a point of weight zero is not there. Every transfer is a ``LinearOperator`` with its adjoint, and
-has ``apply_values`` for layers, which work on bare tensors. What depends on the points alone is
-computed once an object: make one for a batch of coordinates, and share it.
+a point of weight zero is not there. Along a periodic axis distances are those of the shorter way
+round. Every transfer is a ``LinearOperator`` with its adjoint, and has ``apply_values`` for layers,
+which work on bare tensors. What depends on the points alone is computed once an object: make one
+for a batch of coordinates, and share it.
 
 References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1 (three nearest neighbours).
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
 from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
-from inftydiff.operators.domain import Box
+from inftydiff.operators.domain import Domain, Point
 from inftydiff.operators.function import Function
 from inftydiff.operators.matrices import (
     Constants,
@@ -62,8 +63,8 @@ class Interpolation(MatrixOperator):
     r"""Multilinear interpolation from a grid's cell centres.
 
     Along each axis :math:`(1-\theta) f(x_i) + \theta f(x_{i+1})` between two centres, exact for
-    affine functions. In the outer half cells the function is continued by even reflection, which
-    keeps it constant there, as befits a reflecting side.
+    affine functions. In the outer half cells the function is constant at a reflecting side, falls
+    linearly to zero at an absorbing one, and goes on to the other end of a periodic axis.
 
     Args:
         source: the grid.
@@ -91,11 +92,8 @@ class Interpolation(MatrixOperator):
         assert isinstance(self.target, Grid)
         factors = []
         for a, (columns, rows) in enumerate(zip(self.source.shape, self.target.shape, strict=True)):
-            lower, upper, theta = _between(self.target.axis(a), columns, self.source.spacing[a])
             factor = torch.zeros(rows, columns, dtype=torch.float64)
-            factor.scatter_add_(1, lower.unsqueeze(1), (1.0 - theta).unsqueeze(1))
-            factor.scatter_add_(1, upper.unsqueeze(1), theta.unsqueeze(1))
-            factors.append(factor)
+            factors.append(factor.scatter_add_(1, *_between(self.target.axis(a), self.source, a)))
         return Constants(factors)
 
     @prepared
@@ -104,11 +102,9 @@ class Interpolation(MatrixOperator):
         columns = torch.zeros((*points.shape[:-1], 1), dtype=torch.int64, device=points.device)
         entries = torch.ones((*points.shape[:-1], 1), dtype=torch.float64, device=points.device)
         for a, count in enumerate(self.source.shape):
-            lower, upper, theta = _between(points[..., a], count, self.source.spacing[a])
-            sides = torch.stack([lower, upper], -1).unsqueeze(-2)
-            parts = torch.stack([1.0 - theta, theta], -1).unsqueeze(-2)
-            columns = (columns.unsqueeze(-1) * count + sides).flatten(-2)
-            entries = (entries.unsqueeze(-1) * parts).flatten(-2)
+            sides, parts = _between(points[..., a], self.source, a)
+            columns = (columns.unsqueeze(-1) * count + sides.unsqueeze(-2)).flatten(-2)
+            entries = (entries.unsqueeze(-1) * parts.unsqueeze(-2)).flatten(-2)
         return SparseMatrix(columns, entries, self.source.size)
 
     def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
@@ -136,9 +132,9 @@ class Average(MatrixOperator):
         width: the standard deviation :math:`w` of the window, in the domain's units.
 
     Raises:
-        ValueError: if the width is not a finite number above zero, the target is not a grid, or the
-            two domains differ; when applied, if a node is so far from all points (about 12 widths)
-            that the window vanishes in float32.
+        ValueError: if the width is not a finite number above zero, the target is not a grid on a
+            box, or the two domains differ; when applied, if a node is so far from all points (about
+            12 widths) that the window vanishes in float32.
 
     Example:
         >>> subset = Subset(Grid((8,)), torch.tensor([0, 3, 5]))
@@ -154,6 +150,7 @@ class Average(MatrixOperator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "width", positive(self.width, "The width of an Average"))
         _check_grid(self.target, "Average goes to")
+        _check_box(self.target.domain, "Average")
         _check_domain(self.source.domain, self.target.domain)
 
     @prepared
@@ -192,8 +189,7 @@ class Average(MatrixOperator):
         )
 
     def _window(self, points: Tensor, a: int) -> Tensor:
-        nodes = self.target.axis(a).to(points)
-        distance = (nodes[:, None] - points[..., None, :]).abs() / self.width
+        distance = _distance(points, self.target, a) / self.width
         return torch.where(distance <= REACH, (-0.5 * distance**2).exp(), 0.0)
 
     def _sum(self, values: Tensor, *, transpose: bool) -> Tensor:
@@ -232,8 +228,8 @@ class NearestNeighbours(MatrixOperator):
         k: the number of neighbours.
 
     Raises:
-        ValueError: if there are fewer than :math:`k` points in a sample, the target is not a grid,
-            or the two domains differ.
+        ValueError: if there are fewer than :math:`k` points in a sample, the target is not a grid
+            on a box, or the two domains differ.
 
     Example:
         >>> points = Scattered(torch.tensor([[0.25], [0.35], [0.95]]))
@@ -249,6 +245,7 @@ class NearestNeighbours(MatrixOperator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole(self.k, "The number of neighbours"))
         _check_grid(self.target, "NearestNeighbours goes to")
+        _check_box(self.target.domain, "NearestNeighbours")
         _check_domain(self.source.domain, self.target.domain)
         fewest = int((self.source.weights > 0).sum(-1).min())
         if fewest < self.k:
@@ -262,8 +259,7 @@ class NearestNeighbours(MatrixOperator):
         points, absent = self.source.points, self.source.weights.unsqueeze(-2) == 0
         tables = []
         for a in range(self.target.dim):
-            nodes = self.target.axis(a).to(points)
-            squares = (nodes[:, None] - points[..., None, :, a]) ** 2
+            squares = _distance(points[..., a], self.target, a) ** 2
             tables.append(squares.masked_fill(absent, torch.inf))
         columns, entries = [], []
         for _, squares in pieces(tables, torch.add):
@@ -303,10 +299,32 @@ def interpolate(f: Function, on: Discretisation, *, method: str = "linear") -> F
     return Interpolation(f.on, on)(f)
 
 
-def _between(points: Tensor, count: int, spacing: float) -> tuple[Tensor, Tensor, Tensor]:
-    place = (points / spacing - 0.5).clamp(0, count - 1)
-    lower = place.floor().clamp(max=max(count - 2, 0))
-    return lower.long(), (lower.long() + 1).clamp(max=count - 1), place - lower
+def _between(points: Tensor, grid: Grid, a: int) -> tuple[Tensor, Tensor]:
+    """The two centres around a point along an axis, and their parts, both ``(*points, 2)``."""
+    count, boundary = grid.shape[a], grid.domain.boundaries[a]
+    place = points / grid.spacing[a] - 0.5
+    inside = place if boundary == "periodic" else place.clamp(0, count - 1)
+    lower = inside.floor()
+    if boundary != "periodic":
+        lower = lower.clamp(max=max(count - 2, 0))
+    parts = torch.stack([1.0 - (inside - lower), inside - lower], -1)
+    if boundary == "absorbing":
+        parts = parts * (1.0 - 2.0 * (place - inside).abs()).clamp(min=0.0).unsqueeze(-1)
+    sides = torch.stack([lower, lower + 1], -1).long()
+    return (sides % count if boundary == "periodic" else sides.clamp(max=count - 1)), parts
+
+
+def _distance(points: Tensor, grid: Grid, a: int) -> Tensor:
+    """The distances from the nodes to the points along an axis, ``(*samples, nodes, points)``."""
+    distance = (grid.axis(a).to(points)[:, None] - points[..., None, :]).abs()
+    if grid.domain.boundaries[a] == "periodic":
+        distance = distance.minimum(grid.domain.lengths[a] - distance)
+    return distance
+
+
+def _check_box(domain: Domain, what: str) -> None:
+    if isinstance(domain, Point):
+        raise ValueError(f"{what} takes the points of a Box; on a Point() there is nothing to do.")
 
 
 def _check_grid(on: object, what: str) -> None:
@@ -318,6 +336,6 @@ def _not_a_grid(on: object, what: str) -> ValueError:
     return ValueError(f"{what} a Grid; got {type(on).__name__}.")
 
 
-def _check_domain(source: Box, target: Box) -> None:
+def _check_domain(source: Domain, target: Domain) -> None:
     if source != target:
         raise ValueError(f"A transfer stays in one domain; got {source} and {target}.")

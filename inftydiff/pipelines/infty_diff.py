@@ -131,7 +131,9 @@ class InftyDiff(nn.Module):
         if self.config.process != "mollified":
             return x
         ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
-        return wiener_inverse(self.process.signal, noise_to_signal=ratio)(x) * (1.0 + ratio**2)
+        return wiener_inverse(self.process.constant_signal, noise_to_signal=ratio)(x) * (
+            1.0 + ratio**2
+        )
 
     def start(self, *, on: Discretisation, batch: int, generator: torch.Generator) -> Function:
         r"""Draw the state at :math:`t = 1`, in the dtype and on the device of the network.

@@ -37,8 +37,8 @@ def range_projection(
         TypeError: if the process does not mollify its data.
         ValueError: if the floor is not a finite number above zero.
     """
-    inverse = wiener_inverse(process.signal, noise_to_signal=positive(floor, "floor"))
-    projection = inverse @ process.signal
+    operator = process.constant_signal
+    projection = wiener_inverse(operator, noise_to_signal=positive(floor, "floor")) @ operator
 
     def projected(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         prediction = denoiser(x_t, t)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from inftydiff._typing import Real
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.diffusion import DiffusionProcess, check_times
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.parameterisation import Parameterisation, Prediction
+from inftydiff.processes.schedule import check_times
 
 __all__ = ["Denoiser", "ModelDenoiser", "as_denoiser"]
 
@@ -60,7 +61,7 @@ class ModelDenoiser:
         output = self.model(x_t, t.to(x_t.values))
         require_same(x_t, output)
         prediction = self.predict.read(
-            output, x_t, alpha=alpha, sigma=sigma, signal_operator=self.process.signal
+            output, x_t, alpha=alpha, sigma=sigma, signal_operator=self.process.signal_at(t)
         )
         if self.clip is None:
             return prediction

@@ -4,7 +4,8 @@ r"""The diffusion process of a function.
 
 with linear operators :math:`S` (signal) and :math:`N` (noise factor) and white noise :math:`\xi`.
 :math:`S = N = I` is diffusion with white noise, :math:`S = N = T` the paper's mollified diffusion
-(eq. 11), :math:`S = I, N = T` the noise-only variant. With :math:`\alpha_{t|s} =
+(eq. 11), :math:`S = I, N = T` the noise-only variant, :math:`S = I` with a trace-class :math:`N`
+the diffusion with coloured noise of the concurrent papers. With :math:`\alpha_{t|s} =
 \alpha_t/\alpha_s` and
 :math:`\sigma_{t|s}^2 = \sigma_t^2 - \alpha_{t|s}^2\sigma_s^2`, for any :math:`s < t`,
 
@@ -15,8 +16,14 @@ with linear operators :math:`S` (signal) and :math:`N` (noise factor) and white 
    \frac{\sigma_s^2\sigma_{t|s}^2}{\sigma_t^2}\, C \right),
 
 which for neighbouring times are eqs. (12) and (26) of the paper.
+
+If the signal operator changes with time (blurring diffusion), the same holds mode by mode of the
+Laplacian's eigenbasis, with the amplitudes :math:`\alpha_t m_t(\lambda_k)` of :math:`x_0` in the
+place of :math:`\alpha_t`. The amplitudes multiply a *source*, which is :math:`S x_0` if :math:`S`
+is constant and :math:`x_0` if not; a step rule is one formula in amplitudes, source and noise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
@@ -24,21 +31,43 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.discretisation import Discretisation, Subset
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.discretisation import Discretisation, Grid, Subset
+from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Identity, LinearOperator
+from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes.certificates import require_trace_class
 from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.noise import WhiteNoise
-from inftydiff.processes.schedule import Schedule
+from inftydiff.processes.noise import Noise, WhiteNoise
+from inftydiff.processes.parameterisation import Prediction
+from inftydiff.processes.schedule import Schedule, check_times
+from inftydiff.processes.signal_family import SignalFamily
+from inftydiff.processes.spectra import ComputedMultiplier, scaled
 
-__all__ = ["DiffusionProcess", "Posterior", "Transition", "check_times"]
+__all__ = ["Amplitudes", "DiffusionProcess", "Posterior", "Transition", "check_order"]
 
 UNIT = WhiteNoise()
 """White noise of intensity one."""
 
 
+class Amplitudes(NamedTuple):
+    r"""The amplitudes of source and noise at a time, in float64.
+
+    Both have the shape ``(batch,)`` if the signal operator is constant. If it changes with time
+    they have the shapes ``(batch, *modes)`` and ``(batch, 1, …)``.
+
+    Args:
+        alpha: :math:`\alpha_t`, or :math:`\alpha_t m_t(\lambda_k)` mode by mode.
+        sigma: :math:`\sigma_t`.
+    """
+
+    alpha: Tensor
+    sigma: Tensor
+
+
 class Transition(NamedTuple):
-    r"""The numbers of :math:`x_t|x_s`, each of the times' shape, float64.
+    r"""The numbers of :math:`x_t|x_s`, shaped like the amplitudes, float64.
 
     Args:
         scale: :math:`\alpha_{t|s}`.
@@ -50,11 +79,11 @@ class Transition(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    r"""The numbers of :math:`x_s|x_t, x_0`, each of the times' shape, float64.
+    r"""The numbers of :math:`x_s|x_t, x_0`, shaped like the amplitudes, float64.
 
     Args:
         state: the weight of :math:`x_t` in the mean.
-        signal: the weight of :math:`S x_0` in the mean.
+        signal: the weight of the source (:math:`S x_0`, or :math:`x_0`) in the mean.
         std: the factor of :math:`N\xi`.
     """
 
@@ -70,7 +99,7 @@ class DiffusionProcess:
 
     Args:
         schedule: the amplitudes :math:`\alpha` and :math:`\sigma`.
-        signal: the operator :math:`S`.
+        signal: the operator :math:`S`, or a family of them, one for each time.
         noise_factor: the operator :math:`N`.
         noise: the white noise :math:`\xi`.
 
@@ -86,35 +115,132 @@ class DiffusionProcess:
     """
 
     schedule: Schedule
-    signal: LinearOperator = field(kw_only=True)
+    signal: LinearOperator | SignalFamily = field(kw_only=True)
     noise_factor: LinearOperator = field(kw_only=True)
-    noise: WhiteNoise = field(kw_only=True)
+    noise: Noise = field(kw_only=True)
 
     @staticmethod
-    def white(schedule: Schedule, *, noise: WhiteNoise = UNIT) -> "DiffusionProcess":
+    def white(schedule: Schedule, *, noise: Noise = UNIT) -> "DiffusionProcess":
         """White-noise diffusion, S = N = I: DDPM, cell by cell."""
         identity = Identity()
         return DiffusionProcess(schedule, signal=identity, noise_factor=identity, noise=noise)
 
     @staticmethod
     def mollified(
-        schedule: Schedule, mollifier: LinearOperator, *, noise: WhiteNoise = UNIT
+        schedule: Schedule, mollifier: LinearOperator, *, noise: Noise = UNIT
     ) -> "DiffusionProcess":
         """Mollified diffusion, S = N = T: the paper's process."""
         return DiffusionProcess(schedule, signal=mollifier, noise_factor=mollifier, noise=noise)
 
     @staticmethod
     def noise_only(
-        schedule: Schedule, mollifier: LinearOperator, *, noise: WhiteNoise = UNIT
+        schedule: Schedule, mollifier: LinearOperator, *, noise: Noise = UNIT
     ) -> "DiffusionProcess":
         """Diffusion with mollified noise on data as they are, S = I and N = T."""
         return DiffusionProcess(schedule, signal=Identity(), noise_factor=mollifier, noise=noise)
+
+    @staticmethod
+    def trace_class(
+        schedule: Schedule,
+        factor: LinearOperator,
+        *,
+        domain: Domain,
+        noise: Noise = UNIT,
+    ) -> "DiffusionProcess":
+        """Diffusion with noise that is a function, S = I and N a factor of a trace-class operator.
+
+        Args:
+            schedule: the amplitudes.
+            factor: the operator N, such as ``matern(smoothness, length_scale, dim=2)``.
+            domain: where the functions live; the condition depends on its dimension.
+            noise: the white noise.
+
+        Raises:
+            ValueError: if the covariance is not known to be trace-class there.
+        """
+        require_trace_class(GaussianMeasure(None, factor, noise), domain)
+        return DiffusionProcess(schedule, signal=Identity(), noise_factor=factor, noise=noise)
+
+    @staticmethod
+    def blurring(
+        schedule: Schedule, family: SignalFamily, *, noise: Noise = UNIT
+    ) -> "DiffusionProcess":
+        """Blurring diffusion: a signal operator that changes with time, and white noise."""
+        return DiffusionProcess(schedule, signal=family, noise_factor=Identity(), noise=noise)
 
     @property
     def prior(self) -> GaussianMeasure:
         r"""The law :math:`\mathcal N(0, \sigma(1)^2 C)` that sampling starts from."""
         sigma = self.schedule.sigma(torch.ones((), dtype=torch.float64)).item()
         return GaussianMeasure(None, sigma * self.noise_factor, self.noise)
+
+    @property
+    def constant_signal(self) -> LinearOperator:
+        """The signal operator of all times.
+
+        Raises:
+            TypeError: if it changes with time.
+        """
+        if isinstance(self.signal, SignalFamily):
+            raise TypeError(
+                "This needs one signal operator for all times, as mollified diffusion has; that of "
+                f"the process is a {type(self.signal).__name__}, which changes with time."
+            )
+        return self.signal
+
+    def signal_at(self, t: Float[Tensor, "batch"]) -> LinearOperator:
+        """The signal operator at some times, of shape ``(batch,)``."""
+        return self.signal(t) if isinstance(self.signal, SignalFamily) else self.signal
+
+    def amplitudes(self, t: Float[Tensor, "batch"], on: Discretisation) -> Amplitudes:
+        r"""The amplitudes of source and noise, :math:`x_t = \alpha_t\,source + \sigma_t N\xi`.
+
+        They scale functions by :func:`~inftydiff.processes.scaled`.
+
+        Args:
+            t: times in [0, 1], of shape ``(batch,)``.
+            on: where the functions live.
+
+        Raises:
+            ValueError: if a time lies outside [0, 1], or the signal operator changes with time and
+                the functions do not live on a grid.
+        """
+        return self._amplitudes(t, self._eigenvalues(on, t.device))
+
+    def source(self, prediction: Prediction, t: Float[Tensor, "batch"]) -> Function:
+        r"""The estimate of what the amplitudes multiply.
+
+        :math:`S x_0` if the signal operator is constant. If it is not: :math:`x_0`, where the
+        denoiser does not give it from the signal by :math:`S_t^{-1}`.
+
+        Args:
+            prediction: what a denoiser said of the state at ``t``.
+            t: the times, of shape ``(batch,)``.
+        """
+        if not isinstance(self.signal, SignalFamily):
+            return prediction.signal
+        if prediction.clean is not None:
+            return prediction.clean
+        spectrum = self._eigenvalues(prediction.signal.on, t.device)
+        assert spectrum is not None
+        return scaled(prediction.signal, 1.0 / self.signal.multiplier(t)(spectrum))
+
+    def fading(
+        self, t: Float[Tensor, "batch"], on: Discretisation
+    ) -> Float[Tensor, "batch *modes"] | None:
+        r"""The rate :math:`\dot m_t/m_t ≤ 0` of the signal operator, mode by mode.
+
+        None if the signal operator is constant.
+
+        Args:
+            t: times in [0, 1], of shape ``(batch,)``.
+            on: the grid where the functions live.
+        """
+        spectrum = self._eigenvalues(on, t.device)
+        if spectrum is None:
+            return None
+        assert isinstance(self.signal, SignalFamily)
+        return self.signal.fading(t, spectrum)
 
     def marginal(self, x0: Function, t: Float[Tensor, "batch"]) -> GaussianMeasure:
         r"""The law of :math:`x_t|x_0`, :math:`\mathcal N(\alpha_t S x_0, \sigma_t^2 C)`, eq. (11).
@@ -128,7 +254,8 @@ class DiffusionProcess:
         """
         check_times(t)
         alpha, sigma = self.schedule.alpha(t.double()), self.schedule.sigma(t.double())
-        return GaussianMeasure(self.signal(x0) * alpha, self.noise_factor * sigma, self.noise)
+        mean = self.signal_at(t)(x0) * alpha
+        return GaussianMeasure(mean, self.noise_factor * sigma, self.noise)
 
     def transition(
         self, x_s: Function, s: Float[Tensor, "batch"], t: Float[Tensor, "batch"]
@@ -136,15 +263,17 @@ class DiffusionProcess:
         r"""The law of :math:`x_t|x_s` for :math:`s < t`.
 
         Args:
-            x_s: states at the earlier times, on any discretisation.
+            x_s: states at the earlier times, on any discretisation (a grid, if the signal operator
+                changes with time).
             s: the earlier times, of shape ``(batch,)``.
             t: the later times, of shape ``(batch,)``.
 
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        numbers = self.transition_coefficients(s, t)
-        return GaussianMeasure(x_s * numbers.scale, self.noise_factor * numbers.std, self.noise)
+        numbers = self.transition_coefficients(s, t, on=x_s.on)
+        factor = self._factor(numbers.std, lambda spectrum: self._transition(s, t, spectrum).std, t)
+        return GaussianMeasure(scaled(x_s, numbers.scale), factor, self.noise)
 
     def posterior(
         self, x_t: Function, x0: Function, t: Float[Tensor, "batch"], s: Float[Tensor, "batch"]
@@ -160,43 +289,57 @@ class DiffusionProcess:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        numbers = self.posterior_coefficients(t, s)
-        signal = self.signal(x0)
-        if isinstance(x_t.on, Subset) and x_t.on != signal.on:
-            signal = signal.restrict(x_t.on)
-        mean = x_t * numbers.state + signal * numbers.signal
-        return GaussianMeasure(mean, self.noise_factor * numbers.std, self.noise)
+        numbers = self.posterior_coefficients(t, s, on=x_t.on)
+        source = x0 if isinstance(self.signal, SignalFamily) else self.signal(x0)
+        if isinstance(x_t.on, Subset) and x_t.on != source.on:
+            source = source.restrict(x_t.on)
+        mean = scaled(x_t, numbers.state) + scaled(source, numbers.signal)
+        factor = self._factor(numbers.std, lambda spectrum: self._posterior(t, s, spectrum).std, t)
+        return GaussianMeasure(mean, factor, self.noise)
 
     def transition_coefficients(
-        self, s: Float[Tensor, "*batch"], t: Float[Tensor, "*batch"]
+        self,
+        s: Float[Tensor, "*batch"],
+        t: Float[Tensor, "*batch"],
+        *,
+        on: Discretisation | None = None,
     ) -> Transition:
         """The numbers of the transition from s to t, in float64.
+
+        Args:
+            s: the earlier times, a tensor of any shape, ``(batch,)`` if the signal operator
+                changes with time.
+            t: the later times, a tensor of any shape, ``(batch,)`` if the signal operator
+                changes with time.
+            on: where the states live; needed if the signal operator changes with time.
 
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
         check_order(s, t)
-        s, t = s.double(), t.double()
-        scale = self.schedule.alpha(t) / self.schedule.alpha(s)
-        variance = self.schedule.sigma(t) ** 2 - (scale * self.schedule.sigma(s)) ** 2
-        return Transition(scale, variance.clamp(min=0.0).sqrt())
+        return self._transition(s, t, self._eigenvalues(on, t.device))
 
     def posterior_coefficients(
-        self, t: Float[Tensor, "*batch"], s: Float[Tensor, "*batch"]
+        self,
+        t: Float[Tensor, "*batch"],
+        s: Float[Tensor, "*batch"],
+        *,
+        on: Discretisation | None = None,
     ) -> Posterior:
         """The numbers of the posterior at s given t, in float64.
+
+        Args:
+            t: the later times, a tensor of any shape, ``(batch,)`` if the signal operator
+                changes with time.
+            s: the earlier times, a tensor of any shape, ``(batch,)`` if the signal operator
+                changes with time.
+            on: where the states live; needed if the signal operator changes with time.
 
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        scale, std = self.transition_coefficients(s, t)
-        s, t = s.double(), t.double()
-        sigma_s, sigma_t = self.schedule.sigma(s), self.schedule.sigma(t)
-        return Posterior(
-            state=scale * (sigma_s / sigma_t) ** 2,
-            signal=self.schedule.alpha(s) * (std / sigma_t) ** 2,
-            std=sigma_s * std / sigma_t,
-        )
+        check_order(s, t)
+        return self._posterior(t, s, self._eigenvalues(on, t.device))
 
     def draw_noise(
         self,
@@ -222,15 +365,55 @@ class DiffusionProcess:
         place = generator.device if device is None else device
         return self.noise_factor(white)(on, dtype=dtype, device=place)
 
+    def _eigenvalues(
+        self, on: Discretisation | None, device: torch.device
+    ) -> Float[Tensor, "*modes"] | None:
+        """The eigenvalues that the amplitudes are needed for; None if they depend on none."""
+        if not isinstance(self.signal, SignalFamily):
+            return None
+        if not isinstance(on, Grid):
+            raise ValueError(
+                "A signal operator that changes with time acts mode by mode, on functions on a "
+                f"full Grid; got {type(on).__name__}. Sample on a grid, and interpolate."
+            )
+        return eigenbasis(on.domain).eigenvalues(on.shape, device)
 
-def check_times(t: Tensor) -> None:
-    """Refuse times outside [0, 1].
+    def _amplitudes(self, t: Tensor, spectrum: Tensor | None) -> Amplitudes:
+        check_times(t)
+        t = t.double()
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        if spectrum is None:
+            return Amplitudes(alpha, sigma)
+        assert isinstance(self.signal, SignalFamily)
+        one_each = (-1, *(1,) * spectrum.ndim)
+        factors = self.signal.multiplier(t)(spectrum)
+        return Amplitudes(alpha.reshape(one_each) * factors, sigma.reshape(one_each))
 
-    Raises:
-        ValueError: if a time is outside [0, 1] or NaN.
-    """
-    if not bool(((t >= 0.0) & (t <= 1.0)).all()):
-        raise ValueError(f"Times lie in [0, 1]; got {t.min().item():g} to {t.max().item():g}.")
+    def _transition(self, s: Tensor, t: Tensor, spectrum: Tensor | None) -> Transition:
+        alpha_s, sigma_s = self._amplitudes(s, spectrum)
+        alpha_t, sigma_t = self._amplitudes(t, spectrum)
+        scale = alpha_t / alpha_s
+        variance = sigma_t**2 - (scale * sigma_s) ** 2
+        return Transition(scale, variance.clamp(min=0.0).sqrt())
+
+    def _posterior(self, t: Tensor, s: Tensor, spectrum: Tensor | None) -> Posterior:
+        scale, std = self._transition(s, t, spectrum)
+        alpha_s, sigma_s = self._amplitudes(s, spectrum)
+        _, sigma_t = self._amplitudes(t, spectrum)
+        return Posterior(
+            state=scale * (sigma_s / sigma_t) ** 2,
+            signal=alpha_s * (std / sigma_t) ** 2,
+            std=sigma_s * std / sigma_t,
+        )
+
+    def _factor(
+        self, std: Tensor, formula: Callable[[Tensor], Tensor], t: Tensor
+    ) -> LinearOperator:
+        """The noise factor times a standard deviation, one a sample or one a sample and a mode."""
+        if not isinstance(self.signal, SignalFamily):
+            return self.noise_factor * std
+        bound = self.schedule.sigma(t.double()).max().item()
+        return SpectralOperator(ComputedMultiplier(formula, bound)) @ self.noise_factor
 
 
 def check_order(s: Tensor, t: Tensor) -> None:

@@ -2,7 +2,8 @@ r"""Gaussian measures given by a mean and a factor of the covariance.
 
 :math:`\mathcal N(\mu, F F^*)`, where :math:`F` is a linear operator that acts on white noise
 :math:`\xi`: a sample is :math:`\mu + F\xi`. The measure lives on the function space; it is
-sampled, and its covariance written out, on any discretisation.
+sampled, and its covariance written out, on any discretisation. Its image under a spectral operator
+:math:`A` is :math:`\mathcal N(A\mu, A F F^* A^*)`.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.discretisation import Discretisation, Subset
+from inftydiff._typing import Real
+from inftydiff.operators.discretisation import Discretisation, Grid, Subset
+from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
-from inftydiff.operators.linear import LinearOperator
-from inftydiff.processes.noise import RandomField, WhiteNoise
+from inftydiff.operators.linear import Field, LinearOperator
+from inftydiff.processes.conditioning import ConditionedMeasure
+from inftydiff.processes.noise import Noise
+from inftydiff.processes.spectra import multiplier_of
 
 __all__ = ["GaussianMeasure"]
 
@@ -29,10 +34,10 @@ class GaussianMeasure:
         mean: the mean :math:`\mu`, or None for zero.
         factor: the operator :math:`F`, with :math:`FF^*` (times the noise's intensity squared) the
             covariance.
-        noise: the white noise :math:`\xi`.
+        noise: the noise :math:`\xi`, as a rule white.
 
     Example:
-        >>> from inftydiff import Grid, gaussian_mollifier
+        >>> from inftydiff import Grid, WhiteNoise, gaussian_mollifier
         >>> measure = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())
         >>> g = torch.Generator().manual_seed(0)
         >>> tuple(measure.sample(Grid((8,)), batch=4, channels=1, generator=g).values.shape)
@@ -41,7 +46,7 @@ class GaussianMeasure:
 
     mean: Function | None
     factor: LinearOperator
-    noise: WhiteNoise
+    noise: Noise
 
     def sample(
         self, on: Discretisation, *, batch: int, channels: int, generator: torch.Generator
@@ -61,31 +66,131 @@ class GaussianMeasure:
         Raises:
             ValueError: if the mean lives elsewhere, or has another batch or other channels.
         """
-        field = self.noise.draw(on.domain, batch=batch, channels=channels, generator=generator)
-        if self.mean is None:
-            return self.factor(field)(on, device=generator.device)
-        mean = self.mean
-        if isinstance(on, Subset) and mean.on != on:
-            mean = mean.restrict(on)
+        mean = self.mean_on(on)
+        field = self.draw(on.domain, batch=batch, channels=channels, generator=generator)
+        if mean is None:
+            return field(on, device=generator.device)
         if mean.batch not in ((), (1,), (batch,)) or mean.channels != channels:
             raise ValueError(
                 f"The mean has the batch {mean.batch} and {mean.channels} channels; asked for "
                 f"{batch} samples of {channels} channels."
             )
-        sample = self.factor(field)(on, dtype=mean.values.dtype, device=mean.values.device)
-        return mean + sample
+        return mean + field(on, dtype=mean.values.dtype, device=mean.values.device)
 
-    def covariance(self, on: Discretisation) -> Float[Tensor, "*batch points points"]:
-        """The covariance matrix of one channel's point values, float64.
+    def draw(
+        self, domain: Domain, *, batch: int, channels: int, generator: torch.Generator
+    ) -> Field:
+        r"""Draw the random part :math:`F\xi` of samples, to be read on any discretisations.
+
+        Args:
+            domain: where the noise lives.
+            batch: the number of samples.
+            channels: the number of channels, each with noise of its own.
+            generator: the source of randomness.
+        """
+        return self.factor(
+            self.noise.draw(domain, batch=batch, channels=channels, generator=generator)
+        )
+
+    def mean_on(self, on: Discretisation) -> Function | None:
+        """The mean on the discretisation where it lives, or on a subset of it; None for zero.
+
+        Raises:
+            ValueError: if the mean lives elsewhere.
+        """
+        if self.mean is None or self.mean.on == on:
+            return self.mean
+        if isinstance(on, Subset):
+            return self.mean.restrict(on)
+        raise ValueError(
+            f"The mean lives on another discretisation, {type(self.mean.on).__name__} of "
+            f"{self.mean.on.size} points, than was asked for, {type(on).__name__} of {on.size}. "
+            "Interpolate it first, or take the measure without a mean and add the mean after."
+        )
+
+    def covariance(
+        self, on: Discretisation, other: Discretisation | None = None
+    ) -> Float[Tensor, "*batch points others"]:
+        """The covariance matrix of one channel's values, float64.
+
+        Args:
+            on: where the values of the rows are read.
+            other: where those of the columns are read; by default the same.
 
         Returns:
-            A matrix of shape ``(points, points)``, or ``(batch, points, points)`` if the factor has
-            one scale a sample.
+            A matrix of shape ``(points, others)``, with a batch axis in front if the factor has one
+            scale a sample or a discretisation one set of points a sample.
 
         Raises:
             ValueError: if the samples have no point values there.
         """
-        unit = RandomField(
-            seed=0, domain=on.domain, batch=1, channels=1, intensity=self.noise.intensity
-        )
-        return self.factor(unit).covariance(on)
+        return self._unit(on.domain).covariance(on, other)
+
+    def mode_variances(self, grid: Grid) -> Float[Tensor, "*batch_shape"]:
+        r"""The variances of the coefficients on a grid, where the covariance is diagonal; float64.
+
+        The coefficients are those of the values in the grid's eigenbasis, times the root of the
+        cell volume, so that their squares add up to the norm's.
+
+        Returns:
+            A tensor of the grid's shape, or ``(batch, *shape)`` if they differ by sample.
+
+        Example:
+            >>> from inftydiff import Identity, WhiteNoise
+            >>> GaussianMeasure(None, Identity(), WhiteNoise(3.0)).mode_variances(Grid((2,)))
+            tensor([9., 9.], dtype=torch.float64)
+        """
+        return self._unit(grid.domain).mode_variances(grid)
+
+    def pushforward(self, operator: LinearOperator) -> "GaussianMeasure":
+        r"""The image :math:`\mathcal N(A\mu, A F F^* A^*)` under a spectral operator :math:`A`.
+
+        Args:
+            operator: the operator :math:`A`; if there is a mean, the mean lives on a full grid.
+
+        Raises:
+            TypeError: if the operator is not spectral.
+            ValueError: if the mean does not live on a grid.
+
+        Example:
+            >>> from inftydiff import Identity, WhiteNoise
+            >>> measure = GaussianMeasure(None, Identity(), WhiteNoise())
+            >>> measure.pushforward(3.0 * Identity()).mode_variances(Grid((2,)))
+            tensor([9., 9.], dtype=torch.float64)
+        """
+        try:
+            multiplier_of(operator)
+        except TypeError as error:
+            raise TypeError(
+                "A Gaussian measure is pushed forward by a spectral operator; got "
+                f"{type(operator).__name__}. Sample the measure and apply the operator to the "
+                "samples, or condition it on the values that the operator reads."
+            ) from error
+        mean = None if self.mean is None else operator(self.mean)
+        return GaussianMeasure(mean, operator @ self.factor, self.noise)
+
+    def condition(self, observed: Function, *, noise_std: Real) -> ConditionedMeasure:
+        r"""The law of the function, given some of its values: the Gaussian process posterior.
+
+        Args:
+            observed: values :math:`y = f(X) + \varepsilon`, of shape ``(*batch, points, channels)``
+                with at most one batch axis.
+            noise_std: the standard deviation of the independent errors :math:`\varepsilon`, or 0.
+
+        Raises:
+            ValueError: if the deviation is below zero, the measure has no values at the points, or
+                the covariance of the observations is not positive.
+
+        Example:
+            >>> from inftydiff import Scattered, WhiteNoise, gaussian_mollifier
+            >>> measure = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())
+            >>> points = Scattered(torch.tensor([[0.2], [0.6]]))
+            >>> seen = Function(points, torch.tensor([[1.0], [-1.0]]))
+            >>> measure.condition(seen, noise_std=0.0).mean_on(points).values.flatten()
+            tensor([ 1., -1.])
+        """
+        return ConditionedMeasure(self, observed, noise_std)
+
+    def _unit(self, domain: Domain) -> Field:
+        """One sample of one channel, for its law and not its values."""
+        return self.draw(domain, batch=1, channels=1, generator=torch.Generator().manual_seed(0))

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.diffusion import DiffusionProcess, check_times
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.parameterisation import Parameterisation
+from inftydiff.processes.schedule import check_times
 
 __all__ = ["denoising_loss"]
 
@@ -65,7 +66,7 @@ def denoising_loss(
     if tuple(t.shape) != x0.batch:
         raise ValueError(f"One time a sample: expected {x0.batch}; got shape {tuple(t.shape)}.")
     alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
-    signal = process.signal(x0)
+    signal = process.signal_at(t)(x0)
     clean = x0
     if at is not None:
         signal, clean = signal.restrict(at), clean.restrict(at)

@@ -46,7 +46,7 @@ def normals(
         device: where the numbers are wanted.
 
     Returns:
-        A tensor of shape ``(batch, channels, *counts)``.
+        A tensor of shape ``(batch, channels, *counts)``; without axes there is one mode.
 
     Raises:
         ValueError: if an axis has more modes than a counter can tell apart (2³¹ in two dimensions).
@@ -71,8 +71,8 @@ def normals(
 
 
 def _counters(counts: Sequence[int], device: torch.device | str | None) -> Tensor:
-    bits = 63 // len(counts)
-    if max(counts) > 1 << bits:
+    bits = 63 // max(1, len(counts))
+    if max(counts, default=0) > 1 << bits:
         raise ValueError(
             f"At most 2^{bits} modes an axis in {len(counts)} dimensions; got {counts}."
         )

@@ -1,139 +1,29 @@
-r"""Samplers: step rules from :math:`t` to :math:`s < t`, and the loop that applies them.
+r"""Sampling: the loop that applies a step rule to a noise, from the latest time to the first.
 
-A step rule is a frozen value with a method ``step``. It calls the denoiser once, at :math:`t`, and
-never at the end time. With the denoiser's estimates of :math:`S x_0` and :math:`N\xi`,
-
-.. math::
-   \text{DDPM:}\quad x_s &= \tfrac{\alpha_{t|s}\sigma_s^2}{\sigma_t^2} x_t +
-   \tfrac{\alpha_s\sigma_{t|s}^2}{\sigma_t^2} \widehat{S x_0} + \rho\, N\xi', \\
-   \text{DDIM:}\quad x_s &= \alpha_s \widehat{S x_0} +
-   \sqrt{\sigma_s^2 - \eta^2\tilde\beta}\ \widehat{N\xi} + \eta\sqrt{\tilde\beta}\, N\xi', \qquad
-   \tilde\beta = \sigma_s^2\sigma_{t|s}^2/\sigma_t^2,
-
-where :math:`\rho^2` is :math:`\tilde\beta` or :math:`\sigma_{t|s}^2`. Every injected noise is
-:math:`N\xi'`, mollified as the process's own; with :math:`S = N = I` these are the usual samplers.
-
-References:
-    Ho, Jain and Abbeel, "Denoising diffusion probabilistic models", NeurIPS 2020. Song, Meng and
-    Ermon, "Denoising diffusion implicit models", ICLR 2021.
+Times run down, :math:`t_0 > t_1 > … > t_n`. The first state is :math:`\sigma(t_0)\,N\xi`; each step
+asks the rule for the state at the next time; what the last one gives is the sample, an estimate of
+:math:`S x_0` if the last time is 0. Everything random is keyed by sample, so that the first samples
+of a large batch are the small batch.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite, whole
+from inftydiff._typing import check_finite
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_times
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.parameterisation import Prediction
+from inftydiff.processes.schedule import check_times
+from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
 
-__all__ = ["DDIM", "DDPM", "State", "StepRule", "sample", "steps", "trajectory"]
-
-
-@runtime_checkable
-class StepRule(Protocol):
-    """What the loop asks of a step rule."""
-
-    def step(
-        self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
-        x_t: Function,
-        t: Float[Tensor, "batch"],
-        s: Float[Tensor, "batch"],
-        *,
-        generator: torch.Generator,
-    ) -> Function:
-        """The state at ``s`` from the state at ``t``."""
-
-
-@final
-@dataclass(frozen=True)
-class DDPM:
-    r"""Ancestral sampling, eqs. (12), (14) and (40).
-
-    A draw from the posterior with the denoiser's signal in the place of :math:`S x_0`.
-
-    Args:
-        variance: ``"posterior"`` for the variance :math:`\tilde\beta` of the posterior, or
-            ``"transition"`` for :math:`\sigma_{t|s}^2`, which is β_t for neighbouring times. No
-            noise is added in a step to σ = 0.
-
-    Raises:
-        ValueError: if the variance is neither.
-    """
-
-    variance: Literal["posterior", "transition"] = "posterior"
-
-    def __post_init__(self) -> None:
-        if self.variance not in ("posterior", "transition"):
-            raise ValueError(
-                f"DDPM's variance is 'posterior' or 'transition'; got {self.variance!r}."
-            )
-
-    def step(
-        self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
-        x_t: Function,
-        t: Float[Tensor, "batch"],
-        s: Float[Tensor, "batch"],
-        *,
-        generator: torch.Generator,
-    ) -> Function:
-        """The state at ``s`` from the state at ``t``."""
-        numbers = process.posterior_coefficients(t, s)
-        mean = x_t * numbers.state + denoise(x_t, t).signal * numbers.signal
-        std = numbers.std
-        if self.variance == "transition":
-            last = process.schedule.sigma(s.double()) == 0.0
-            std = process.transition_coefficients(s, t).std.masked_fill(last, 0.0)
-        return mean + _fresh_noise(process, x_t, generator) * std
-
-
-@final
-@dataclass(frozen=True)
-class DDIM:
-    r"""The non-Markovian family of DDIM.
-
-    Args:
-        eta: :math:`\eta \in [0, 1]`: 0 is deterministic, 1 is DDPM with the posterior's variance.
-
-    Raises:
-        ValueError: if η is outside [0, 1].
-    """
-
-    eta: Real = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.eta <= 1.0:
-            raise ValueError(f"DDIM's eta lies in [0, 1]; got {self.eta}.")
-
-    def step(
-        self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
-        x_t: Function,
-        t: Float[Tensor, "batch"],
-        s: Float[Tensor, "batch"],
-        *,
-        generator: torch.Generator,
-    ) -> Function:
-        """The state at ``s`` from the state at ``t``."""
-        injected = self.eta * process.posterior_coefficients(t, s).std
-        alpha, sigma = process.schedule.alpha(s.double()), process.schedule.sigma(s.double())
-        kept = (sigma**2 - injected**2).clamp(min=0.0).sqrt()
-        prediction = denoise(x_t, t)
-        x_s = prediction.signal * alpha + prediction.noise * kept
-        if self.eta == 0.0:
-            return x_s
-        return x_s + _fresh_noise(process, x_t, generator) * injected
+__all__ = ["State", "sample", "trajectory"]
 
 
 @final
@@ -151,35 +41,6 @@ class State:
     t: float
     x: Function
     prediction: Prediction | None
-
-
-def steps(
-    n: int,
-    *,
-    spacing: Literal["uniform"] = "uniform",
-    start: Real = 1.0,
-    end: Real = 0.0,
-) -> Float[Tensor, "times"]:
-    """The times of ``n`` steps, from ``start`` down to ``end``, of shape ``(n + 1,)``, float64.
-
-    Args:
-        n: the number of steps, which is the number of denoiser calls of DDPM and DDIM.
-        spacing: ``"uniform"`` in time.
-        start: the first time.
-        end: the last time.
-
-    Raises:
-        ValueError: unless n ≥ 1 and 0 ≤ end < start ≤ 1, or if the spacing is unknown.
-
-    Example:
-        >>> steps(4).tolist()
-        [1.0, 0.75, 0.5, 0.25, 0.0]
-    """
-    if spacing != "uniform":
-        raise ValueError(f"Unknown spacing {spacing!r}; choose 'uniform'.")
-    if not 0.0 <= end < start <= 1.0:
-        raise ValueError(f"Times run down, 0 ≤ end < start ≤ 1; got start {start} and end {end}.")
-    return torch.linspace(start, end, whole(n, "The number of steps") + 1, dtype=torch.float64)
 
 
 def sample(
@@ -238,7 +99,7 @@ def trajectory(
     by sample, so the first four of a batch of eight are a batch of four.
 
     Args:
-        rule: the step rule.
+        rule: the step rule, whose memory, if it has one, is kept from step to step.
         process: the diffusion process.
         denoiser: a callable ``(x_t, t) -> Prediction``.
         on: where the samples are wanted.
@@ -282,6 +143,7 @@ def _states(
             noise = process.draw_noise(on, batch=batch, channels=channels, generator=generator)
             x = noise * process.schedule.sigma(times[0]).item()
     place = x.values.device
+    memory: Memory = ()
     for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         heard: list[Prediction] = []
 
@@ -292,18 +154,12 @@ def _states(
         now = torch.full((batch,), t, dtype=torch.float64, device=place)
         after = torch.full((batch,), s, dtype=torch.float64, device=place)
         with torch.no_grad():
-            x_s = rule.step(process, listen, x, now, after, generator=generator)
+            if isinstance(rule, MultistepRule):
+                x_s, memory = rule.advance(
+                    process, listen, x, now, after, memory, generator=generator
+                )
+            else:
+                x_s = rule.step(process, listen, x, now, after, generator=generator)
         yield State(t, x, heard[0] if heard else None)
         x = x_s
     yield State(times[-1].item(), x, None)
-
-
-def _fresh_noise(process: DiffusionProcess, x_t: Function, generator: torch.Generator) -> Function:
-    return process.draw_noise(
-        x_t.on,
-        batch=x_t.batch[0],
-        channels=x_t.channels,
-        generator=generator,
-        dtype=x_t.values.dtype,
-        device=x_t.values.device,
-    )

@@ -1,25 +1,39 @@
 r"""Noise schedules: the amplitudes in :math:`x_t = \alpha(t)\,S x_0 + \sigma(t)\,N\xi`.
 
 A schedule is any object with ``alpha(t)`` and ``sigma(t)`` for :math:`t \in [0, 1]`, shaped like
-:math:`t`. Both schedules here are variance preserving, :math:`\alpha^2 + \sigma^2 = 1`, in the
-paper's notation :math:`\bar\alpha_t = \alpha^2`. Index :math:`i` of a library with 1000 steps is
-:math:`t = (i+1)/1000`. Everything is computed in float64 and returned in the dtype of :math:`t`.
+:math:`t`. A process asks for :math:`\alpha(0) = 1`, :math:`\sigma(0) = 0`, :math:`\alpha > 0` and a
+:math:`\sigma/\alpha` that does not fall; not for :math:`\alpha^2 + \sigma^2 = 1`, which is called
+variance preserving. Index :math:`i` of a library with 1000 steps is :math:`t = (i+1)/1000`.
+
+The functions here are of any schedule. They compute in float64, whatever the gradient mode, and
+return the dtype of their argument.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Protocol, final, runtime_checkable
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["CosineSchedule", "LinearSchedule", "Schedule"]
+__all__ = [
+    "Schedule",
+    "check_times",
+    "log_alpha_rate",
+    "log_snr",
+    "noise_ratio",
+    "noise_variance_rate",
+    "time_at_ratio",
+]
 
-OFFSET = 0.008
-LARGEST_BETA = 0.999
-BETAS = (1e-4, 0.02)
-STEPS = 1000
+HALVINGS = 62
+"""How often a bisection over the floating-point numbers from 0 to 1 halves them, to single ones."""
+
+SLACK = 1e-12
+"""How far beyond the range a ratio may be, relatively, to be taken for its end."""
+
+NUDGES = (0.0, 1e-12, 1e-9, 1e-6)
+"""How far from t a derivative is taken where it is not finite at t, nearest first."""
 
 
 @runtime_checkable
@@ -33,80 +47,172 @@ class Schedule(Protocol):
         """The amplitude of the noise, shaped like ``t``."""
 
 
-@final
-@dataclass(frozen=True)
-class CosineSchedule:
-    r"""The cosine schedule of improved DDPM.
+def check_times(t: Tensor) -> None:
+    """Refuse times outside [0, 1].
 
-    .. math:: \alpha(t) = \max\left(\frac{\cos(\frac\pi2\frac{t + .008}{1.008})}
-              {\cos(\frac\pi2\frac{.008}{1.008})},\ \alpha(1)\right), \qquad
-              \alpha(1) = 4.93·10^{-5},
+    Raises:
+        ValueError: if a time is outside [0, 1] or NaN.
+    """
+    if not bool(((t >= 0.0) & (t <= 1.0)).all()):
+        raise ValueError(f"Times lie in [0, 1]; got {t.min().item():g} to {t.max().item():g}.")
 
-    where the floor is what capping β at 0.999 leaves in the last of 1000 steps.
+
+def noise_ratio(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    r"""The noise-to-signal ratio :math:`\sigma(t)/\alpha(t)` of amplitudes, 0 at the start.
+
+    Args:
+        schedule: the schedule.
+        t: times in [0, 1].
+
+    Raises:
+        ValueError: if a time lies outside [0, 1].
 
     Example:
-        >>> CosineSchedule().alpha(torch.tensor([0.0, 0.5], dtype=torch.float64)).tolist()
-        [1.0, 0.70274...]
-
-    References:
-        Nichol and Dhariwal, "Improved denoising diffusion probabilistic models", ICML 2021.
+        >>> from inftydiff.processes.schedules import FlowMatchingSchedule
+        >>> noise_ratio(FlowMatchingSchedule(), torch.tensor([0.0, 0.5, 0.75])).tolist()
+        [0.0, 1.0, 3.0]
     """
-
-    def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """The amplitude of the signal, shaped like ``t``."""
-        return self._exact(t).clamp(min=_cosine_floor()).to(t.dtype)
-
-    def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        r"""The amplitude of the noise, shaped like ``t``.
-
-        Without cancellation, by :math:`\cos^2a - \cos^2b = \sin(b-a)\sin(b+a)`.
-        """
-        start = _cosine_angle(torch.zeros((), dtype=torch.float64, device=t.device))
-        angle = _cosine_angle(t.double())
-        variance = torch.sin(angle - start) * torch.sin(angle + start) / torch.cos(start) ** 2
-        return variance.clamp(min=0.0, max=1.0 - _cosine_floor() ** 2).sqrt().to(t.dtype)
-
-    def _exact(self, t: Tensor) -> Tensor:
-        start = _cosine_angle(torch.zeros((), dtype=torch.float64, device=t.device))
-        return torch.cos(_cosine_angle(t.double())) / torch.cos(start)
+    check_times(t)
+    return _ratio(schedule, t.double()).to(t.dtype)
 
 
-@final
-@dataclass(frozen=True)
-class LinearSchedule:
-    r"""The linear-β schedule of DDPM, :math:`\beta_i` from 10⁻⁴ to 0.02 over 1000 steps.
+def log_snr(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    r"""The log signal-to-noise ratio :math:`\log(\alpha(t)^2/\sigma(t)^2)`, infinite at the start.
 
-    :math:`\log\alpha(t)^2` is piecewise linear through :math:`\sum_{j≤i}\log(1-\beta_j)` at
-    :math:`t = (i+1)/1000`, and 0 at :math:`t = 0`.
+    Args:
+        schedule: the schedule.
+        t: times in [0, 1].
+
+    Raises:
+        ValueError: if a time lies outside [0, 1].
 
     Example:
-        >>> LinearSchedule().alpha(torch.tensor([0.001], dtype=torch.float64)).square().tolist()
-        [0.9999]
+        >>> from inftydiff.processes.schedules import FlowMatchingSchedule
+        >>> log_snr(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
+        [inf, 0.0]
+    """
+    check_times(t)
+    time = t.double()
+    return (2.0 * (schedule.alpha(time).log() - schedule.sigma(time).log())).to(t.dtype)
 
-    References:
-        Ho, Jain and Abbeel, "Denoising diffusion probabilistic models", NeurIPS 2020.
+
+def time_at_ratio(schedule: Schedule, ratio: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    r"""The earliest time at which :math:`\sigma/\alpha` has reached a ratio, to the last digit.
+
+    Args:
+        schedule: the schedule; it may be flat for a while.
+        ratio: ratios between those of the schedule at t = 0 and t = 1.
+
+    Raises:
+        ValueError: if a ratio is out of that range or NaN.
+
+    Example:
+        >>> from inftydiff.processes.schedules import FlowMatchingSchedule
+        >>> time_at_ratio(FlowMatchingSchedule(), torch.tensor([0.0, 1.0, 3.0])).tolist()
+        [0.0, 0.5, 0.75]
+    """
+    with torch.no_grad():
+        wanted = ratio.double()
+        first, last = torch.zeros_like(wanted), torch.ones_like(wanted)
+        least, most = _ratio(schedule, first), _ratio(schedule, last)
+        if not bool(((wanted >= least * (1.0 - SLACK)) & (wanted <= most * (1.0 + SLACK))).all()):
+            raise ValueError(
+                f"The ratio σ/α of this schedule runs from {least.flatten()[0].item():g} to "
+                f"{most.flatten()[0].item():g}; got {ratio.min().item():g} to "
+                f"{ratio.max().item():g}."
+            )
+        wanted = wanted.clamp(least, most)
+        first = first.view(torch.int64)  # floating-point numbers above zero are ordered as these
+        last = torch.where(wanted <= least, first, last.view(torch.int64))
+        for _ in range(HALVINGS):
+            middle = first + (last - first) // 2
+            reached = _ratio(schedule, middle.view(torch.float64)) >= wanted
+            first, last = torch.where(reached, first, middle), torch.where(reached, middle, last)
+        return last.view(torch.float64).to(ratio.dtype)
+
+
+def log_alpha_rate(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    r"""The rate :math:`\dot\alpha/\alpha`, the drift of the signal, by automatic differentiation.
+
+    Args:
+        schedule: the schedule, written with differentiable operations.
+        t: times in [0, 1].
+
+    Raises:
+        ValueError: if a time lies outside [0, 1], or the schedule cannot be differentiated.
+
+    Example:
+        >>> from inftydiff.processes.schedules import FlowMatchingSchedule
+        >>> log_alpha_rate(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
+        [-1.0, -2.0]
+    """
+    return _nudged(lambda time: _rate(lambda s: schedule.alpha(s).log(), time), t)
+
+
+def noise_variance_rate(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    r"""The variance of the noise that enters in a unit of time.
+
+    .. math:: g(t)^2 = \frac{d\sigma^2}{dt} - 2\,\frac{\dot\alpha}{\alpha}\,\sigma^2
+              = \alpha^2\,\frac{d}{dt}\frac{\sigma^2}{\alpha^2} ≥ 0,
+
+    by automatic differentiation: :math:`dx = \frac{\dot\alpha}{\alpha} x\,dt + g N\,dw` has the
+    marginals of the schedule. Where the derivative of σ is infinite, as at t = 0 of every
+    variance-preserving schedule, the value is that of the nearest time where it is finite, 10⁻¹²
+    later as a rule. At the knots of a table it is the rate of the piece after the knot.
+
+    Args:
+        schedule: the schedule, written with differentiable operations.
+        t: times in [0, 1].
+
+    Raises:
+        ValueError: if a time lies outside [0, 1], or the schedule cannot be differentiated.
+
+    Example:
+        >>> from inftydiff.processes.schedules import FlowMatchingSchedule
+        >>> noise_variance_rate(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
+        [0.0, 2.0]
     """
 
-    def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """The amplitude of the signal, shaped like ``t``."""
-        return (0.5 * self._log_square(t)).exp().to(t.dtype)
+    def rate(time: Tensor) -> Tensor:
+        growth = _rate(lambda s: schedule.sigma(s) ** 2, time)
+        lost = 2.0 * _rate(lambda s: schedule.alpha(s).log(), time) * schedule.sigma(time) ** 2
+        return (growth - lost).clamp(min=0.0)
 
-    def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """The amplitude of the noise, shaped like ``t``."""
-        return (-torch.expm1(self._log_square(t))).sqrt().to(t.dtype)
-
-    def _log_square(self, t: Tensor) -> Tensor:
-        betas = torch.linspace(*BETAS, STEPS, dtype=torch.float64, device=t.device)
-        nodes = torch.nn.functional.pad(torch.log1p(-betas).cumsum(0), (1, 0))
-        place = t.double() * STEPS
-        below = place.floor().clamp(0, STEPS - 1).long()
-        return torch.lerp(nodes[below], nodes[below + 1], place - below)
+    return _nudged(rate, t)
 
 
-def _cosine_angle(t: Tensor) -> Tensor:
-    return 0.5 * math.pi * (t + OFFSET) / (1.0 + OFFSET)
+def _ratio(schedule: Schedule, t: Tensor) -> Tensor:
+    return schedule.sigma(t) / schedule.alpha(t)
 
 
-def _cosine_floor() -> float:
-    last = math.cos(0.5 * math.pi * (1.0 - 1.0 / STEPS + OFFSET) / (1.0 + OFFSET))
-    return math.sqrt(1.0 - LARGEST_BETA) * last / math.cos(0.5 * math.pi * OFFSET / (1.0 + OFFSET))
+def _nudged(rate: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
+    check_times(t)
+    with torch.inference_mode(False), torch.no_grad():
+        time = t.detach().double().clone()
+        inward = torch.where(time < 0.5, 1.0, -1.0)
+        found = torch.full_like(time, torch.nan)
+        for nudge in NUDGES:
+            missing = ~found.isfinite()
+            if bool(missing.any()):
+                found = torch.where(missing, rate(time + nudge * inward), found)
+        if not bool(found.isfinite().all()):
+            raise ValueError(
+                "The schedule has no finite derivative at or near "
+                f"t = {time[~found.isfinite()].flatten()[0].item():g}."
+            )
+    return found.to(t.dtype)
+
+
+def _rate(amplitude: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
+    with torch.enable_grad():
+        time = t.clone().requires_grad_()
+        value = amplitude(time)
+        if value.requires_grad:
+            (rate,) = torch.autograd.grad(value.sum(), time)
+            return rate
+    if value.numel() and not bool((value == amplitude(torch.full_like(t, 0.5))).all()):
+        raise ValueError(
+            "The schedule's amplitudes change with t but carry no gradient. Write them with "
+            "operations of torch, outside of torch.no_grad."
+        )
+    return torch.zeros_like(t)

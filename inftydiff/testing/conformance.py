@@ -1,46 +1,65 @@
 """The laws for an object: what a test of one's own class runs.
 
 The kind is told by what the object is or, where this library takes any class, by what it can do.
+A callable is a denoiser if ``process=`` is given, or if it answers with a ``Prediction`` when it is
+asked once; else it is a model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, final
 
 import torch
 
-from inftydiff.operators import Discretisation, Grid, LinearOperator
-from inftydiff.operators.domain import unit_box
-from inftydiff.processes import Parameterisation, RandomField, Schedule, StepRule
+from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
+from inftydiff.operators.domain import Domain, Point, unit_box
+from inftydiff.processes import (
+    GaussianMeasure,
+    Parameterisation,
+    RandomField,
+    Schedule,
+    StepRule,
+)
+from inftydiff.processes.conditioning import ConditionedMeasure
+from inftydiff.processes.noise import Noise
+from inftydiff.testing.laws.callables import Asked, Informed, answers_with_a_prediction
+from inftydiff.testing.laws.denoisers import DENOISER_LAWS
 from inftydiff.testing.laws.law import Check, Law
 from inftydiff.testing.laws.measures import (
+    FIELD_LAWS,
+    MEASURE_LAWS,
     POINT_LAWS,
-    RANDOM_LAWS,
-    Draws,
     Measure,
     draws_of_field,
     draws_of_measure,
 )
-from inftydiff.testing.laws.networks import NETWORK_LAWS
-from inftydiff.testing.laws.noise import NOISE_LAWS, Noise
+from inftydiff.testing.laws.networks import NETWORK_LAWS, discretisation_convergence
+from inftydiff.testing.laws.noise import NOISE_LAWS
 from inftydiff.testing.laws.operators import OPERATOR_LAWS
 from inftydiff.testing.laws.parameterisations import PARAMETERISATION_LAWS
 from inftydiff.testing.laws.processes import PROCESS_LAWS, Process
-from inftydiff.testing.laws.schedules import SCHEDULE_LAWS
+from inftydiff.testing.laws.schedules import NUMBER_OF_TIMES, SCHEDULE_LAWS
 from inftydiff.testing.laws.step_rules import STEP_LAWS
 from inftydiff.testing.probe import Probe
+from inftydiff.testing.sizes import beginnings, smaller
 
 __all__ = ["laws_for"]
 
-SEEDS = (0, 1)
-"""What the probes' values are made from."""
+SEEDS = 2
+"""How many seeds the size asked for is tried with."""
 
-OPERATOR_SHAPE = (6, 5)
+LARGE = (6, 5)
 """The cells of the grid that most objects are tried on."""
 
-DENSE_SHAPE = (4, 3)
+DENSE = (4, 3)
 """The cells where matrices of points by points are inverted, or estimated from draws."""
 
-NETWORK_SHAPE = (16, 16)
-"""The cells of the coarsest grid that a network is tried on."""
+NETWORK = (16, 16)
+"""The cells of the coarsest grid that a model or denoiser is tried on."""
+
+NEVER_COARSER = (discretisation_convergence,)
+"""Laws that say something of grids that are fine enough alone."""
 
 KINDS = (
     "a LinearOperator, a WhiteNoise, a RandomField, a GaussianMeasure, a Schedule, a "
@@ -48,15 +67,46 @@ KINDS = (
 )
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What is known of an object's kind.
+
+    Args:
+        laws: its laws.
+        tried: what they are tried on: the object, or what stands for it.
+        on: where, if nothing else is asked for.
+        batch: for how many samples, if nothing else is asked for.
+        channels: for how many channels, if nothing else is asked for.
+        dtype: in which dtype, if nothing else is asked for.
+        small: whether fewer points and channels than asked for should do as well.
+    """
+
+    laws: tuple[Check, ...]
+    tried: object
+    on: Discretisation
+    batch: int = 2
+    channels: int = 3
+    dtype: torch.dtype = torch.float64
+    small: bool = True
+
+
 def laws_for(
     subject: object,
     *,
     on: Discretisation | None = None,
-    batch: int = 2,
-    channels: int = 3,
+    batch: int | None = None,
+    channels: int | None = None,
     dtype: torch.dtype | None = None,
+    seed: int = 0,
+    process: Process | None = None,
+    probes: Sequence[Probe] | None = None,
 ) -> list[Law]:
     """The laws that an object should keep, one callable each, for ``pytest.mark.parametrize``.
+
+    Each law is tried on a few small sizes, which the object may refuse by a ``ValueError`` or a
+    ``TypeError``, and on the size asked for with two seeds. If it does not hold, all smaller sizes
+    are tried from the smallest up, and the first at which it does not hold is reported.
 
     Args:
         subject: a linear operator, white noise, random field, Gaussian measure, schedule, diffusion
@@ -65,19 +115,29 @@ def laws_for(
             methods of ours. Put a network in evaluation mode first.
         on: where the functions live that it is tried on; by default a small grid on the unit
             square, on the domain of a field, or where the mean of a measure lives. An operator
-            between two discretisations needs its source here, a model the coarsest grid that it is
-            meant for. Only operators are tried on what is not a grid.
-        batch: the number of samples; that of ``on``, if it has one set of points a sample.
-        channels: the number of channels.
+            between two discretisations needs its source here, a model or denoiser the coarsest
+            grid that it is meant for. Only operators are tried on what is not a grid. Whatever
+            the object raises on less than this is taken for a refusal.
+        batch: the number of samples; by default 2, or that of ``on``, of a field or of a mean.
+        channels: the number of channels; by default 3, or that of a field or of a mean.
         dtype: the dtype of the functions; by default float64, and for a model or denoiser torch's
             default dtype.
+        seed: what the functions are made from, a whole number of at least zero.
+        process: the process of a denoiser, to whose amplitudes its answers are held. Without it, a
+            callable counts as a denoiser if it answers with a ``Prediction`` when it is asked once;
+            its process is then its attribute ``process``, if it has one, and else its answers are
+            asked to explain the states by any amplitudes.
+        probes: what to try in the place of all this, in this order, without looking for anything
+            smaller: for property tests, whose library shrinks what it draws.
 
     Returns:
         Callables without arguments, whose ``__name__`` is the law's; each raises
         :class:`~inftydiff.testing.LawViolation` if its law does not hold.
 
     Raises:
-        TypeError: if the object is of no kind that has laws.
+        TypeError: if the object is of no kind that has laws, or a process is given for what is no
+            denoiser.
+        ValueError: if the seed is below zero.
 
     Example:
         >>> from inftydiff import CosineSchedule
@@ -92,55 +152,114 @@ def laws_for(
             f"laws_for takes an object; got the class {subject.__name__}. Make one: "
             f"laws_for({subject.__name__}(...))."
         )
-    checks, tried = _kind(subject, on, channels)
-    if dtype is None:
-        dtype = torch.get_default_dtype() if checks is NETWORK_LAWS else torch.float64
-    on = _place(subject, checks) if on is None else on
-    if on.shape_of_points[:-1]:
-        batch = on.shape_of_points[0]
-    probes = [Probe(on, batch, channels, dtype, seed) for seed in SEEDS]
-    return [Law(check, tried, type(subject).__name__, probes) for check in checks]
+    if seed < 0:
+        raise ValueError(f"A seed is a whole number of at least zero; got {seed}.")
+    kind = _kind(subject, on)
+    place = kind.on if on is None else on
+    own_batch = place.shape_of_points[:-1]
+    asked = Probe(
+        place,
+        own_batch[0] if own_batch else (kind.batch if batch is None else batch),
+        kind.channels if channels is None else channels,
+        kind.dtype if dtype is None else dtype,
+        seed,
+    )
+    if kind.laws is NETWORK_LAWS:
+        kind = _model_or_denoiser(kind, (asked, *(probes or ()))[-1], process)
+    elif process is not None:
+        raise TypeError(
+            f"process= is for denoisers, called with (x_t, t); got {type(subject).__name__}."
+        )
+    refusals = (ValueError, TypeError) if on is None else (Exception,)
+    return [
+        _bound(check, kind, type(subject).__name__, asked, refusals, probes) for check in kind.laws
+    ]
 
 
-def _kind(
-    subject: object, on: Discretisation | None, channels: int
-) -> tuple[tuple[Check, ...], object]:
-    """The laws of an object's kind, and what they are tried on: the object, or its draws."""
+def _bound(
+    check: Check,
+    kind: Kind,
+    name: str,
+    asked: Probe,
+    refusals: tuple[type[Exception], ...],
+    probes: Sequence[Probe] | None,
+) -> Law:
+    if probes is not None:
+        return Law(check, kind.tried, name, probes)
+    seeds = range(asked.seed, asked.seed + SEEDS)
+    coarser = kind.small and check not in NEVER_COARSER
+    search: Callable[[Probe], Iterable[Probe]] = partial(
+        smaller, asked=asked, seeds=seeds, coarser=coarser
+    )
+    return Law(
+        check,
+        kind.tried,
+        name,
+        [replace(asked, seed=number) for number in seeds],
+        beginnings(asked) if coarser else (),
+        refusals,
+        search,
+    )
+
+
+def _kind(subject: object, on: Discretisation | None) -> Kind:
+    """What is known of an object's kind."""
     match subject:
         case LinearOperator():
-            return OPERATOR_LAWS, subject
+            return Kind(OPERATOR_LAWS, subject, _cells(LARGE))
         case RandomField():
-            return _random(draws_of_field(subject))
+            draws = draws_of_field(subject)
+            laws = FIELD_LAWS + POINT_LAWS if draws.everywhere else FIELD_LAWS
+            place = _cells(DENSE, subject.domain)
+            return Kind(laws, draws, place, batch=subject.batch, channels=subject.channels)
         case Parameterisation():
-            return PARAMETERISATION_LAWS, subject
+            return Kind(PARAMETERISATION_LAWS, subject, _cells(LARGE))
         case Process():
-            return PROCESS_LAWS, subject
+            return Kind(PROCESS_LAWS, subject, _cells(DENSE), channels=1)
         case Measure():
-            domain = unit_box(2) if on is None else on.domain
-            return _random(draws_of_measure(subject, domain, channels))
+            return _measure(subject, on)
         case Noise():
-            return NOISE_LAWS, subject
+            return Kind(NOISE_LAWS, subject, _cells(DENSE))
         case Schedule():
-            return SCHEDULE_LAWS, subject
+            place = Grid((), Point())
+            return Kind(SCHEDULE_LAWS, subject, place, batch=NUMBER_OF_TIMES, channels=1)
         case StepRule():
-            return STEP_LAWS, subject
+            return Kind(STEP_LAWS, subject, _cells(LARGE))
         case Callable():
-            return NETWORK_LAWS, subject
+            dtype = torch.get_default_dtype()
+            return Kind(NETWORK_LAWS, subject, _cells(NETWORK), dtype=dtype)
     raise TypeError(f"laws_for knows the laws of {KINDS}; got {type(subject).__name__}.")
 
 
-def _random(draws: Draws) -> tuple[tuple[Check, ...], Draws]:
-    return RANDOM_LAWS + POINT_LAWS if draws.everywhere else RANDOM_LAWS, draws
+def _measure(measure: Measure, on: Discretisation | None) -> Kind:
+    """A measure, where its mean or its observations live, and in as many samples and channels."""
+    home: Function | None = None
+    match measure:
+        case GaussianMeasure():
+            home = measure.mean
+            place = None if home is None else home.on
+        case ConditionedMeasure():
+            home = measure.observed
+            place = _cells(DENSE, home.on.domain)
+    if on is None:
+        on = _cells(DENSE) if home is None or place is None else place
+    draws = draws_of_measure(measure, on.domain)
+    laws = MEASURE_LAWS + POINT_LAWS if draws.everywhere else MEASURE_LAWS
+    if home is None:
+        return Kind(laws, draws, on)
+    return Kind(laws, draws, on, batch=(*home.batch, 2)[0], channels=home.channels)
 
 
-def _place(subject: object, checks: tuple[Check, ...]) -> Discretisation:
-    if isinstance(subject, Measure) and subject.mean is not None:
-        return subject.mean.on
-    domain = subject.domain if isinstance(subject, RandomField) else unit_box(2)
-    if checks is NETWORK_LAWS:
-        shape = NETWORK_SHAPE
-    elif checks in (PROCESS_LAWS, NOISE_LAWS, RANDOM_LAWS, RANDOM_LAWS + POINT_LAWS):
-        shape = DENSE_SHAPE
-    else:
-        shape = OPERATOR_SHAPE
-    return Grid(tuple(shape[axis % len(shape)] for axis in range(domain.dim)), domain)
+def _model_or_denoiser(kind: Kind, probe: Probe, process: Process | None) -> Kind:
+    """A callable's kind: a denoiser, if its process is given or it answers as one when asked."""
+    subject: Any = kind.tried
+    if process is None and not answers_with_a_prediction(subject, probe):
+        return replace(kind, tried=Asked(subject))
+    if process is None and isinstance(subject, Informed) and isinstance(subject.process, Process):
+        process = subject.process
+    return replace(kind, laws=DENOISER_LAWS, tried=Asked(subject, process))
+
+
+def _cells(cells: tuple[int, ...], domain: Domain | None = None) -> Grid:
+    domain = unit_box(len(cells)) if domain is None else domain
+    return Grid(tuple(cells[axis % len(cells)] for axis in range(domain.dim)), domain)

@@ -6,9 +6,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from inftydiff.operators import Box, Discretisation, Function, Grid
+from inftydiff.operators import Discretisation, Function, Grid, Subset
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.domain import Box, Domain
 
-__all__ = ["Probe", "refined"]
+__all__ = ["Probe", "longest_side", "refined"]
 
 KEYS = 1_000
 """How many independent functions one seed gives."""
@@ -24,8 +26,12 @@ class Probe:
         batch: the number of samples.
         channels: the number of channels.
         dtype: the dtype of the values.
-        seed: what the values are made from.
+        seed: what the values are made from, a whole number of at least zero.
         device: where the values are.
+
+    Example:
+        >>> print(Probe(Grid((3, 2)), 1, 2, torch.float64, seed=0))
+        Grid((3, 2)), batch 1, 2 channels, float64, cpu, seed 0
     """
 
     on: Discretisation
@@ -36,18 +42,16 @@ class Probe:
     device: str = "cpu"
 
     def __str__(self) -> str:
-        sides = (
-            "" if self.on.domain.lengths == (1.0,) * self.on.domain.dim else f" of {self.domain}"
-        )
-        place = f"Grid({self.on.shape})" if isinstance(self.on, Grid) else type(self.on).__name__
+        channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        dtype = str(self.dtype).removeprefix("torch.")
         return (
-            f"{place}{sides} with {self.on.size} points, batch {self.batch}, {self.channels} "
-            f"channels, {str(self.dtype).removeprefix('torch.')}, {self.device}, seed {self.seed}"
+            f"{_place(self.on)}, batch {self.batch}, {channels}, {dtype}, {self.device}, "
+            f"seed {self.seed}"
         )
 
     @property
-    def domain(self) -> Box:
-        """The box of the discretisation."""
+    def domain(self) -> Domain:
+        """The domain of the discretisation."""
         return self.on.domain
 
     @property
@@ -85,21 +89,24 @@ class Probe:
         return Function(f.on, self.normal(*f.values.shape, key=key))
 
     def smooth(self, on: Grid, *, waves: int = 3, key: int = 0) -> Function:
-        """Sums of the lowest cosines of the box: the same functions on every grid."""
-        values = torch.ones(1, self.batch, self.channels, dtype=torch.float64)
+        """Sums of the domain's lowest eigenfunctions: the same functions on every grid.
+
+        Args:
+            on: where the functions are wanted.
+            waves: how many eigenfunctions an axis, or fewer if the probe's grid has fewer cells.
+            key: which functions.
+        """
+        counts = tuple(min(waves, cells) for cells in self.grid.shape)
+        modes = eigenbasis(on.domain).modes(on.points, counts)
         coefficients = torch.randn(
-            on.dim,
-            waves,
             self.batch,
+            modes.shape[-1],
             self.channels,
             generator=self.generator(key),
             dtype=torch.float64,
         )
-        k = torch.arange(waves, dtype=torch.float64)
-        for axis, length in enumerate(on.domain.lengths):
-            waves_there = torch.cos(torch.pi * on.points[:, axis : axis + 1] * k / length)
-            values = values * torch.einsum("pk,kbc->pbc", waves_there, coefficients[axis])
-        return Function(on, values.movedim(0, 1).to(dtype=self.dtype, device=self.device))
+        values = modes @ coefficients / modes.shape[-1] ** 0.5
+        return Function(on, values.to(dtype=self.dtype, device=self.device))
 
     def times(self, key: int = 0, *, low: float = 0.2, high: float = 0.9) -> Tensor:
         """Random times, one a sample."""
@@ -128,3 +135,24 @@ def refined(grid: Grid, factor: int) -> tuple[Grid, Tensor]:
         every = torch.arange(factor // 2, fine.shape[axis], factor)
         numbers = numbers.index_select(axis, every)
     return fine, numbers.flatten()
+
+
+def longest_side(domain: Domain) -> float:
+    """The longest side of a box, the unit of the laws' mollifiers; 1 on a point."""
+    return max(map(float, domain.lengths), default=1.0)
+
+
+def _place(on: Discretisation) -> str:
+    """A discretisation in words, with its domain if that is not the reflecting unit box."""
+    match on:
+        case Grid():
+            place = f"Grid({on.shape})"
+        case Subset():
+            place = f"a Subset of {on.size} of the {on.grid.size} points of Grid({on.grid.shape})"
+        case _:
+            place = f"Scattered({on.size} points)"
+    if not isinstance(on.domain, Box):
+        return f"{place} of {on.domain}"
+    sides = set(on.domain.lengths) == {1.0}
+    reflecting = set(on.domain.boundaries) == {"reflecting"}
+    return place if sides and reflecting else f"{place} of {on.domain}"

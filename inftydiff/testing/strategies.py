@@ -4,7 +4,7 @@ They draw sizes and seeds, from which a test makes its tensors by a generator of
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, final
@@ -105,16 +105,32 @@ def seeds() -> st.SearchStrategy[int]:
     return st.integers(0, 2**32 - 1)
 
 
+REFLECTING = ("reflecting",)
+
+
 @_composite
-def boxes(draw: Draw, *, most_dim: int = 2) -> Box:
-    """Boxes of up to so many axes, with sides between 0.5 and 3."""
+def boxes(draw: Draw, *, most_dim: int = 2, boundaries: Sequence[str] = REFLECTING) -> Box:
+    """Boxes of up to so many axes, with sides between 0.5 and 3.
+
+    Args:
+        draw: given by hypothesis.
+        most_dim: the largest number of axes.
+        boundaries: the conditions that an axis may have, any of ``BOUNDARIES``.
+    """
     dim = draw(st.integers(1, most_dim))
     lengths = [draw(st.floats(0.5, 3.0)) for _ in range(dim)]
-    return Box(tuple(lengths))
+    return Box(tuple(lengths), tuple(draw(st.sampled_from(boundaries)) for _ in range(dim)))
 
 
 @_composite
-def grids(draw: Draw, *, most_dim: int = 2, most: int = 16, fewest: int = 1) -> Grid:
+def grids(
+    draw: Draw,
+    *,
+    most_dim: int = 2,
+    most: int = 16,
+    fewest: int = 1,
+    boundaries: Sequence[str] = REFLECTING,
+) -> Grid:
     """Grids of any numbers of cells on any box.
 
     Args:
@@ -122,8 +138,9 @@ def grids(draw: Draw, *, most_dim: int = 2, most: int = 16, fewest: int = 1) -> 
         most_dim: the largest number of axes.
         most: the largest number of cells of an axis in one dimension; its root in two, and so on.
         fewest: the smallest number of cells of an axis.
+        boundaries: the conditions that an axis may have.
     """
-    domain = draw(boxes(most_dim=most_dim))
+    domain = draw(boxes(most_dim=most_dim, boundaries=boundaries))
     largest = max(fewest, round(most ** (1.0 / domain.dim)))
     shape = [draw(st.integers(fewest, largest)) for _ in range(domain.dim)]
     return Grid(tuple(shape), domain)

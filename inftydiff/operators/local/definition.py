@@ -26,11 +26,34 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import positive, whole
+from inftydiff.operators.domain import Domain
 
-__all__ = ["hat_matrix", "lattice_ratio", "odd", "reach", "reference", "sides", "window_mass"]
+__all__ = [
+    "check_reflecting",
+    "hat_matrix",
+    "lattice_ratio",
+    "odd",
+    "reach",
+    "reference",
+    "sides",
+    "window_mass",
+]
 
 _CHUNK = 2**22
 """How many entries of the table of hats ``reference`` holds at once."""
+
+
+def check_reflecting(domain: Domain) -> None:
+    """Refuse a domain whose sides are not all reflecting.
+
+    Raises:
+        ValueError: if an axis is periodic or absorbing, or the domain is a point.
+    """
+    if set(domain.boundaries) != {"reflecting"}:
+        raise ValueError(
+            "The local operator takes a window's mean over the points inside a box with reflecting "
+            f"sides; it does not know other sides. Got {domain}."
+        )
 
 
 def odd(size: int) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inftydiff.operators.discretisation import Grid, Subset
-from inftydiff.operators.local.definition import lattice_ratio, odd, sides
+from inftydiff.operators.local.definition import check_reflecting, lattice_ratio, odd, sides
 from inftydiff.operators.local.dense import DirectNumerator, lattice_mass
 from inftydiff.operators.local.embedded import EmbeddedNumerator, scatter, take
 from inftydiff.operators.local.factorised import FactorisedNumerator
@@ -64,7 +64,8 @@ def neighbours(
             grid.
 
     Raises:
-        ValueError: if the size is even, or the cell has another dimension or a side not above zero.
+        ValueError: if the size is even, the cell has another dimension or a side not above zero, or
+            the domain is no box with reflecting sides.
         TypeError: if the points are scattered.
 
     Example:
@@ -77,6 +78,7 @@ def neighbours(
             "points go through LocalOperator, or reference."
         )
     grid = on if isinstance(on, Grid) else on.grid
+    check_reflecting(grid.domain)
     size = odd(size)
     lengths = sides(cell, grid.dim)
     ratios = tuple(map(lattice_ratio, lengths, grid.spacing))

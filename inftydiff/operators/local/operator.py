@@ -20,7 +20,13 @@ from torch import Tensor
 from inftydiff.operators.discretisation import Scattered
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
-from inftydiff.operators.local.definition import odd, reference, sides, window_mass
+from inftydiff.operators.local.definition import (
+    check_reflecting,
+    odd,
+    reference,
+    sides,
+    window_mass,
+)
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 
 __all__ = ["LocalOperator", "local_operator"]
@@ -163,10 +169,12 @@ class LocalOperator(LinearOperator):
 
         Raises:
             TypeError: if the argument is a random field, or no function.
-            ValueError: if the function has another number of channels or of axes.
+            ValueError: if the function has another number of channels or of axes, or its domain is
+                no box with reflecting sides.
         """
         if not isinstance(f, Function):
             raise _no_function(f)
+        check_reflecting(f.on.domain)
         return _apply(f, self.weight, self.cell)
 
     @property
@@ -183,6 +191,7 @@ class _Adjoint(LinearOperator):
     def __call__(self, f: Argument) -> Argument:
         if not isinstance(f, Function):
             raise _no_function(f)
+        check_reflecting(f.on.domain)
         weight, cell = self.operator.weight, self.operator.cell
         mass = _mass(f, weight.shape[-1], cell).to(f.values).unsqueeze(-1)
         divided = Function(f.on, f.values / torch.where(mass > 0, mass, 1.0))

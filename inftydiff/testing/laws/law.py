@@ -1,11 +1,12 @@
 r"""What a law is: an identity that an object keeps, tried on a few probes.
 
 A law is written as a function ``(subject, probe) -> Iterator[Claim]``: it computes both sides of an
-identity on the probe's sizes and seed and yields what it found. Its name is the law's. :class:`Law`
-binds it to an object; calling that raises :class:`LawViolation` at the first claim that is false.
+identity on the probe's sizes and seed and yields what it found. Its name is the law's.
+:class:`Law` binds it to an object; calling that tries a few probes, and if a claim is false all
+smaller ones, and raises :class:`LawViolation` for the smallest that makes it false.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -75,6 +76,11 @@ class LawViolation(AssertionError):
         )
 
 
+def nothing_smaller(probe: Probe) -> Iterable[Probe]:
+    """No probes: the one that breaks the law is reported."""
+    return ()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Law:
@@ -85,12 +91,18 @@ class Law:
         subject: the object that should keep it, or what stands for it.
         kind: the name of the object's class.
         probes: the sizes and seeds that it is tried on.
+        beginnings: smaller ones that it is tried on before; the object may refuse them.
+        refusals: the errors by which it does.
+        smaller: the probes below one that breaks the law, from the smallest up.
     """
 
     check: Check
     subject: object
     kind: str
     probes: Sequence[Probe]
+    beginnings: Sequence[Probe] = ()
+    refusals: tuple[type[Exception], ...] = (ValueError, TypeError)
+    smaller: Callable[[Probe], Iterable[Probe]] = nothing_smaller
 
     @property
     def __name__(self) -> str:
@@ -102,26 +114,43 @@ class Law:
         """Try the law.
 
         Raises:
-            LawViolation: if it does not hold. What the object itself raises is passed on, with a
-                note that says which law was tried on which probe.
+            LawViolation: if it does not hold, with the smallest probe that breaks it. What the
+                object itself raises is passed on, with a note that says which law was tried on
+                which probe.
         """
-        for probe in self.probes:
+        for optional, probes in ((True, self.beginnings), (False, self.probes)):
+            for probe in probes:
+                try:
+                    claim = self._broken(probe)
+                except Exception as error:
+                    if optional and isinstance(error, self.refusals):
+                        continue
+                    error.add_note(
+                        f"Raised while trying {self.__name__} of {self.kind} on {probe}."
+                    )
+                    raise
+                if claim is not None:
+                    raise self._violation(*self._smallest(probe, claim))
+
+    def _broken(self, probe: Probe) -> Claim | None:
+        """The first claim that is false, or None."""
+        return next((c for c in self.check(self.subject, probe) if not c.holds), None)
+
+    def _smallest(self, probe: Probe, claim: Claim) -> tuple[Probe, Claim]:
+        """The first of the smaller probes that breaks the law as well, or the one given."""
+        for candidate in self.smaller(probe):
             try:
-                for claim in self.check(self.subject, probe):
-                    if not claim.holds:
-                        raise LawViolation(
-                            self.__name__,
-                            claim.statement,
-                            claim.left,
-                            claim.right,
-                            self.kind,
-                            str(probe),
-                        )
-            except LawViolation:
-                raise
-            except Exception as error:
-                error.add_note(f"Raised while trying {self.__name__} of {self.kind} on {probe}.")
-                raise
+                found = self._broken(candidate)
+            except Exception:
+                continue
+            if found is not None:
+                return candidate, found
+        return probe, claim
+
+    def _violation(self, probe: Probe, claim: Claim) -> LawViolation:
+        return LawViolation(
+            self.__name__, claim.statement, claim.left, claim.right, self.kind, str(probe)
+        )
 
 
 def equal(

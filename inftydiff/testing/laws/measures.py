@@ -1,8 +1,8 @@
 r"""Laws of random functions and Gaussian measures: one law of the values on every discretisation.
 
 The covariance on some of the points is that part of the covariance on all of them, on a finer grid
-and on scattered points too; draws have the covariance; one draw read on two grids is one function.
-The last and the finer grid are asked for only of what has point values.
+and on scattered points too, and so is the mean; draws have the covariance; one draw read on two
+grids is one function. Finer grids and scattered points are asked for only of what has point values.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,28 +12,36 @@ from typing import Protocol, final, runtime_checkable
 import torch
 from torch import Tensor
 
-from inftydiff.operators import Box, Discretisation, Function, Scattered, Subset
+from inftydiff.operators import Discretisation, Function, Grid, Scattered, Subset
+from inftydiff.operators.domain import Domain
 from inftydiff.processes import RandomField
 from inftydiff.testing.laws.law import Check, Claim, at_most, equal
+from inftydiff.testing.laws.purity import random_state_untouched
 from inftydiff.testing.laws.statistics import covariance_of_draws
 from inftydiff.testing.probe import Probe, refined
 
-__all__ = ["POINT_LAWS", "RANDOM_LAWS", "Draws", "Measure", "draws_of_field", "draws_of_measure"]
+__all__ = [
+    "FIELD_LAWS",
+    "MEASURE_LAWS",
+    "POINT_LAWS",
+    "Draws",
+    "Measure",
+    "draws_of_field",
+    "draws_of_measure",
+]
 
 DRAWS = 512
-"""How many draws the Monte Carlo law looks at."""
+"""How many draws a round of the Monte Carlo law has."""
 
-BATCH = 32
-"""How many of them are made at once, where the batch is free."""
+TOLERANCE = 1e-8
 
 
 @runtime_checkable
 class Measure(Protocol):
-    """What makes a Gaussian measure: ``GaussianMeasure``, or a class of one's own."""
+    """What makes a Gaussian measure: ``GaussianMeasure``, conditioned or not, or one like it."""
 
-    @property
-    def mean(self) -> Function | None:
-        """The mean, or None for zero."""
+    def mean_on(self, on: Discretisation) -> Function | None:
+        """The mean's values, or None for zero."""
 
     def sample(
         self, on: Discretisation, *, batch: int, channels: int, generator: torch.Generator
@@ -41,126 +49,181 @@ class Measure(Protocol):
         """Draw samples."""
 
     def covariance(self, on: Discretisation) -> Tensor:
-        """The covariance of point values, ``(*batch, points, points)``."""
+        """The covariance of one channel's values, ``(*batch, points, points)``."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What fields and measures have in common: a covariance, and draws of mean zero.
+    """What fields and measures have in common: a mean, a covariance, and draws.
 
     Args:
+        mean: of the values on a discretisation, ``(*batch, points, channels)``, or None for zero.
         covariance: of the values on a discretisation, ``(*batch, points, points)``.
-        draw: gives centred draws of shape ``(batch, points, channels)``, with a batch axis as the
-            covariance's, from a generator.
+        draw: draws of shape ``(batch, points, channels)``, from a discretisation, a batch, a number
+            of channels and a generator.
         everywhere: whether they have point values, so that they can be read on any points.
     """
 
+    mean: Callable[[Discretisation], Tensor | None]
     covariance: Callable[[Discretisation], Tensor]
-    draw: Callable[[Discretisation, torch.Generator], Tensor]
+    draw: Callable[[Discretisation, int, int, torch.Generator], Tensor]
     everywhere: bool
 
 
 def draws_of_field(field: RandomField) -> Draws:
     """Draws with the law of a field: its multiplier, with other seeds."""
 
-    def draw(on: Discretisation, generator: torch.Generator) -> Tensor:
+    def draw(on: Discretisation, batch: int, channels: int, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**63 - 1, (), generator=generator))
-        return replace(field, seed=seed)(on, dtype=torch.float64).values
+        other = replace(field, seed=seed, batch=batch, channels=channels)
+        return other(on, dtype=torch.float64).values
 
-    return Draws(field.covariance, draw, field.smooth)
+    return Draws(lambda on: None, field.covariance, draw, field.smooth)
 
 
-def draws_of_measure(measure: Measure, domain: Box, channels: int) -> Draws:
-    """Draws of a measure less its mean; what has a mean is known where the mean is alone."""
-    mean = measure.mean
+def draws_of_measure(measure: Measure, domain: Domain) -> Draws:
+    """The draws of a measure."""
 
-    def draw(on: Discretisation, generator: torch.Generator) -> Tensor:
-        batch, width = (BATCH, channels) if mean is None else ((*mean.batch, 1)[0], mean.channels)
-        drawn = measure.sample(on, batch=batch, channels=width, generator=generator)
-        return drawn.values if mean is None else drawn.values - mean.values
+    def mean(on: Discretisation) -> Tensor | None:
+        there = measure.mean_on(on)
+        return None if there is None else there.values
 
-    everywhere = mean is None and _has_point_values(measure, domain)
-    return Draws(measure.covariance, draw, everywhere)
+    def draw(on: Discretisation, batch: int, channels: int, generator: torch.Generator) -> Tensor:
+        return measure.sample(on, batch=batch, channels=channels, generator=generator).values
+
+    return Draws(mean, measure.covariance, draw, _has_point_values(measure, domain))
 
 
 def covariance_is_positive(draws: Draws, probe: Probe) -> Iterator[Claim]:
     """The covariance is symmetric and has no negative eigenvalue."""
     covariance = draws.covariance(probe.grid)
-    yield equal("C = Cᵀ", covariance, covariance.mT, tolerance=1e-12)
+    yield equal("C = Cᵀ", covariance, covariance.mT, tolerance=TOLERANCE)
     values = torch.linalg.eigvalsh(covariance)
-    slack = 1e-12 * covariance.abs().max().item() * covariance.shape[-1]
+    slack = TOLERANCE * covariance.abs().max().item()
     yield at_most("0 ≤ the eigenvalues of C", torch.zeros_like(values), values, slack=slack)
 
 
 def covariance_restricts(draws: Draws, probe: Probe) -> Iterator[Claim]:
     """The covariance on a subset is that part of the covariance on its grid."""
-    grid = probe.grid
-    order = torch.randperm(grid.size, generator=probe.generator())
-    index = order[: max(1, grid.size // 2)]
+    subset = _half(probe)
     yield equal(
         "C on a subset = that part of C on its grid",
-        draws.covariance(Subset(grid, index)),
-        _part(draws.covariance(grid), index),
-        tolerance=1e-10,
+        draws.covariance(subset),
+        _part(draws.covariance(probe.grid), subset.index),
+        tolerance=TOLERANCE,
     )
 
 
-def draws_have_the_covariance(draws: Draws, probe: Probe) -> Iterator[Claim]:
-    """The empirical covariance of draws is the covariance."""
-    covariance = draws.covariance(probe.grid)
-    generator = probe.generator()
-    drawn: list[Tensor] = []
-    while sum(d.shape[-1] * (1 if covariance.ndim > 2 else len(d)) for d in drawn) < DRAWS:
-        drawn.append(draws.draw(probe.grid, generator))
-    values = torch.cat(drawn, -1)
-    if covariance.ndim == 2:
-        yield covariance_of_draws(values.movedim(-1, 0).flatten(0, 1), covariance)
+def mean_is_one_function(draws: Draws, probe: Probe) -> Iterator[Claim]:
+    """The mean on a subset, on a finer grid and at scattered points is that on the grid."""
+    mean = draws.mean(probe.grid)
+    if mean is None:
         return
-    for sample, exact in zip(values, covariance, strict=True):
-        yield covariance_of_draws(sample.mT, exact)
+    subset = _half(probe)
+    there = _require(draws.mean(subset))
+    part = mean[..., subset.index, :]
+    yield equal("the mean on a subset = that part of the mean", there, part, tolerance=TOLERANCE)
+    if draws.everywhere:
+        for place, other, shared in _elsewhere(probe):
+            values = _require(draws.mean(other))[..., shared, :]
+            yield equal(f"the mean {place} = the mean", values, mean, tolerance=1e-6)
+
+
+def draws_have_the_covariance(draws: Draws, probe: Probe) -> Iterator[Claim]:
+    """The empirical covariance of draws, less their mean, is the covariance."""
+    mean, covariance = draws.mean(probe.grid), draws.covariance(probe.grid)
+    free = covariance.ndim == 2 and (mean is None or mean.ndim == 2)
+    batch = DRAWS if free else probe.batch
+    channels = mean.shape[-1] if mean is not None else 1 if free else DRAWS
+    generator = probe.generator()
+    rounds: list[Tensor] = []
+
+    def samples(number: int) -> Tensor:
+        """Centred draws of a round, of shape (batch, draws, points)."""
+        if number == len(rounds):
+            drawn: list[Tensor] = []
+            while sum(d.shape[-1] for d in drawn) * (batch if free else 1) < DRAWS:
+                values = draws.draw(probe.grid, batch, channels, generator).double()
+                drawn.append(values if mean is None else values - mean)
+            rounds.append(torch.cat(drawn, -1).mT)
+        return rounds[number]
+
+    if covariance.ndim == 2:
+        yield covariance_of_draws(lambda number: samples(number).flatten(0, 1), covariance)
+        return
+    for sample, exact in enumerate(covariance):
+        yield covariance_of_draws(lambda number, at=sample: samples(number)[at], exact)  # type: ignore[misc]
+
+
+def batch_prefix(draws: Draws, probe: Probe) -> Iterator[Claim]:
+    """The first samples of a large batch are the small batch."""
+    if draws.covariance(probe.grid).ndim > 2 or _ndim(draws.mean(probe.grid)) > 2:
+        return
+    few = _draw(draws, probe, probe.grid)
+    many = draws.draw(probe.grid, probe.batch + 3, probe.channels, probe.generator())
+    yield equal(
+        f"(batch of {probe.batch + 3})[:{probe.batch}] = batch of {probe.batch}",
+        many[: probe.batch],
+        few,
+        tolerance=1e-12 if few.dtype == torch.float64 else 1e-5,
+    )
+
+
+def reproducible(draws: Draws, probe: Probe) -> Iterator[Claim]:
+    """The generator's state decides the draw."""
+    first, again = (_draw(draws, probe, probe.grid) for _ in range(2))
+    yield equal("a draw from the same state = the draw", again, first)
+
+
+def no_global_randomness(draws: Draws, probe: Probe) -> Iterator[Claim]:
+    """Drawing leaves the global random state alone."""
+    yield from random_state_untouched(lambda: _draw(draws, probe, probe.grid))
 
 
 def covariance_refines(draws: Draws, probe: Probe) -> Iterator[Claim]:
     """The covariance of point values does not depend on the grid that they are read on."""
     coarse = draws.covariance(probe.grid)
-    fine, shared = refined(probe.grid, 3)
-    yield equal(
-        "C at the shared points of a grid thrice as fine = C",
-        draws.covariance(Subset(fine, shared)),
-        coarse,
-        tolerance=1e-8,
-    )
-    scattered = Scattered(probe.grid.points, domain=probe.domain)
-    yield equal(
-        "C at the same points, scattered = C", draws.covariance(scattered), coarse, tolerance=1e-8
-    )
+    for place, other, shared in _elsewhere(probe):
+        there = Subset(other, shared) if isinstance(other, Grid) else other
+        yield equal(f"C {place} = C", draws.covariance(there), coarse, tolerance=TOLERANCE)
 
 
 def one_draw_is_one_function(draws: Draws, probe: Probe) -> Iterator[Claim]:
     """Read on a grid, on one thrice as fine and on scattered points, a draw has the same values."""
-    coarse = draws.draw(probe.grid, probe.generator())
-    tolerance = 1e-8 if coarse.dtype == torch.float64 else 1e-5
+    coarse = _draw(draws, probe, probe.grid)
+    for place, other, shared in _elsewhere(probe):
+        yield equal(
+            f"a draw {place} = the draw",
+            _draw(draws, probe, other)[..., shared, :],
+            coarse,
+            tolerance=TOLERANCE if coarse.dtype == torch.float64 else 1e-5,
+        )
+
+
+def _elsewhere(probe: Probe) -> Iterator[tuple[str, Grid | Scattered, Tensor]]:
+    """Other discretisations with the points of the probe's grid, and their numbers there."""
     fine, shared = refined(probe.grid, 3)
-    yield equal(
-        "a draw at the shared points of a grid thrice as fine = the draw",
-        draws.draw(fine, probe.generator())[..., shared, :],
-        coarse,
-        tolerance=tolerance,
-    )
+    yield "at the shared points of a grid thrice as fine", fine, shared
     scattered = Scattered(probe.grid.points, domain=probe.domain)
-    yield equal(
-        "a draw at the same points, scattered = the draw",
-        draws.draw(scattered, probe.generator()),
-        coarse,
-        tolerance=tolerance,
-    )
+    yield "at the same points, scattered", scattered, torch.arange(probe.grid.size)
 
 
-def _has_point_values(measure: Measure, domain: Box) -> bool:
+def _half(probe: Probe) -> Subset:
+    order = torch.randperm(probe.grid.size, generator=probe.generator())
+    return Subset(probe.grid, order[: max(1, probe.grid.size // 2)])
+
+
+def _draw(draws: Draws, probe: Probe, on: Discretisation) -> Tensor:
+    return draws.draw(on, probe.batch, probe.channels, probe.generator())
+
+
+def _has_point_values(measure: Measure, domain: Domain) -> bool:
     middle = torch.tensor([[0.5 * length for length in domain.lengths]], dtype=torch.float64)
+    point = Scattered(middle, domain=domain)
     try:
-        measure.covariance(Scattered(middle, domain=domain))
+        measure.covariance(point)
+        measure.mean_on(point)
     except ValueError:
         return False
     return True
@@ -170,9 +233,23 @@ def _part(covariance: Tensor, index: Tensor) -> Tensor:
     return covariance[..., index.unsqueeze(-1), index]
 
 
-RANDOM_LAWS: tuple[Check, ...] = (
+def _ndim(values: Tensor | None) -> int:
+    return 0 if values is None else values.ndim
+
+
+def _require(mean: Tensor | None) -> Tensor:
+    if mean is None:
+        raise TypeError("mean_on gave a Function on one discretisation and None on another.")
+    return mean
+
+
+FIELD_LAWS: tuple[Check, ...] = (
     covariance_is_positive,
     covariance_restricts,
     draws_have_the_covariance,
+    batch_prefix,
+    reproducible,
+    no_global_randomness,
 )
+MEASURE_LAWS: tuple[Check, ...] = (*FIELD_LAWS, mean_is_one_function)
 POINT_LAWS: tuple[Check, ...] = (covariance_refines, one_draw_is_one_function)

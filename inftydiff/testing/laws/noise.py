@@ -6,13 +6,13 @@ modes of one draw are the same on every grid.
 """
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from inftydiff.operators import Box, Function, Grid, cosine_analysis
-from inftydiff.processes import RandomField
+from inftydiff.operators import Function, Grid
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.processes.noise import Noise
 from inftydiff.testing.laws.law import Check, Claim, equal, same, true
 from inftydiff.testing.laws.purity import random_state_untouched
 from inftydiff.testing.laws.statistics import covariance_of_draws
@@ -21,21 +21,7 @@ from inftydiff.testing.probe import Probe
 __all__ = ["NOISE_LAWS", "Noise"]
 
 DRAWS = 512
-"""How many samples the Monte Carlo law looks at."""
-
-
-@runtime_checkable
-class Noise(Protocol):
-    """What makes a noise: ``WhiteNoise``, or a class of one's own."""
-
-    @property
-    def intensity(self) -> float:
-        """The amplitude, in units of value × volume^½."""
-
-    def draw(
-        self, domain: Box, *, batch: int, channels: int, generator: torch.Generator
-    ) -> RandomField:
-        """Draw a batch of fields."""
+"""How many draws a round of the Monte Carlo law has."""
 
 
 def one_seed_a_draw(noise: Noise, probe: Probe) -> Iterator[Claim]:
@@ -81,10 +67,14 @@ def cell_variance(noise: Noise, probe: Probe) -> Iterator[Claim]:
 
 def draws_have_the_covariance(noise: Noise, probe: Probe) -> Iterator[Claim]:
     """The empirical covariance of draws is that of cells of variance intensity² / cell volume."""
-    draws = _read(noise, probe, probe.grid, batch=DRAWS, channels=2).values
+    generator = probe.generator()
+
+    def draw(number: int) -> Tensor:
+        field = noise.draw(probe.domain, batch=DRAWS // 2, channels=2, generator=generator)
+        return field(probe.grid, dtype=torch.float64).values.movedim(-1, 0).flatten(0, 1)
+
     variance = noise.intensity**2 / probe.grid.cell_volume
-    exact = variance * torch.eye(probe.grid.size, dtype=torch.float64)
-    yield covariance_of_draws(draws.movedim(-1, 0).flatten(0, 1), exact)
+    yield covariance_of_draws(draw, variance * torch.eye(probe.grid.size, dtype=torch.float64))
 
 
 def low_modes_agree(noise: Noise, probe: Probe) -> Iterator[Claim]:
@@ -135,7 +125,7 @@ def _read(
 def _modes(f: Function) -> Tensor:
     grid = f.on
     assert isinstance(grid, Grid)
-    return cosine_analysis(f.to_image(), range(-grid.dim, 0)) * grid.cell_volume**0.5
+    return eigenbasis(grid.domain).analysis(f.to_image()) * grid.cell_volume**0.5
 
 
 NOISE_LAWS: tuple[Check, ...] = (

@@ -2,8 +2,10 @@ r"""Laws of linear operators.
 
 Additivity, homogeneity, :math:`⟨Ax, y⟩ = ⟨x, A^*y⟩` in the weighted inner products,
 :math:`A^{**} = A`, agreement with a dense matrix; a call that has no effects; samples that do not
-see each other; dtype and place of the argument. An operator acts on a random field as on the
-function that is read from it, or refuses it by a ``TypeError``.
+see each other; dtype and place of the argument. The points decide, and not how or in which order
+they are listed; points of weight zero are not there. An operator acts on a random field as on the
+function that is read from it. What is not for an operator (fields, scattered points, subsets) it
+refuses by a ``TypeError`` or a ``ValueError``, and is not asked further.
 """
 
 from collections.abc import Iterator
@@ -11,12 +13,20 @@ from dataclasses import replace
 
 import torch
 
-from inftydiff.operators import Function, Grid, LinearOperator, gaussian_mollifier
-from inftydiff.processes import RandomField, WhiteNoise
+from inftydiff.operators import (
+    Function,
+    Grid,
+    LinearOperator,
+    Scattered,
+    Subset,
+    gaussian_mollifier,
+)
+from inftydiff.operators.linear import Field
+from inftydiff.processes import WhiteNoise
 from inftydiff.testing.dense import matrix_of
 from inftydiff.testing.laws.law import Check, Claim, equal, same, true
 from inftydiff.testing.laws.purity import arguments_untouched, random_state_untouched
-from inftydiff.testing.probe import Probe
+from inftydiff.testing.probe import Probe, longest_side
 
 __all__ = ["OPERATOR_LAWS"]
 
@@ -120,6 +130,56 @@ def dtype_and_device(A: LinearOperator, probe: Probe) -> Iterator[Claim]:
             )
 
 
+def points_decide(A: LinearOperator, probe: Probe) -> Iterator[Claim]:
+    """The image at a point of a grid is that of the same points in another order, as a subset."""
+    if not isinstance(probe.on, Grid):
+        return
+    x = probe.function()
+    order = torch.randperm(probe.on.size, generator=probe.generator(1))
+    subset = Subset(probe.on, order)
+    try:
+        there = A(Function(subset, x.values[:, order]))
+    except (ValueError, TypeError):
+        return
+    image = A(x)
+    if there.on != subset or image.on != x.on:
+        return
+    yield equal(
+        "A of the points in another order = A x in this order",
+        there.values,
+        image.values[:, order],
+        tolerance=10.0 * probe.tolerance,
+    )
+
+
+def zero_weights_are_absent(A: LinearOperator, probe: Probe) -> Iterator[Claim]:
+    """Scattered points of weight zero, whatever the values there, change nothing elsewhere."""
+    if probe.on.points.ndim > 2:
+        return
+    points, weights, size = probe.on.points, probe.on.weights, probe.on.size
+    more = points[torch.randperm(size, generator=probe.generator(2))[: size // 2 + 1]]
+    both = Scattered(
+        torch.cat([points, 0.5 * (points[:1] + more)]),
+        torch.cat([weights, torch.zeros(len(more)).to(weights)]),
+        probe.domain,
+    )
+    x = probe.function(on=both)
+    there = Scattered(points, weights, probe.domain)
+    try:
+        image = A(Function(there, x.values[:, :size]))
+        padded = A(x)
+    except (ValueError, TypeError):
+        return
+    if padded.on != both or image.on != there:
+        return
+    yield equal(
+        "A x beside points of weight zero = A x",
+        padded.values[:, :size],
+        image.values,
+        tolerance=10.0 * probe.tolerance,
+    )
+
+
 def random_fields(A: LinearOperator, probe: Probe) -> Iterator[Claim]:
     """A acts on a field as on the function read from it, or refuses it by a TypeError."""
     domain = probe.domain
@@ -127,16 +187,16 @@ def random_fields(A: LinearOperator, probe: Probe) -> Iterator[Claim]:
     white = WhiteNoise().draw(
         domain, batch=probe.batch, channels=probe.channels, generator=generator
     )
-    field = gaussian_mollifier(FIELD_WIDTH * max(domain.lengths))(white)
+    field = gaussian_mollifier(FIELD_WIDTH * longest_side(domain))(white)
     try:
         image = A(field)
     except TypeError:
         return
     yield true(
         "A of a random field is a random field, or raises TypeError",
-        isinstance(image, RandomField),
+        isinstance(image, Field),
         type(image).__name__,
-        "RandomField or TypeError",
+        "a field, or TypeError",
     )
     grid = Grid((FIELD_CELLS,) * domain.dim, domain)
     yield same(
@@ -157,5 +217,7 @@ OPERATOR_LAWS: tuple[Check, ...] = (
     no_global_randomness,
     batch_independence,
     dtype_and_device,
+    points_decide,
+    zero_weights_are_absent,
     random_fields,
 )

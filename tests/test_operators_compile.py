@@ -1,4 +1,4 @@
-"""A transfer that has been applied once compiles into one graph, with equal values and gradients.
+"""Operators compile into one graph, transfers once applied, with equal values and gradients.
 
 The type checks of the test suite cannot be compiled, so this runs in an interpreter of its own.
 """
@@ -8,17 +8,24 @@ import sys
 
 SCRIPT = """
 import torch
-from inftydiff.operators import Average, Grid, Scattered, random_subset
+from inftydiff.operators import Average, Box, Function, Grid, Scattered
+from inftydiff.operators import gaussian_mollifier, random_subset
 
 generator = torch.Generator().manual_seed(0)
 fine, nodes = Grid((8, 8)), Grid((4, 4))
 subset = random_subset(fine, 16, batch=2, generator=generator)
 points = Scattered(torch.rand(2, 20, 2, generator=generator))
-for A in (Average(subset, nodes, 0.2), Average(points, nodes, 0.2)):
-    x = torch.randn(2, A.source.size, 3, generator=generator).double().requires_grad_()
+mixed = Grid((5, 4, 3), Box((1.0, 1.0, 1.0), ("reflecting", "periodic", "absorbing")))
+applied = [
+    (subset, Average(subset, nodes, 0.2).apply_values),
+    (points, Average(points, nodes, 0.2).apply_values),
+    (mixed, lambda x: gaussian_mollifier(0.1)(Function(mixed, x)).values),
+]
+for on, operator in applied:
+    x = torch.randn(2, on.size, 3, generator=generator).double().requires_grad_()
 
-    def apply(x, A=A):
-        return A.apply_values(x.sin()).cos()
+    def apply(x, operator=operator):
+        return operator(x.sin()).cos()
 
     eager = apply(x)
     compiled = torch.compile(apply, backend="aot_eager", fullgraph=True)(x)

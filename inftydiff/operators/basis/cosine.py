@@ -1,0 +1,108 @@
+r"""The cosine basis of a reflecting axis: zero slope at both ends.
+
+.. math:: \varphi_0 = L^{-1/2}, \qquad \varphi_k(x) = (2/L)^{1/2}\cos(\pi k x/L), \qquad
+          \omega_k = \pi k/L.
+
+At the cell centres :math:`\varphi_N = 0`, :math:`\varphi_{2N-k} = -\varphi_k`,
+:math:`\varphi_{2N} = -\sqrt2\,\varphi_0` and :math:`\varphi_{k+4N} = \varphi_k` for :math:`k > 0`.
+The transforms are DCT-II and DCT-III.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from inftydiff.operators.basis.axis import AxisBasis, Device
+from inftydiff.operators.basis.fast import FastTransform, half_wave
+
+__all__ = ["CosineBasis", "cosine_analysis", "cosine_synthesis"]
+
+
+@final
+@dataclass(frozen=True)
+class CosineBasis(AxisBasis):
+    """The eigenfunctions with zero slope at both ends.
+
+    Args:
+        length: the length of the axis.
+
+    Example:
+        >>> CosineBasis(1.0).waves(3) / torch.pi
+        tensor([0., 1., 2.], dtype=torch.float64)
+    """
+
+    length: float
+
+    def waves(self, count: int, device: Device = None) -> Float[Tensor, "modes"]:
+        return torch.arange(count, dtype=torch.float64, device=device) * (math.pi / self.length)
+
+    def count(self, wave: float) -> int:
+        return math.floor(wave * self.length / math.pi) + 1
+
+    def modes(self, points: Float[Tensor, "*points"], count: int) -> Float[Tensor, "*points modes"]:
+        k = torch.arange(count, dtype=points.dtype, device=points.device)
+        values = torch.cos(points.unsqueeze(-1) * k * (math.pi / self.length))
+        values = values * math.sqrt(2.0 / self.length)
+        constant = torch.full_like(values[..., :1], math.sqrt(1.0 / self.length))
+        return torch.cat([constant, values[..., 1:]], -1)
+
+    def images(
+        self, count: int, cells: int, device: Device = None
+    ) -> tuple[Int[Tensor, "modes"], Float[Tensor, "modes"]]:
+        k = torch.arange(count, device=device)
+        period, rest = k // (2 * cells), k % (2 * cells)
+        number = torch.where(rest > cells, 2 * cells - rest, rest) % cells
+        factor = torch.where((period % 2 == 0) == (rest < cells), 1.0, -1.0).double()
+        factor = torch.where(rest == cells, 0.0, factor)
+        return number, torch.where((number == 0) & (k > 0), math.sqrt(2.0) * factor, factor)
+
+    def transform(self, n: int, like: Tensor) -> FastTransform:
+        return half_wave(n, like, sine=False)
+
+
+def cosine_analysis(
+    values: Float[Tensor, "*shape"], axes: Sequence[int]
+) -> Float[Tensor, "*shape"]:
+    r"""The orthonormal cosine transform (DCT-II) along the given axes.
+
+    Args:
+        values: point values at cell centres; half precision is computed in float32.
+        axes: the axes of space.
+
+    Returns:
+        Coefficients of the same shape and dtype, differentiable.
+
+    Example:
+        >>> cosine_analysis(torch.ones(4), [0]).abs()
+        tensor([2., 0., 0., 0.])
+    """
+    result = _computable(values)
+    for axis in axes:
+        moved = result.movedim(axis, -1)
+        result = half_wave(moved.shape[-1], moved, sine=False).analysis(moved).movedim(-1, axis)
+    return result.to(values.dtype)
+
+
+def cosine_synthesis(
+    coefficients: Float[Tensor, "*shape"], axes: Sequence[int]
+) -> Float[Tensor, "*shape"]:
+    """The inverse, and the transpose, of :func:`cosine_analysis` (DCT-III).
+
+    Example:
+        >>> cosine_synthesis(torch.tensor([2.0, 0.0, 0.0, 0.0]), [0])
+        tensor([1., 1., 1., 1.])
+    """
+    result = _computable(coefficients)
+    for axis in axes:
+        moved = result.movedim(axis, -1)
+        result = half_wave(moved.shape[-1], moved, sine=False).synthesis(moved).movedim(-1, axis)
+    return result.to(coefficients.dtype)
+
+
+def _computable(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

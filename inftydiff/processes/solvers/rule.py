@@ -1,0 +1,137 @@
+r"""What a step rule is: one step from :math:`t` to :math:`s < t`, with memory or without.
+
+A rule is a frozen value. It asks the denoiser at :math:`t`, never at a time where
+:math:`\sigma = 0`; takes its noise from the process; and leaves no noise in a step to
+:math:`\sigma = 0`. Two class attributes say how it likes to be used: ``calls``, how often it asks
+in a step (None if that depends), and ``spacing``, the recommended spacing of the times.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias, final, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.function import Function
+from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.spectra import scaled
+from inftydiff.processes.times import Spacing
+
+__all__ = ["Memory", "MultistepRule", "Past", "StepRule", "combined", "fresh_noise"]
+
+
+@runtime_checkable
+class StepRule(Protocol):
+    """What the loop asks of a step rule."""
+
+    def step(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoiser,
+        x_t: Function,
+        t: Float[Tensor, "batch"],
+        s: Float[Tensor, "batch"],
+        *,
+        generator: torch.Generator,
+    ) -> Function:
+        """The state at ``s`` from the state at ``t``."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Past:
+    r"""What a multistep rule remembers of a time.
+
+    Args:
+        t: the time, of shape ``(batch,)``.
+        x: the state that the step from this time began with.
+        source: the estimate of what the process's amplitudes multiply, :math:`S x_0`, or
+            :math:`x_0` if the signal operator changes with time.
+        noise: the estimate of :math:`N\xi`.
+    """
+
+    t: Float[Tensor, "batch"]
+    x: Function
+    source: Function
+    noise: Function
+
+
+Memory: TypeAlias = tuple[Past, ...]
+"""The times before the present one, latest first; empty at the first step."""
+
+
+class MultistepRule(ABC):
+    """A step rule that also uses what the denoiser said in the steps before.
+
+    The memory is passed in and handed back, so a rule is a frozen value like the others and one
+    rule serves many trajectories at once. A rule shortens the memory to what it needs.
+    """
+
+    calls: ClassVar[int | None] = 1
+    spacing: ClassVar[Spacing] = "log_snr"
+
+    @abstractmethod
+    def advance(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoiser,
+        x_t: Function,
+        t: Float[Tensor, "batch"],
+        s: Float[Tensor, "batch"],
+        memory: Memory,
+        *,
+        generator: torch.Generator,
+    ) -> tuple[Function, Memory]:
+        """The state at ``s`` from the state at ``t``, and the memory for the next step.
+
+        Args:
+            process: the diffusion process.
+            denoise: a callable ``(x_t, t) -> Prediction``.
+            x_t: the states, values of shape ``(batch, points, channels)``.
+            t: their times, of shape ``(batch,)``.
+            s: the times to go to, of shape ``(batch,)``.
+            memory: what the step before handed back; ``()`` at first.
+            generator: the source of randomness.
+        """
+
+    @final
+    def step(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoiser,
+        x_t: Function,
+        t: Float[Tensor, "batch"],
+        s: Float[Tensor, "batch"],
+        *,
+        generator: torch.Generator,
+    ) -> Function:
+        """The state at ``s`` from the state at ``t``, as a first step: without memory."""
+        return self.advance(process, denoise, x_t, t, s, (), generator=generator)[0]
+
+
+def combined(*terms: tuple[Function, Tensor]) -> Function:
+    """The sum of functions, each times its factors, one a sample or one a sample and a mode.
+
+    Args:
+        terms: pairs of a function and its factors, as :func:`~inftydiff.processes.scaled` takes
+            them; at least one pair.
+    """
+    total, *others = (scaled(f, factors) for f, factors in terms)
+    for other in others:
+        total = total + other
+    return total
+
+
+def fresh_noise(process: DiffusionProcess, like: Function, generator: torch.Generator) -> Function:
+    """A draw of the process's noise, of the shape, dtype and place of a state."""
+    return process.draw_noise(
+        like.on,
+        batch=like.batch[0],
+        channels=like.channels,
+        generator=generator,
+        dtype=like.values.dtype,
+        device=like.values.device,
+    )

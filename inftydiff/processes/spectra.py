@@ -1,0 +1,86 @@
+r"""Spectra: the multipliers of operators, and functions scaled sample by sample or mode by mode.
+
+An operator is spectral if it acts on random fields; its multiplier :math:`m` is what it does to
+white noise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.domain import unit_box
+from inftydiff.operators.function import Function
+from inftydiff.operators.linear import LinearOperator
+from inftydiff.operators.multiplier import Multiplier
+from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes.noise import RandomField
+
+__all__ = ["ComputedMultiplier", "multiplier_of", "scaled"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ComputedMultiplier(Multiplier):
+    """A multiplier given by a formula of which nothing but a bound is known.
+
+    Args:
+        formula: takes eigenvalues of shape ``(*modes)``, gives factors of shape ``(*modes)`` or
+            ``(batch, *modes)``.
+        largest: a bound on the factors.
+    """
+
+    formula: Callable[[Tensor], Tensor]
+    largest: float
+
+    @property
+    def bound(self) -> float:
+        return self.largest
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        return self.formula(eigenvalues)
+
+    def bandwidth(self, tolerance: float) -> float:
+        return 0.0 if self.largest <= tolerance else float("inf")
+
+
+def multiplier_of(operator: LinearOperator) -> Multiplier:
+    """The multiplier of a spectral operator.
+
+    Raises:
+        TypeError: if the operator is not spectral.
+
+    Example:
+        >>> from inftydiff import gaussian_mollifier
+        >>> multiplier_of(2.0 * gaussian_mollifier(0.1)).bound
+        2.0
+    """
+    white = RandomField(seed=0, domain=unit_box(1), batch=1, channels=1, intensity=1.0)
+    field = operator(white)
+    if not isinstance(field, RandomField):
+        raise TypeError(
+            f"{type(operator).__name__} does not act on random fields; use a spectral operator."
+        )
+    return field.multiplier
+
+
+def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
+    """A function times one number a sample, or one a sample and a mode.
+
+    Args:
+        f: a function with values of shape ``(batch, points, channels)``; on a grid if there is a
+            number a mode.
+        factors: of shape ``(batch,)``, or ``(batch, *grid.shape)`` for the modes of the grid's
+            eigenbasis; axes of length one are repeated.
+
+    Raises:
+        ValueError: if the factors are one a mode and the function does not live on a grid.
+    """
+    if factors.ndim < 2:
+        return f * factors
+    if factors[0].numel() == 1:
+        return f * factors.flatten()
+    bound = factors.abs().max().item()
+    return SpectralOperator(ComputedMultiplier(lambda _: factors, bound))(f)

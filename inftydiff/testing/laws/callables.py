@@ -1,0 +1,88 @@
+"""What models and denoisers have in common: callables ``(x, t)``, and states to ask them about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, final, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from inftydiff.operators import Discretisation, Function
+from inftydiff.processes import Prediction
+from inftydiff.testing.laws.processes import Process
+from inftydiff.testing.probe import Probe
+
+__all__ = ["Asked", "Informed", "answers_with_a_prediction"]
+
+
+@runtime_checkable
+class Informed(Protocol):
+    """A denoiser that knows its process."""
+
+    @property
+    def process(self) -> Any:
+        """The process."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A model or a denoiser, and a denoiser's process if that is known.
+
+    Args:
+        call: takes functions and times, of shape ``(batch,)``; gives a function or a prediction.
+        process: the process, or None.
+    """
+
+    call: Callable[[Function, Tensor], Any]
+    process: Process | None = None
+
+    def __call__(self, x: Function, t: Tensor) -> Any:
+        """What it answers."""
+        return self.call(x, t)
+
+    def functions(self, x: Function, t: Tensor) -> tuple[Function, ...]:
+        """The functions that it answers with.
+
+        Raises:
+            TypeError: if it answers with something else.
+        """
+        with torch.no_grad():
+            answer = self(x, t)
+        match answer:
+            case Function():
+                return (answer,)
+            case Prediction():
+                given = (answer.signal, answer.noise, answer.clean)
+                return tuple(f for f in given if f is not None)
+        raise TypeError(
+            f"A model answers with a Function, a denoiser with a Prediction; got "
+            f"{type(answer).__name__}."
+        )
+
+    def state(
+        self, probe: Probe, t: Tensor, key: int = 0, *, on: Discretisation | None = None
+    ) -> Function:
+        """A state to ask about: one of the process at that time or, if unknown, independent values.
+
+        An exact denoiser divides by the variances of the noise, so that it says nothing sensible of
+        states which the process cannot reach.
+        """
+        if self.process is None:
+            return probe.function(key, on=on)
+        law = self.process.marginal(probe.smooth(probe.grid, key=key), t)
+        return law.sample(
+            probe.grid if on is None else on,
+            batch=probe.batch,
+            channels=probe.channels,
+            generator=probe.generator(key),
+        )
+
+
+def answers_with_a_prediction(call: Callable[[Function, Tensor], Any], probe: Probe) -> bool:
+    """Whether a callable, asked once, answers as a denoiser does; not if it raises something."""
+    try:
+        with torch.no_grad():
+            return isinstance(call(probe.function(), probe.times()), Prediction)
+    except Exception:
+        return False

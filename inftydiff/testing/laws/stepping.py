@@ -1,0 +1,187 @@
+"""Where step rules are tried: processes, a denoiser for them, and a step or a few of a rule."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias, final
+
+import torch
+from torch import Tensor
+
+from inftydiff.operators import Function, Grid, LinearOperator, gaussian_mollifier
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.processes import (
+    CosineSchedule,
+    Denoiser,
+    DiffusionProcess,
+    HeatDissipation,
+    Prediction,
+    StepRule,
+    WhiteNoise,
+    multiplier_of,
+)
+from inftydiff.processes.solvers import Memory, MultistepRule
+from inftydiff.testing.dense import modes_of
+from inftydiff.testing.probe import Probe, longest_side
+
+__all__ = ["Case", "Heard", "Modewise", "calls", "cases", "listen", "run", "step"]
+
+WIDTH = 0.15
+"""The widths of mollifiers and of the data, in units of the longest side."""
+
+INTENSITY = 0.3
+"""The intensity of the noise."""
+
+PARTS = (1.0, 0.7, 0.5)
+"""The times of a multistep rule's trajectory, in units of its first."""
+
+Case: TypeAlias = tuple[str, DiffusionProcess]
+"""The name of a kind of diffusion, and a process."""
+
+
+@final
+@dataclass(frozen=True)
+class Modewise:
+    r"""The denoiser of Gaussian data seen mode by mode, without the modes above the grid's.
+
+    With :math:`P` and :math:`V` the variances of a mode of :math:`S_t x_0` and :math:`N\xi`, the
+    signal is :math:`\alpha P/(\alpha^2 P + \sigma^2 V)\, x_t`.
+
+    Args:
+        process: the process.
+    """
+
+    process: DiffusionProcess
+
+    def __call__(self, x_t: Function, t: Tensor) -> Prediction:
+        """The conditional means of signal and noise."""
+        grid = x_t.on
+        assert isinstance(grid, Grid)
+        data = gaussian_mollifier(WIDTH * longest_side(grid.domain))
+        P = variances(self.process.signal_at(t) @ data, grid)
+        V = variances(self.process.noise_factor, grid) * self.process.noise.intensity**2
+        alpha, sigma = (
+            amplitude(t.double()).unsqueeze(-1)
+            for amplitude in (self.process.schedule.alpha, self.process.schedule.sigma)
+        )
+        total = alpha**2 * P + sigma**2 * V
+        modes = modes_at(grid).to(x_t.values)
+        coefficients = modes.mT @ x_t.values
+        signal, noise = (
+            modes @ (torch.where(total > 0.0, part / total, 0.0).unsqueeze(-1) * coefficients)
+            for part in (alpha * P, sigma * V)
+        )
+        return Prediction(Function(grid, signal), Function(grid, noise))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a denoiser was asked in the last step of a run, and the state and times of that step."""
+
+    asked: list[tuple[Function, Tensor]]
+    x_t: Function
+    t: Tensor
+
+
+def variances(operator: LinearOperator, grid: Grid) -> Tensor:
+    """The squares of a spectral operator's factors, of shape ``(batch or 1, modes)``."""
+    factors = multiplier_of(operator)(eigenbasis(grid.domain).eigenvalues(grid.shape))
+    return factors.square().reshape(-1, grid.size)
+
+
+modes_at = lru_cache(maxsize=8)(modes_of)
+"""The eigenvectors of the last few grids."""
+
+
+def calls(rule: StepRule) -> int | None:
+    """How often the rule asks in a step: what it says, or once; None if it depends."""
+    return getattr(rule, "calls", 1)
+
+
+def cases(probe: Probe) -> Iterator[Case]:
+    """The processes that a rule is tried on, with their names."""
+    schedule, noise = CosineSchedule(), WhiteNoise(INTENSITY)
+    side = longest_side(probe.domain)
+    T = gaussian_mollifier(WIDTH * side)
+    yield "white", DiffusionProcess.white(schedule, noise=noise)
+    yield "mollified", DiffusionProcess.mollified(schedule, T, noise=noise)
+    yield "noise-only", DiffusionProcess.noise_only(schedule, T, noise=noise)
+    blur = HeatDissipation(WIDTH * side)
+    yield "blurring", DiffusionProcess.blurring(schedule, blur, noise=noise)
+
+
+def run(
+    rule: StepRule,
+    process: DiffusionProcess,
+    denoise: Denoiser,
+    x: Function,
+    t: Tensor,
+    probe: Probe,
+    *,
+    end: float = 0.5,
+    anew: bool = False,
+    before_the_last: Callable[[Function, Tensor], None] = lambda x, t: None,
+) -> Function:
+    """A step from t to a part of t; of a multistep rule, the last of a few.
+
+    Each of them starts from the state that the one before gave, or ``anew`` from the first.
+    """
+    generator = probe.generator()
+    if not isinstance(rule, MultistepRule):
+        before_the_last(x, t)
+        return rule.step(process, denoise, x, t, end * t, generator=generator)
+    memory: Memory = ()
+    for part, following in zip(PARTS, (*PARTS[1:], 0.5 * end), strict=True):
+        if part == PARTS[-1]:
+            before_the_last(x, part * t)
+        x_s, memory = rule.advance(
+            process, denoise, x, part * t, following * t, memory, generator=generator
+        )
+        x = x if anew else x_s
+    return x_s
+
+
+def step(
+    rule: StepRule,
+    process: DiffusionProcess,
+    probe: Probe,
+    *,
+    samples: int | None = None,
+    t: Tensor | None = None,
+    on: Grid | None = None,
+    anew: bool = False,
+) -> Function:
+    """A step of smooth states, which are the same functions on every grid."""
+    x_t = probe.smooth(probe.grid if on is None else on)
+    t = probe.times() if t is None else t
+    few = Function(x_t.on, x_t.values[:samples])
+    return run(rule, process, Modewise(process), few, t[:samples], probe, anew=anew)
+
+
+def listen(rule: StepRule, process: DiffusionProcess, probe: Probe, end: float) -> Heard:
+    """What the denoiser is asked in a step to a part of the time."""
+    asked: list[tuple[Function, Tensor]] = []
+    begun: list[tuple[Function, Tensor]] = []
+    denoiser = Modewise(process)
+
+    def denoise(x_t: Function, t: Tensor) -> Prediction:
+        asked.append((Function(x_t.on, x_t.values.clone()), t.clone()))
+        return denoiser(x_t, t)
+
+    def begin(x_t: Function, t: Tensor) -> None:
+        asked.clear()
+        begun.append((x_t, t))
+
+    run(
+        rule,
+        process,
+        denoise,
+        probe.smooth(probe.grid),
+        probe.times(),
+        probe,
+        end=end,
+        before_the_last=begin,
+    )
+    ((x_t, t),) = begun
+    return Heard(asked, x_t, t)
