@@ -80,7 +80,6 @@ RULES: list[StepRule] = [
     UniPC(2),
     UniPC(3),
 ]
-ADAPTIVE = ProbabilityFlow(rtol=1e-2, atol=1e-3)
 
 PARAMETERISATIONS: list[Parameterisation] = [
     NoisePrediction(),
@@ -128,6 +127,13 @@ def mollifier(draw: Draw, grid: Grid) -> LinearOperator:
 def wide(draw: Draw, grid: Grid) -> LinearOperator:
     """A mollifier of one cell and a half to three, of the longest side of a cell."""
     return gaussian_mollifier(draw(st.floats(1.5, 3.0)) * max(grid.spacing, default=1.0))
+
+
+def narrow(draw: Draw, grid: Grid) -> LinearOperator:
+    """The identity, or a mollifier of less than a cell, which points can be told apart by."""
+    if draw(st.booleans()):
+        return Identity()
+    return gaussian_mollifier(draw(st.floats(0.2, 0.6)) * min(grid.spacing, default=1.0))
 
 
 def rough(draw: Draw, grid: Grid) -> LinearOperator:
@@ -301,13 +307,16 @@ def parameterisation(draw: Draw) -> Shipped:
 
 
 def step_rule(draw: Draw) -> Shipped:
-    """Any rule; seldom the adaptive one, which takes long."""
-    rule = ADAPTIVE if draw(st.integers(0, 29)) == 17 else draw(st.sampled_from(RULES))
+    return Shipped(draw(st.sampled_from(RULES)), probe_on(draw, places(draw, most=6)))
+
+
+def adaptive_rule(draw: Draw) -> Shipped:
+    rule = ProbabilityFlow(rtol=1e-2, atol=1e-3)
     return Shipped(rule, probe_on(draw, places(draw, most=6)))
 
 
 def oracle(draw: Draw, grid: Grid) -> GaussianDenoiser | MixtureDenoiser:
-    process = process_on(draw, grid)
+    process = process_on(draw, grid, narrow)
     data = [
         GaussianMeasure(None, smooth(draw, grid), WhiteNoise(draw(SCALES)))
         for _ in range(draw(st.integers(1, 2)))
@@ -352,14 +361,15 @@ def fine_denoiser(draw: Draw) -> Shipped:
 
 
 def model(draw: Draw) -> Shipped:
-    """A network, or a perfect one, whose noise is white so that it has an answer to all states."""
+    """A network, or a perfect one with so much white noise that it has an answer to all states."""
     if draw(st.integers(0, 9)) == 0:
         return a_network(draw)
     grid = places(draw, most=8)
     predict = draw(st.sampled_from(WITHOUT_INVERSE))
     noise = WhiteNoise(draw(SCALES))
+    amplitudes = EVERY[draw(st.sampled_from(["cosine", "linear", "flow"]))]
     process = DiffusionProcess(
-        any_schedule(draw), signal=factor(draw, grid), noise_factor=Identity(), noise=noise
+        amplitudes, signal=factor(draw, grid), noise_factor=Identity(), noise=noise
     )
     data = GaussianMeasure(None, smooth(draw, grid), WhiteNoise(draw(SCALES)))
     return Shipped(GaussianDenoiser(process, data).as_model(predict), probe_on(draw, grid))
@@ -390,6 +400,7 @@ KINDS: dict[str, Callable[[Draw], Shipped]] = {
     "process": process,
     "parameterisation": parameterisation,
     "step rule": step_rule,
+    "adaptive rule": adaptive_rule,
     "denoiser": denoiser,
     "fine denoiser": fine_denoiser,
     "model": model,

@@ -1,9 +1,10 @@
 """Everything that we ship keeps the laws of its kind, on any domain, size and seed.
 
 ``HYPOTHESIS_PROFILE=thorough pytest tests/test_laws_hold_for_what_we_ship.py`` tries each law on
-1000 drawn objects and probes, and the Monte Carlo law of measures, whose draws are slow, on 100 in
-addition to the 1000 each of noises and fields. Their false alarms have a probability of 10⁻¹² an
-example.
+1000 drawn objects and probes, in less than half an hour on one core. Two kinds of objects are slow
+and have fewer examples of some laws: measures, of the Monte Carlo law (noises and fields have 1000
+each), and the rule that chooses its own steps. A false alarm of a Monte Carlo law has a probability
+of 10⁻¹² an example.
 """
 
 from collections.abc import Collection
@@ -38,13 +39,20 @@ from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbou
 from inftydiff.processes import HeatDissipation
 from inftydiff.processes.solvers import DPMSolverPP, Heun
 from inftydiff.testing import GaussianDenoiser, laws_for
+from inftydiff.testing.laws.law import Check
+from inftydiff.testing.laws.step_rules import STEP_LAWS
 from inftydiff.testing.strategies import KnotSchedule
 
 REFINEMENT = {"denoiser": "fine denoiser", "model": "fine model"}
 """Of these kinds, those whose grids are fine enough to converge."""
 
-SLOW = {"measure", "smooth measure"}
+SLOW = ("measure", "smooth measure")
 """The kinds whose Monte Carlo law is tried on fewer examples."""
+
+ALL_LAWS = [kind for kind in KINDS if kind not in (*REFINEMENT.values(), "adaptive rule")]
+"""The kinds of which each example tries all laws."""
+
+FEWER = settings(max_examples=max(1, settings().max_examples // 10))
 
 MONTE_CARLO = {"draws_have_the_covariance"}
 CONVERGENCE = {"discretisation_convergence"}
@@ -64,7 +72,7 @@ def try_laws(
             law()
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - set(REFINEMENT.values()))
+@pytest.mark.parametrize("kind", ALL_LAWS)
 @given(data=st.data())
 def test_the_laws_hold(data: st.DataObject, kind: str):
     left_out = MONTE_CARLO if kind in SLOW else CONVERGENCE if kind in REFINEMENT else ()
@@ -78,10 +86,16 @@ def test_answers_converge(data: st.DataObject, kind: str):
 
 
 @pytest.mark.parametrize("kind", SLOW)
-@settings(max_examples=max(1, settings().max_examples // 10))
+@FEWER
 @given(data=st.data())
 def test_draws_of_measures_have_the_covariance(data: st.DataObject, kind: str):
     try_laws(data, kind, only=MONTE_CARLO)
+
+
+@FEWER
+@given(data=st.data(), law=st.sampled_from(STEP_LAWS))
+def test_a_rule_that_chooses_its_steps_keeps_the_laws(data: st.DataObject, law: Check):
+    try_laws(data, "adaptive rule", only={law.__name__})
 
 
 T = gaussian_mollifier(0.1)

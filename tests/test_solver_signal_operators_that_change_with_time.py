@@ -89,13 +89,13 @@ def test_a_mode_at_a_time(rule, times: torch.Tensor):
 
 
 def test_the_adaptive_flow_of_every_mode():
-    rule = ProbabilityFlow(rtol=1e-9, atol=1e-11)
-    times = torch.tensor([0.9, 0.3], dtype=torch.float64)
+    rule = ProbabilityFlow(rtol=1e-6, atol=1e-8)
+    times = torch.tensor([0.7, 0.5], dtype=torch.float64)
     together = run(rule, BLURRING, VARIANCES, GRID, times)
     for mode in [(0, 0), (2, 1)]:
         process = DiffusionProcess.white(ModeSchedule(mode))
         alone = run(rule, process, VARIANCES[mode].reshape(1), CELL, times)
-        torch.testing.assert_close(together[..., *mode], alone[..., 0], rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(together[..., *mode], alone[..., 0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

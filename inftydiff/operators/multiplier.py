@@ -233,7 +233,7 @@ class ScaledMultiplier(Multiplier):
         if not isinstance(self.scale, Tensor):
             return self.scale * factors
         scale = self.scale.to(factors)
-        return scale.reshape(*scale.shape, *(1,) * eigenvalues.ndim) * factors
+        return scale.reshape((*scale.shape, *(1,) * eigenvalues.ndim)) * factors
 
     @property
     def bound(self) -> float:

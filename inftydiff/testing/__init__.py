@@ -8,6 +8,20 @@ grids, schedules and processes for property tests; it needs hypothesis, and noth
 from inftydiff.testing.conformance import laws_for
 from inftydiff.testing.dense import matrix_of
 from inftydiff.testing.laws import Claim, Law, LawViolation
-from inftydiff.testing.oracles import GaussianDenoiser
+from inftydiff.testing.mixture_output import mixture_output_wasserstein
+from inftydiff.testing.oracles import GaussianDenoiser, MixtureDenoiser
+from inftydiff.testing.output_law import OutputLaw, output_law, variance_gain
 
-__all__ = ["Claim", "GaussianDenoiser", "Law", "LawViolation", "laws_for", "matrix_of"]
+__all__ = [
+    "Claim",
+    "GaussianDenoiser",
+    "Law",
+    "LawViolation",
+    "MixtureDenoiser",
+    "OutputLaw",
+    "laws_for",
+    "matrix_of",
+    "mixture_output_wasserstein",
+    "output_law",
+    "variance_gain",
+]

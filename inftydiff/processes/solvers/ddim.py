@@ -39,7 +39,7 @@ class DDIM:
     """
 
     calls: ClassVar[int | None] = 1
-    spacing: ClassVar[Spacing] = "log_snr"
+    spacing: ClassVar[Spacing] = "karras"
 
     eta: Real = 0.0
 

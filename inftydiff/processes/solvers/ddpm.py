@@ -40,7 +40,7 @@ class DDPM:
     """
 
     calls: ClassVar[int | None] = 1
-    spacing: ClassVar[Spacing] = "log_snr"
+    spacing: ClassVar[Spacing] = "karras"
 
     variance: Literal["posterior", "transition"] = "posterior"
 

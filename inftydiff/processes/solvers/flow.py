@@ -30,7 +30,7 @@ from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
-from inftydiff.processes.schedule import noise_ratio, noise_variance_rate, time_at_ratio
+from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
 from inftydiff.processes.solvers.rule import combined
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
@@ -39,6 +39,9 @@ __all__ = ["LEAST_RATIO", "ProbabilityFlow"]
 
 LEAST_RATIO = 1e-4
 """The σ/α from which a step to σ = 0 is DDIM's."""
+
+BEFORE = 1e-9
+"""How much before a time its rate is taken, relatively, since a flat piece may begin there."""
 
 Method = Literal["dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"]
 """The adaptive methods of torchdiffeq."""
@@ -162,17 +165,22 @@ def _path(
         fading = process.fading(time, on)
         if fading is None:
             return _Place(time, angle, last - first)
-        alpha, sigma = process.schedule.alpha(time), process.schedule.sigma(time)
-        speed = noise_variance_rate(process.schedule, time) / (2.0 * alpha * sigma)
         one_each = (-1, *(1,) * (fading.ndim - 1))
-        # The schedule's angle moves at speed / (1 + ratio²); a flat piece has no length.
-        pace = torch.where(speed > 0.0, (1.0 + ratio**2) / speed, 0.0).reshape(one_each)
+        pace = _pace(process.schedule, time * (1.0 - BEFORE), ratio).reshape(one_each)
+        alpha = process.schedule.alpha(time)
         m = process.amplitudes(time, on).alpha / alpha.reshape(one_each)
         rho, way = ratio.reshape(one_each), (last - first).reshape(one_each)
         rate = m * (1.0 + rho**2 - rho * fading * pace) / (m**2 + rho**2)
         return _Place(time, torch.atan2(rho, m), way * rate)
 
     return place
+
+
+def _pace(schedule: Schedule, t: Tensor, ratio: Tensor) -> Tensor:
+    """The time that passes in a unit of the schedule's angle; a flat piece has no length."""
+    turned = schedule.alpha(t) * schedule.sigma(t) * (1.0 + ratio**2)
+    speed = noise_variance_rate(schedule, t)
+    return torch.where(speed > 0.0, 2.0 * turned / speed, 0.0)
 
 
 def _length(process: DiffusionProcess, t: Tensor, on: Discretisation) -> Tensor:

@@ -58,7 +58,7 @@ class Heun:
     """
 
     calls: ClassVar[int | None] = 2
-    spacing: ClassVar[Spacing] = "log_snr"
+    spacing: ClassVar[Spacing] = "karras"
 
     variable: Literal["log_snr", "ratio"] = "log_snr"
 
