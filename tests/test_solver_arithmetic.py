@@ -128,6 +128,21 @@ def test_memory_is_as_long_as_is_needed(rule, kept: int):
     assert [past.t[0].item() for past in memory] == TIMES[:-1].flip(0)[:kept].tolist()
 
 
+def test_euler_maruyama_takes_back_what_the_process_does_on_average():
+    """Off an end: x less the mean increment of the transition, along the score, and its noise."""
+    x = state()
+    t, s = torch.tensor([0.7, 0.4]).double(), torch.tensor([0.5, 0.39]).double()
+    draw = {"batch": 2, "channels": 1, "dtype": torch.float64}
+    noise = PROCESS.draw_noise(GRID, generator=torch.Generator().manual_seed(5), **draw)
+    generator = torch.Generator().manual_seed(5)
+    found = EulerMaruyama().step(PROCESS, nonlinear, x, t, s, generator=generator)
+    there = PROCESS.transition(x, s, t).mean
+    std = PROCESS.transition_coefficients(s, t).std
+    score = nonlinear(x, t).noise * (-1.0 / PROCESS.schedule.sigma(t))
+    expected = x - (there - x) + score * std**2 + noise * std
+    torch.testing.assert_close(found.values, expected.values, rtol=0, atol=1e-12)
+
+
 def test_without_a_drift_euler_maruyama_is_ancestral_sampling_with_the_transition_s_variance():
     process = DiffusionProcess.white(VarianceExplodingSchedule(0.01, 10.0), noise=WhiteNoise(0.3))
 
