@@ -191,6 +191,20 @@ def test_a_network_is_tried_in_the_default_dtype_unless_told(dtype):
     assert heard == {(expected, expected)}
 
 
+def test_a_network_is_tried_with_one_sample_and_never_on_a_coarser_grid():
+    heard = []
+
+    def network(x: Function, t: torch.Tensor) -> Function:
+        grid = x.on if isinstance(x.on, Grid) else x.on.grid
+        heard.append((grid.shape[0], x.batch))
+        return x
+
+    for law in laws_for(network):
+        law()
+    assert min(shape for shape, _ in heard) == 16
+    assert {batch for _, batch in heard} == {(1,), (2,)}
+
+
 def test_other_kinds_are_tried_on_grids(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     subset = Subset(Grid((3, 3)), torch.tensor([0, 4]))

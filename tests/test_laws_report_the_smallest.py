@@ -289,3 +289,22 @@ def test_given_probes_are_tried_and_no_others():
     with pytest.raises(LawViolation, match=r"Grid\(\(3, 3\)\), batch 2, 2 channels.*seed 4"):
         law()
     assert set(heard) == {((3, 3), (2,), 2)}
+
+
+@dataclass(frozen=True)
+class Nearly(LinearOperator):
+    """The identity, but for one part in 10⁸ of the largest value."""
+
+    def __call__(self, f):
+        return Function(f.on, f.values + 1e-8 * f.values.abs().amax())
+
+    @property
+    def adjoint(self):
+        return self
+
+
+def test_both_sides_have_as_many_digits_as_tell_them_apart():
+    found = violation("homogeneity", Nearly())
+    left, right = found.left.split(" at ")[0], found.right
+    assert left != right
+    assert 7 < len(left.strip("-").replace(".", "")) < 18

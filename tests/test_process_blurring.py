@@ -15,6 +15,7 @@ from inftydiff import (
     Prediction,
     Subset,
     WhiteNoise,
+    gaussian_mollifier,
 )
 from inftydiff.operators import SpectralOperator
 from inftydiff.operators.basis import eigenbasis
@@ -139,3 +140,13 @@ def test_it_is_for_grids_and_floors_in_range() -> None:
             HeatDissipation(0.1, floor)
     with pytest.raises(ValueError, match="width"):
         HeatDissipation(0.0)
+
+
+def test_it_is_for_white_noise() -> None:
+    with pytest.raises(ValueError, match="goes with white noise"):
+        DiffusionProcess(
+            CosineSchedule(),
+            signal=FAMILY,
+            noise_factor=gaussian_mollifier(0.1),
+            noise=WhiteNoise(),
+        )

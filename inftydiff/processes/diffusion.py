@@ -33,13 +33,13 @@ from torch import Tensor
 
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset
-from inftydiff.operators.domain import Domain
+from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Identity, LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.certificates import require_trace_class
 from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.noise import Noise, WhiteNoise
+from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import Schedule, check_times
 from inftydiff.processes.signal_family import SignalFamily
@@ -103,6 +103,10 @@ class DiffusionProcess:
         noise_factor: the operator :math:`N`.
         noise: the white noise :math:`\xi`.
 
+    Raises:
+        ValueError: if the signal operator changes with time and the noise factor makes functions of
+            white noise.
+
     Example:
         >>> from inftydiff import CosineSchedule, gaussian_mollifier
         >>> T = gaussian_mollifier(1 / 64)
@@ -118,6 +122,14 @@ class DiffusionProcess:
     signal: LinearOperator | SignalFamily = field(kw_only=True)
     noise_factor: LinearOperator = field(kw_only=True)
     noise: Noise = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.signal, SignalFamily) and _smooth(self.noise_factor):
+            raise ValueError(
+                "A signal operator that changes with time goes with white noise: on a grid the "
+                "modes of a smooth noise above the grid's are folded in, and would fade as the "
+                "modes that they fold to. Take noise_factor=Identity()."
+            )
 
     @staticmethod
     def white(schedule: Schedule, *, noise: Noise = UNIT) -> "DiffusionProcess":
@@ -428,3 +440,10 @@ def check_order(s: Tensor, t: Tensor) -> None:
         raise ValueError(
             f"A step goes between times s < t; got s = {s.tolist()} and t = {t.tolist()}."
         )
+
+
+def _smooth(operator: LinearOperator) -> bool:
+    """Whether an operator makes functions of white noise."""
+    white = RandomField(seed=0, domain=unit_box(1), batch=1, channels=1, intensity=1.0)
+    field = operator(white)
+    return isinstance(field, RandomField) and field.smooth

@@ -36,6 +36,9 @@ __all__ = ["RandomField"]
 
 WHITE = UnitMultiplier()
 
+VANISHING = 1e-200
+"""A field whose multiplier is bounded by this is zero: its variances underflow."""
+
 TOLERANCE = 1e-10
 """Modes whose factor is below this, relative to the multiplier's bound, are left out of a field."""
 
@@ -221,7 +224,7 @@ class RandomField(Field):
     def _bandwidth(self) -> float:
         """The wave number above which modes are left out; a field that is zero needs none."""
         bound = self.multiplier.bound
-        return self.multiplier.bandwidth(TOLERANCE * bound) if bound > 0.0 else 0.0
+        return self.multiplier.bandwidth(TOLERANCE * bound) if bound > VANISHING else 0.0
 
     def _mode_counts(self, shape: Sequence[int]) -> tuple[int, ...]:
         if not self.smooth:

@@ -11,6 +11,7 @@ from inftydiff.testing.laws import Claim, Law, LawViolation
 from inftydiff.testing.mixture_output import mixture_output_wasserstein
 from inftydiff.testing.oracles import GaussianDenoiser, MixtureDenoiser
 from inftydiff.testing.output_law import OutputLaw, output_law, variance_gain
+from inftydiff.testing.probe import Probe
 
 __all__ = [
     "Claim",
@@ -19,6 +20,7 @@ __all__ = [
     "LawViolation",
     "MixtureDenoiser",
     "OutputLaw",
+    "Probe",
     "laws_for",
     "matrix_of",
     "mixture_output_wasserstein",

@@ -79,7 +79,7 @@ class Kind:
         batch: for how many samples, if nothing else is asked for.
         channels: for how many channels, if nothing else is asked for.
         dtype: in which dtype, if nothing else is asked for.
-        small: whether fewer points and channels than asked for should do as well.
+        small: whether fewer points and channels than asked for must do as well, or be refused.
     """
 
     laws: tuple[Check, ...]
@@ -105,8 +105,9 @@ def laws_for(
     """The laws that an object should keep, one callable each, for ``pytest.mark.parametrize``.
 
     Each law is tried on a few small sizes, which the object may refuse by a ``ValueError`` or a
-    ``TypeError``, and on the size asked for with two seeds. If it does not hold, all smaller sizes
-    are tried from the smallest up, and the first at which it does not hold is reported.
+    ``TypeError``, and on the size asked for with two seeds; a model or denoiser with one sample and
+    on the size asked for. If it does not hold, all smaller sizes are tried from the smallest up,
+    and the first at which it does not hold is reported.
 
     Args:
         subject: a linear operator, white noise, random field, Gaussian measure, schedule, diffusion
@@ -187,7 +188,7 @@ def _bound(
     if probes is not None:
         return Law(check, kind.tried, name, probes)
     seeds = range(asked.seed, asked.seed + SEEDS)
-    coarser = kind.small and check not in NEVER_COARSER
+    coarser = check not in NEVER_COARSER
     search: Callable[[Probe], Iterable[Probe]] = partial(
         smaller, asked=asked, seeds=seeds, coarser=coarser
     )
@@ -196,7 +197,7 @@ def _bound(
         kind.tried,
         name,
         [replace(asked, seed=number) for number in seeds],
-        beginnings(asked) if coarser else (),
+        beginnings(asked, coarser=kind.small) if coarser else (),
         refusals,
         search,
     )
@@ -227,7 +228,7 @@ def _kind(subject: object, on: Discretisation | None) -> Kind:
             return Kind(STEP_LAWS, subject, _cells(LARGE))
         case Callable():
             dtype = torch.get_default_dtype()
-            return Kind(NETWORK_LAWS, subject, _cells(NETWORK), dtype=dtype)
+            return Kind(NETWORK_LAWS, subject, _cells(NETWORK), dtype=dtype, small=False)
     raise TypeError(f"laws_for knows the laws of {KINDS}; got {type(subject).__name__}.")
 
 

@@ -15,7 +15,7 @@ does not see,
 
 The rows of :math:`B` are scaled to length one before its singular values are taken. In coordinates
 in which small and large amplitudes are different entries, those of the grid's eigenbasis
-(:func:`modes_of`), the small are then as exact as the large.
+(``modes_of``), the small are then as exact as the large.
 """
 
 from dataclasses import dataclass
@@ -78,8 +78,9 @@ def modes_of(grid: Grid) -> Float[Tensor, "points modes"]:
         grid: the grid.
 
     Example:
-        >>> modes_of(Grid((2,))).square().sum(0)
-        tensor([1., 1.], dtype=torch.float64)
+        >>> modes_of(Grid((2,))).square()
+        tensor([[0.5000, 0.5000],
+                [0.5000, 0.5000]], dtype=torch.float64)
     """
     units = torch.eye(grid.size, dtype=torch.float64).reshape(grid.size, *grid.shape)
     return eigenbasis(grid.domain).synthesis(units).reshape(grid.size, grid.size).mT
@@ -90,7 +91,7 @@ class Gaussian(NamedTuple):
 
     Args:
         mean: of shape ``(batch, points)``.
-        covariance: of shape ``(batch, points, points)``.
+        covariance: of shape ``(*batch, points, points)``.
     """
 
     mean: Tensor

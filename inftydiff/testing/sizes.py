@@ -24,11 +24,12 @@ MOST = 500
 """How many probes are looked at for the smallest."""
 
 
-def beginnings(probe: Probe) -> list[Probe]:
+def beginnings(probe: Probe, *, coarser: bool = True) -> list[Probe]:
     """A few probes of less than the size asked for, which an object may refuse.
 
     Args:
         probe: the probe asked for.
+        coarser: whether to take fewer points and channels as well as fewer samples.
 
     Example:
         >>> import torch
@@ -38,6 +39,8 @@ def beginnings(probe: Probe) -> list[Probe]:
         Grid((2, 2)), batch 2, 2 channels, float64, cpu, seed 0
         Grid((3, 3)), batch 1, 3 channels, float64, cpu, seed 0
     """
+    if not coarser:
+        return [_resized(probe, probe.on, 1, probe.channels)] if probe.batch > 1 else []
     found: list[Probe] = []
     for number, on in enumerate(_few(probe.on), start=1):
         batch = probe.batch if number == 2 else 1

@@ -178,12 +178,9 @@ def equal(
     error = (a - b).abs().nan_to_num(nan=torch.inf)
     worst = int(error.argmax())
     place = f" at {_place(worst, a)}" if a.ndim else ""
-    return Claim(
-        statement,
-        f"{a.flatten()[worst].item():.6g}{place}",
-        f"{b.flatten()[worst].item():.6g}",
-        bool(error.max() <= tolerance * scale),
-    )
+    left_text, right_text = _apart(a.flatten()[worst].item(), b.flatten()[worst].item())
+    holds = bool(error.max() <= tolerance * scale)
+    return Claim(statement, left_text + place, right_text, holds)
 
 
 def same(statement: str, left: Function, right: Function, *, tolerance: float = 0.0) -> Claim:
@@ -198,17 +195,22 @@ def at_most(statement: str, left: Tensor, right: Tensor, *, slack: float = 0.0) 
     """The claim that one tensor exceeds another nowhere by more than the slack."""
     excess = (left - right).detach().double().cpu().nan_to_num(nan=torch.inf)
     worst = int(excess.argmax())
-    return Claim(
-        statement,
-        f"{left.expand(excess.shape).flatten()[worst].item():.6g}",
-        f"{right.expand(excess.shape).flatten()[worst].item():.6g}",
-        bool(excess.max() <= slack),
-    )
+    sides = (side.expand(excess.shape).flatten()[worst].item() for side in (left, right))
+    return Claim(statement, *_apart(*sides), bool(excess.max() <= slack))
 
 
 def true(statement: str, holds: bool, found: object, expected: object) -> Claim:
     """A claim that is not about numbers."""
     return Claim(statement, str(found), str(expected), holds)
+
+
+def _apart(left: float, right: float) -> tuple[str, str]:
+    """Two numbers, with so many digits that they can be told apart."""
+    for digits in (6, 9, 12):
+        texts = f"{left:.{digits}g}", f"{right:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return f"{left:.17g}", f"{right:.17g}"
 
 
 def _axes(values: Tensor) -> str:

@@ -19,7 +19,7 @@ from inftydiff.testing.probe import Probe, refined
 
 __all__ = ["NETWORK_LAWS", "answers_where_asked", "discretisation_convergence", "same_place"]
 
-PERMUTED = 1e-5
+PERMUTED = 1e-4
 """How far an answer may change when sums are taken, and equations solved, in another order."""
 
 CONTRACTION = 0.5
@@ -92,6 +92,7 @@ def point_permutation(model: Asked, probe: Probe) -> Iterator[Claim]:
             g.values,
             f.values[:, order],
             tolerance=max(PERMUTED, 10.0 * probe.tolerance),
+            scale=max(h.values.abs().max().item() for h in (f, g, x)),
         )
 
 

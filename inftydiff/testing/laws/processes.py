@@ -7,7 +7,7 @@ posterior is what conditioning the joint Gaussian law of :math:`(x_s, x_t)` on :
 the prior is the marginal's noise at the last time.
 
 Conditioning works on factors of the covariances in the grid's eigenbasis, not on the covariances,
-whose condition number is the square: see :mod:`inftydiff.testing.dense`.
+whose condition number is the square: see ``inftydiff.testing.dense``.
 """
 
 from collections.abc import Iterator

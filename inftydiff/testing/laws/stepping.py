@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias, final
+from typing import NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
 
-from inftydiff.operators import Function, Grid, LinearOperator, gaussian_mollifier
+from inftydiff.operators import Function, Grid, gaussian_mollifier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
     CosineSchedule,
@@ -16,6 +16,7 @@ from inftydiff.processes import (
     DiffusionProcess,
     HeatDissipation,
     Prediction,
+    SignalFamily,
     StepRule,
     WhiteNoise,
     multiplier_of,
@@ -57,21 +58,49 @@ class Modewise:
         """The conditional means of signal and noise."""
         grid = x_t.on
         assert isinstance(grid, Grid)
-        data = gaussian_mollifier(WIDTH * longest_side(grid.domain))
-        P = variances(self.process.signal_at(t) @ data, grid)
-        V = variances(self.process.noise_factor, grid) * self.process.noise.intensity**2
+        spectra = spectra_of(self.process, grid)
+        P, V = spectra.signal, spectra.noise
+        if isinstance(self.process.signal, SignalFamily):
+            P = P * self.process.signal.multiplier(t)(spectra.eigenvalues).square()
         alpha, sigma = (
             amplitude(t.double()).unsqueeze(-1)
             for amplitude in (self.process.schedule.alpha, self.process.schedule.sigma)
         )
         total = alpha**2 * P + sigma**2 * V
-        modes = modes_at(grid).to(x_t.values)
+        modes = spectra.modes.to(x_t.values)
         coefficients = modes.mT @ x_t.values
         signal, noise = (
             modes @ (torch.where(total > 0.0, part / total, 0.0).unsqueeze(-1) * coefficients)
             for part in (alpha * P, sigma * V)
         )
         return Prediction(Function(grid, signal), Function(grid, noise))
+
+
+class Spectra(NamedTuple):
+    """What the denoiser needs of a process on a grid.
+
+    Args:
+        eigenvalues: of the grid's modes.
+        signal: the variances of the modes of the signal, or of the data if S depends on time.
+        noise: the variances of the modes of the noise.
+        modes: the grid's eigenvectors.
+    """
+
+    eigenvalues: Tensor
+    signal: Tensor
+    noise: Tensor
+    modes: Tensor
+
+
+@lru_cache(maxsize=64)
+def spectra_of(process: DiffusionProcess, grid: Grid) -> Spectra:
+    """The spectra of one of the processes here; computed once, for they are asked for often."""
+    eigenvalues = eigenbasis(grid.domain).eigenvalues(grid.shape).flatten()
+    data = gaussian_mollifier(WIDTH * longest_side(grid.domain))
+    signal = data if isinstance(process.signal, SignalFamily) else process.signal @ data
+    noise = process.noise.intensity * multiplier_of(process.noise_factor)(eigenvalues)
+    modes = modes_of(grid)
+    return Spectra(eigenvalues, multiplier_of(signal)(eigenvalues).square(), noise**2, modes)
 
 
 @final
@@ -82,16 +111,6 @@ class Heard:
     asked: list[tuple[Function, Tensor]]
     x_t: Function
     t: Tensor
-
-
-def variances(operator: LinearOperator, grid: Grid) -> Tensor:
-    """The squares of a spectral operator's factors, of shape ``(batch or 1, modes)``."""
-    factors = multiplier_of(operator)(eigenbasis(grid.domain).eigenvalues(grid.shape))
-    return factors.square().reshape(-1, grid.size)
-
-
-modes_at = lru_cache(maxsize=8)(modes_of)
-"""The eigenvectors of the last few grids."""
 
 
 def calls(rule: StepRule) -> int | None:
