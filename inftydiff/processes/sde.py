@@ -90,6 +90,7 @@ def rates(process: DiffusionProcess, t: Float[Tensor, "batch"], on: Discretisati
         ValueError: if a time is outside [0, 1], or the schedule cannot be differentiated.
 
     Example:
+        >>> import torch
         >>> from inftydiff import CosineSchedule, Grid
         >>> t = torch.tensor([0.5], dtype=torch.float64)
         >>> f, g = rates(DiffusionProcess.white(CosineSchedule()), t, Grid((4,)))
