@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from inftydiff.operators import Box
-from inftydiff.operators.basis import cosine_analysis, cosine_synthesis, eigenbasis
+from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import BOUNDARIES
 
 shapes = st.lists(st.integers(1, 9), min_size=1, max_size=3)
@@ -74,15 +74,3 @@ def test_long_and_prime_lengths(boundary, length):
     basis = eigenbasis(Box((0.3,), boundary))
     assert_close(basis.analysis(x), reference(x, boundary, -1), rtol=0, atol=1e-12)
     assert_close(basis.synthesis(basis.analysis(x)), x, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("transform", "expected"),
-    [(cosine_analysis, scipy.fft.dctn), (cosine_synthesis, scipy.fft.idctn)],
-)
-@pytest.mark.parametrize("axes", [[0], [-1], [2, 0], [-3, -2, -1]])
-def test_cosines_along_any_axes(transform, expected, axes):
-    x = values(0, 4, 3, 5)
-    found = torch.from_numpy(expected(x.numpy(), type=2, axes=axes, norm="ortho"))
-    assert_close(transform(x, axes), found, rtol=0, atol=1e-13)
-    assert transform(x.half(), axes).dtype == torch.float16

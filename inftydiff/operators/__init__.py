@@ -1,7 +1,7 @@
 """Functions on a domain, and the linear maps between them."""
 
 from inftydiff.operators.asymptote import Asymptote
-from inftydiff.operators.basis import Eigenbasis, cosine_analysis, cosine_synthesis, eigenbasis
+from inftydiff.operators.basis import Eigenbasis, eigenbasis
 from inftydiff.operators.covariance import bessel, matern, squared_exponential
 from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
 from inftydiff.operators.domain import Box, Domain, Point
@@ -38,8 +38,6 @@ __all__ = [
     "Subset",
     "WienerMultiplier",
     "bessel",
-    "cosine_analysis",
-    "cosine_synthesis",
     "eigenbasis",
     "gaussian_mollifier",
     "interpolate",

@@ -50,12 +50,11 @@ from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.reference import (
     NoDensity,
     Reference,
-    coefficients,
     require_density,
     require_states,
 )
 from inftydiff.processes.schedule import check_times
-from inftydiff.processes.spectra import multiplier_of
+from inftydiff.processes.spectra import grid_coefficients, multiplier_of
 
 __all__ = ["EvidenceBound", "elbo", "evidence_bound"]
 
@@ -200,9 +199,9 @@ def evidence_bound(
                 reference.require_inverse()
                 error = reference.whiten(_difference(signal, prediction.signal))
             else:
-                error = gain * coefficients(_difference(x0, prediction.clean))
+                error = gain * grid_coefficients(_difference(x0, prediction.clean))
             terms.append(0.5 * (snr[i + 1] - snr[i]) * _energy(error))
-        energy = _energy(gain * coefficients(x0))
+        energy = _energy(gain * grid_coefficients(x0))
     return EvidenceBound(0.5 * snr[-1] * energy, 0.5 * snr[0] * energy, torch.stack(terms))
 
 

@@ -42,6 +42,7 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.processes.certificates import Unknown, spectrum
 from inftydiff.processes.gaussian import GaussianMeasure
+from inftydiff.processes.spectra import grid_coefficients
 
 __all__ = ["Equivalence", "Equivalent", "Singular", "cameron_martin_norm", "equivalence"]
 
@@ -274,7 +275,7 @@ def _coefficients(f: Function) -> Float[Tensor, "*batch channels_shape"]:
             "Interpolate it to a grid first."
         )
     grid, basis = f.on, eigenbasis(f.on.domain)
-    discrete = basis.analysis(f.to_image().double()) * math.sqrt(grid.cell_volume)
+    discrete = grid_coefficients(f)
     return discrete / basis.fold(torch.ones(grid.shape).to(discrete), grid.shape)
 
 

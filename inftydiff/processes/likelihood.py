@@ -36,8 +36,6 @@ References:
     2021, section 4.3; Grathwohl et al., "FFJORD", ICLR 2019 (the estimate of the trace).
 """
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -49,6 +47,7 @@ from inftydiff._typing import Real, check_finite, positive, whole
 from inftydiff.operators.function import Function, require_same
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.reference import (
     NoDensity,
     Reference,
@@ -158,7 +157,8 @@ def log_likelihood(
         start = reference.whiten(x) / sigma, x.values.new_zeros(x.batch, dtype=torch.float64)
         options = {"norm": _largest, "step_t": last.reshape(1), "first_step": FIRST_STEP}
         ends = torch.stack([first, last])
-        _, change = _odeint()(flow, start, ends, method="dopri8", options=options, **tolerances)
+        integrate = adaptive_integrator("The likelihood")
+        _, change = integrate(flow, start, ends, method="dopri8", options=options, **tolerances)
     return -change[-1]
 
 
@@ -264,18 +264,3 @@ def _check_time(time: Real) -> None:
         )
     if not 0.0 < time < 1.0:
         raise ValueError(f"The time of a likelihood lies in (0, 1); got {time}.")
-
-
-def _odeint() -> Callable[..., State]:
-    try:
-        with warnings.catch_warnings():
-            # torchdiffeq scripts a function when it is imported, which torch no longer recommends.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from torchdiffeq import odeint
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "The likelihood integrates the probability flow by torchdiffeq, which is not "
-            'installed: pip install "inftydiff[solvers]"',
-            name=error.name,
-        ) from error
-    return odeint

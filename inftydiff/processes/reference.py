@@ -34,9 +34,9 @@ from inftydiff.operators.function import Function
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.signal_family import SignalFamily
-from inftydiff.processes.spectra import multiplier_of
+from inftydiff.processes.spectra import grid_coefficients, multiplier_of
 
-__all__ = ["NoDensity", "Reference", "coefficients", "require_density", "require_states"]
+__all__ = ["NoDensity", "Reference", "require_density", "require_states"]
 
 ROUNDINGS = 100.0
 """A mode is lost to rounding if its noise is below so many epsilons of the largest mode's."""
@@ -128,7 +128,7 @@ class Reference:
 
     def whiten(self, f: Function) -> Float[Tensor, "batch channels *modes"]:
         r"""The coordinates :math:`N^{-1} f` of the modes kept, zero for the others, float64."""
-        return coefficients(f) / self.std.where(self.kept, torch.inf)
+        return grid_coefficients(f) / self.std.where(self.kept, torch.inf)
 
     def colour(self, y: Float[Tensor, "batch channels *modes"]) -> Function:
         """The function with these coordinates, in the states' dtype."""
@@ -138,19 +138,12 @@ class Reference:
         """The function without the modes that are left out."""
         if self.cutoff is None:
             return f
-        return self._function(coefficients(f) * self.kept)
+        return self._function(grid_coefficients(f) * self.kept)
 
     def _function(self, modes: Tensor) -> Function:
         image = eigenbasis(self.on.domain).synthesis(modes / math.sqrt(self.on.cell_volume))
         values = image.reshape(*image.shape[:2], self.on.size).mT
         return Function(self.on, values.to(self.dtype))
-
-
-def coefficients(f: Function) -> Float[Tensor, "batch channels *modes"]:
-    """The coefficients of a function on a grid in the L²-orthonormal eigenbasis, float64."""
-    assert isinstance(f.on, Grid)
-    analysis = eigenbasis(f.on.domain).analysis(f.to_image().double())
-    return analysis * math.sqrt(f.on.cell_volume)
 
 
 def require_states(x: Function, name: str) -> None:

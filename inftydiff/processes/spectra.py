@@ -4,6 +4,7 @@ An operator is spectral if it acts on random fields; its multiplier :math:`m` is
 white noise.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -11,6 +12,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.domain import unit_box
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
@@ -18,7 +21,7 @@ from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.noise import RandomField
 
-__all__ = ["ComputedMultiplier", "multiplier_of", "scaled"]
+__all__ = ["ComputedMultiplier", "grid_coefficients", "multiplier_of", "scaled"]
 
 
 @final
@@ -84,3 +87,10 @@ def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
         return f * factors.flatten()
     bound = factors.abs().max().item()
     return SpectralOperator(ComputedMultiplier(lambda _: factors, bound))(f)
+
+
+def grid_coefficients(f: Function) -> Float[Tensor, "*shape"]:
+    """The coefficients of a function on a grid in the orthonormal eigenbasis of L², float64."""
+    assert isinstance(f.on, Grid)
+    analysis = eigenbasis(f.on.domain).analysis(f.to_image().double())
+    return analysis * math.sqrt(f.on.cell_volume)

@@ -19,6 +19,7 @@ from torch import Tensor
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import SignalFamily, StepRule, WhiteNoise
+from inftydiff.processes.spectra import grid_coefficients
 from inftydiff.testing.mode_runs import mode_process
 from inftydiff.testing.oracles import MixtureDenoiser
 from inftydiff.testing.oracles.joint import ModalLaw, joint_law
@@ -155,5 +156,4 @@ def _difference(coefficients: Tensor) -> tuple[int, Tensor]:
 def _coefficients(f: Function | None, on: Grid, channels: int) -> Float[Tensor, "channels modes"]:
     if f is None:
         return torch.zeros(channels, on.size, dtype=torch.float64)
-    analysed = eigenbasis(on.domain).analysis(f.to_image().double())
-    return analysed.reshape(-1, on.size).expand(channels, -1) * on.cell_volume**0.5
+    return grid_coefficients(f).reshape(-1, on.size).expand(channels, -1)

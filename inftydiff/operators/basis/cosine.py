@@ -9,7 +9,6 @@ The transforms are DCT-II and DCT-III.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from inftydiff.operators.basis.axis import AxisBasis, Device
 from inftydiff.operators.basis.fast import FastTransform, half_wave
 
-__all__ = ["CosineBasis", "cosine_analysis", "cosine_synthesis"]
+__all__ = ["CosineBasis"]
 
 
 @final
@@ -63,46 +62,3 @@ class CosineBasis(AxisBasis):
 
     def transform(self, n: int, like: Tensor) -> FastTransform:
         return half_wave(n, like, sine=False)
-
-
-def cosine_analysis(
-    values: Float[Tensor, "*shape"], axes: Sequence[int]
-) -> Float[Tensor, "*shape"]:
-    r"""The orthonormal cosine transform (DCT-II) along the given axes.
-
-    Args:
-        values: point values at cell centres; half precision is computed in float32.
-        axes: the axes of space.
-
-    Returns:
-        Coefficients of the same shape and dtype, differentiable.
-
-    Example:
-        >>> cosine_analysis(torch.ones(4), [0]).abs()
-        tensor([2., 0., 0., 0.])
-    """
-    result = _computable(values)
-    for axis in axes:
-        moved = result.movedim(axis, -1)
-        result = half_wave(moved.shape[-1], moved, sine=False).analysis(moved).movedim(-1, axis)
-    return result.to(values.dtype)
-
-
-def cosine_synthesis(
-    coefficients: Float[Tensor, "*shape"], axes: Sequence[int]
-) -> Float[Tensor, "*shape"]:
-    """The inverse, and the transpose, of :func:`cosine_analysis` (DCT-III).
-
-    Example:
-        >>> cosine_synthesis(torch.tensor([2.0, 0.0, 0.0, 0.0]), [0])
-        tensor([1., 1., 1., 1.])
-    """
-    result = _computable(coefficients)
-    for axis in axes:
-        moved = result.movedim(axis, -1)
-        result = half_wave(moved.shape[-1], moved, sine=False).synthesis(moved).movedim(-1, axis)
-    return result.to(coefficients.dtype)
-
-
-def _computable(values: Tensor) -> Tensor:
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

@@ -16,7 +16,6 @@ with a step of DDIM, which is wrong by the factor :math:`1 - 10^{-8}/(2P)` for a
 in the data is :math:`P` times that in the noise.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, final, get_args
@@ -30,6 +29,7 @@ from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
+from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
 from inftydiff.processes.solvers.rule import combined
 from inftydiff.processes.spectra import scaled
@@ -131,7 +131,7 @@ class ProbabilityFlow:
 
         w = scaled(x_t, 1.0 / start)
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64, device=w.values.device)
-        _, reached = _odeint()(
+        _, reached = adaptive_integrator("ProbabilityFlow")(
             velocity,
             w.values,
             ends,
@@ -201,18 +201,3 @@ def _late(process: DiffusionProcess, t: Tensor) -> Tensor:
 def _largest(values: Tensor) -> Tensor:
     """The largest root mean square of a sample."""
     return values.abs().square().flatten(1).mean(1).max().sqrt()
-
-
-def _odeint() -> Callable[..., Tensor]:
-    try:
-        with warnings.catch_warnings():
-            # torchdiffeq scripts a function when it is imported, which torch no longer recommends.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from torchdiffeq import odeint
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "ProbabilityFlow integrates by torchdiffeq, which is not installed: "
-            'pip install "inftydiff[solvers]"',
-            name=error.name,
-        ) from error
-    return odeint
