@@ -329,10 +329,13 @@ def oracle(draw: Draw, grid: Grid) -> GaussianDenoiser | MixtureDenoiser:
 def smooth_oracle(draw: Draw, grid: Grid) -> GaussianDenoiser:
     """One whose answer to a smooth function converges. A mixture's does not.
 
-    Its components become singular to one another as the modes of ever finer grids are seen.
+    Its components become singular to one another as the modes of ever finer grids are seen. And
+    the data are smoother than the noise: the estimate of the clean function divides by the noise's
+    spectrum, and would raise the rounding of high modes to any size.
     """
-    data = GaussianMeasure(None, wide(draw, grid), WhiteNoise(draw(SCALES)))
-    return GaussianDenoiser(process_on(draw, grid, wide), data)
+    process = process_on(draw, grid, wide)
+    data = GaussianMeasure(None, process.noise_factor @ wide(draw, grid), WhiteNoise(draw(SCALES)))
+    return GaussianDenoiser(process, data)
 
 
 def denoiser_of(
