@@ -1,31 +1,49 @@
-"""Milliseconds of the local operator beside those of a dense depthwise convolution, in one run.
+"""The local operator beside dense, masked and other sparse convolutions, each row with its claim.
 
-Run it by ``python benchmarks/local_operator.py``; ``--help`` lists the options. The figures are
+Run it by ``python benchmarks/local_operator.py``; ``--help`` lists the options. The times are
 medians, taken in turns with those they are compared to, since a busy machine moves both; only the
-ratios are worth quoting. Tensors of 32 MiB and more are mapped afresh by every operation; what they
-cost without that is seen under
-``GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184``.
+ratios are worth quoting. The base is torch's own depthwise convolution, channels last, on the whole
+grid. Tensors of 32 MiB and more are mapped afresh by every operation: the first experiment is
+therefore repeated in a process whose allocator keeps its memory. The floor of the roofline is the
+time in which the values, the image and their gradients can be moved through memory once, at the
+rate of a copy. ``benchmarks/step.py`` measures blocks, training steps and large grids, and is run
+from here too.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inftydiff import Grid, random_subset
-from inftydiff.operators.local import local_operator, neighbours
+from inftydiff import Grid, Subset, random_subset
+from inftydiff.operators.local import Neighbours, local_operator, neighbours
 
 SIZE = 7
-CELL = 1 / 64
+BATCH, CHANNELS = 4, 64
 DENSITIES = (1, 2, 4, 8, 16)
+RIVALS = (2, 4, 8, 16)
+KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+"""The setting under which the allocator asks for no memory twice."""
+
+MEMORY = """
+import sys
+import torch
+from local_operator import quarter, rise
+print(1024 * rise(*quarter(int(sys.argv[1]), sys.argv[2])))
+"""
 
 
 def in_turns(runs: int, **candidates: Callable[[], object]) -> dict[str, float]:
@@ -41,9 +59,46 @@ def in_turns(runs: int, **candidates: Callable[[], object]) -> dict[str, float]:
 
 
 def dense(values: Tensor, table: Tensor) -> Tensor:
-    """The depthwise convolution of torch, channels last."""
-    padding = SIZE // 2
-    return F.conv2d(values, table.unsqueeze(1), padding=padding, groups=len(table))
+    """The depthwise convolution of torch on images."""
+    return F.conv2d(values, table.unsqueeze(1), padding=SIZE // 2, groups=len(table))
+
+
+def masked(subset: Subset, near: Neighbours) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same on a subset: put on the whole grid, convolved, read at the points, divided."""
+    side = subset.grid.shape[0]
+    where = subset.index.unsqueeze(-1)
+    mass = near.mass.float().unsqueeze(-1)
+
+    def apply(values: Tensor, table: Tensor) -> Tensor:
+        index = where.expand_as(values)
+        plane = values.new_zeros(len(values), side * side, values.shape[-1])
+        plane = plane.scatter(1, index, values).unflatten(1, (side, side)).movedim(-1, 1)
+        return dense(plane, table).movedim(1, -1).flatten(1, 2).gather(1, index) / mass
+
+    return apply
+
+
+def minkowski(subset: Subset, near: Neighbours) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same by MinkowskiEngine's channelwise convolution; its map is kept by the coordinates."""
+    import MinkowskiEngine as ME
+
+    side = subset.grid.shape[0]
+    number = torch.arange(len(subset.index)).unsqueeze(-1).expand_as(subset.index)
+    cells = torch.stack([number, subset.index // side, subset.index % side], -1)
+    manager = ME.CoordinateManager(D=2)
+    key, _ = manager.insert_and_map(cells.flatten(0, 1).int())
+    layer = ME.MinkowskiChannelwiseConvolution(CHANNELS, SIZE, dimension=2)
+    mass = near.mass.float().reshape(-1, 1)
+
+    def apply(values: Tensor, table: Tensor) -> Tensor:
+        del layer.kernel
+        layer.kernel = table.flip(1, 2).flatten(1).T
+        points = ME.SparseTensor(
+            values.flatten(0, 1), coordinate_map_key=key, coordinate_manager=manager
+        )
+        return (layer(points).F / mass).view(values.shape)
+
+    return apply
 
 
 def both_ways(apply: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], object]:
@@ -53,40 +108,95 @@ def both_ways(apply: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], obj
     return lambda: torch.autograd.grad(apply(*inputs), inputs, along)
 
 
-def training(batch: int, side: int, channels: int, runs: int) -> dict[str, float]:
-    """Forward and backward on subsets of a grid, and of the convolution on all of it."""
+def subset_of(side: int, density: int) -> Subset:
+    """One random subset for each sample of the batch."""
     grid = Grid((side, side))
     generator = torch.Generator().manual_seed(0)
-    table = torch.randn(channels, SIZE, SIZE)
-    plane = torch.randn(batch, side, side, channels).movedim(-1, 1)
-    calls = {"dense depthwise, r = 1": both_ways(dense, plane, table)}
+    return random_subset(grid, grid.size // density, batch=BATCH, generator=generator)
+
+
+def experiment(side: int, runs: int, rivals: bool) -> dict[str, float]:
+    """The operator at every density, its map, its forward pass alone, and its rivals."""
+    table = torch.randn(CHANNELS, SIZE, SIZE)
+    plane = torch.randn(BATCH, side, side, CHANNELS).movedim(-1, 1)
+    calls = {"dense": both_ways(dense, plane, table)}
     for density in DENSITIES:
-        size = grid.size // density
-        subset = random_subset(grid, size, batch=batch, generator=generator)
-        near = neighbours(subset, size=SIZE, cell=1 / side)
-        values = torch.randn(batch, size, channels)
-        calls[f"r = 1/{density}"] = both_ways(
-            lambda v, w, near=near: local_operator(v, w, near), values, table
-        )
-        calls[f"r = 1/{density}, its map"] = lambda subset=subset: neighbours(
-            subset, size=SIZE, cell=1 / side
-        )
+        on = Grid((side, side)) if density == 1 else subset_of(side, density)
+        near = neighbours(on, size=SIZE, cell=1 / side)
+        values = torch.randn(BATCH, on.size, CHANNELS)
+
+        def apply(values: Tensor, table: Tensor, near: Neighbours = near) -> Tensor:
+            return local_operator(values, table, near)
+
+        name = f"1/{density}"
+        calls[name] = both_ways(apply, values, table)
+        calls[f"{name} forward"] = lambda a=apply, v=values: a(v, table)
+        calls[f"{name} map"] = lambda on=on: neighbours(on, size=SIZE, cell=1 / side)
+        if rivals and density in RIVALS:
+            calls[f"{name} masked"] = both_ways(masked(on, near), values, table)
+            torchs = neighbours(on, size=SIZE, cell=1 / side, backend="torch")
+            calls[f"{name} torch"] = both_ways(
+                lambda v, w, near=torchs: local_operator(v, w, near), values, table
+            )
+            if find_spec("MinkowskiEngine") is not None:
+                calls[f"{name} minkowski"] = both_ways(minkowski(on, near), values, table)
     return in_turns(runs, **calls)
 
 
-@torch.no_grad()
-def sampling(batch: int, side: int, channels: int, runs: int) -> dict[str, float]:
-    """Forward on a whole grid with the kernel of a 64² grid, and the convolution of that grid."""
-    near = neighbours(Grid((side, side)), size=SIZE, cell=CELL)
-    values, table = torch.randn(batch, side * side, channels), torch.randn(channels, SIZE, SIZE)
-    plane = values.unflatten(1, (side, side)).movedim(-1, 1)
-    return in_turns(
-        runs,
-        **{
-            "dense depthwise": lambda: dense(plane, table),
-            "local operator": lambda: local_operator(values, table, near),
-        },
-    )
+def kilobytes(name: str) -> int:
+    """A line of what Linux says of this process's memory."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(name + r":\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1])
+
+
+def rise(call: Callable[[], object], small: Callable[[], object]) -> int:
+    """By how many kilobytes a call raises the peak of this process, once a small one was made."""
+    small()
+    before = kilobytes("VmRSS")
+    call()
+    return kilobytes("VmHWM") - before
+
+
+def quarter(side: int, kind: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Forward and backward at a quarter of the points, and of a small grid, in one of the ways."""
+    calls = []
+    for n in (side, 16):
+        on, table = subset_of(n, 4), torch.randn(CHANNELS, SIZE, SIZE)
+        near = neighbours(on, size=SIZE, cell=1 / n, backend=None if kind != "torch" else "torch")
+        values = torch.randn(BATCH, on.size, CHANNELS)
+        apply = (
+            masked(on, near) if kind == "masked" else lambda v, w, m=near: local_operator(v, w, m)
+        )
+        leaves = values.requires_grad_(), table.requires_grad_()
+        along = torch.ones_like(values)
+
+        def call(apply: Any = apply, leaves: Any = leaves, along: Tensor = along) -> object:
+            return torch.autograd.grad(apply(*leaves), leaves, along)
+
+        calls.append(call)
+    return calls[0], calls[1]
+
+
+def memory(side: int) -> dict[str, float]:
+    """The peak of forward and backward at a quarter of the points, in MiB, each a fresh process."""
+    found = {}
+    for kind in ("local operator", "torch", "masked"):
+        command = [sys.executable, "-c", MEMORY, str(side), kind]
+        printed = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        )
+        found[kind] = int(printed.stdout) / 2**20
+    return found
+
+
+def bandwidth() -> float:
+    """Bytes a second that a copy moves, read and written."""
+    source = torch.randn(2**25)
+    target = torch.empty_like(source)
+    milliseconds = in_turns(7, copy=lambda: target.copy_(source))["copy"]
+    return 2 * source.nbytes / (1e-3 * milliseconds)
 
 
 def machine() -> dict[str, str | int]:
@@ -109,31 +219,131 @@ def report(title: str, times: dict[str, float]) -> None:
     base = next(iter(times.values()))
     print(f"\n{title}")
     for name, milliseconds in times.items():
-        print(f"  {name:26s} {milliseconds:8.2f} ms   {base / milliseconds:6.2f} ×")
+        print(f"  {name:26s} {milliseconds:9.2f} ms   {base / milliseconds:6.2f} ×")
+
+
+def claims(figures: dict[str, Any], kept: dict[str, Any]) -> list[tuple[str, float, float, str]]:
+    """What is promised, what was found and what was asked for, for the sizes that were measured."""
+
+    def factor(times: dict[str, float], name: str, base: str = "dense") -> float:
+        return times[base] / times[name]
+
+    rows = []
+    times = figures["times"]
+    for side, density, least in (("256", 4, 25), ("256", 8, 80), ("128", 4, 20)):
+        if side in times:
+            name = f"1/{density}"
+            label = f"{side}², r = {name}, against dense"
+            rows.append((label, factor(times[side], name), least, "×"))
+            if side in kept:
+                rows.append((f"{label}, memory kept", factor(kept[side], name), least, "×"))
+    for side, found in times.items():
+        rows.append((f"{side}², r = 1, against dense", factor(found, "1/1"), 1, "×"))
+        if "1/4 minkowski" in found:
+            ratio = factor(found, "1/4", "1/4 minkowski")
+            rows.append((f"{side}², r = 1/4, against MinkowskiEngine", ratio, 100, "×"))
+    if "256" in times:
+        operator = factor(times["256"], "1/4 map", "1/4")
+        rows.append(("256², r = 1/4, operator over map", operator, 1, "×"))
+    if "memory" in figures:
+        most = figures["memory"]["local operator"]
+        rows.append(("256², r = 1/4, memory", most, 90, "MiB"))
+    return rows
+
+
+def verdicts(rows: list[tuple[str, float, float, str]]) -> None:
+    """Print each claim with a pass or a shortfall."""
+    print("\nClaims")
+    for label, found, asked, unit in rows:
+        good = found <= asked if unit in ("MiB", "GiB") else found >= asked
+        sign = "≤" if unit in ("MiB", "GiB") else "≥"
+        verdict = "pass" if good else "shortfall"
+        print(f"  {label:46s} {found:8.1f} {unit:3s} ({sign} {asked:g})   {verdict}")
+
+
+def roofline(times: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The share of the time that memory alone would need, by size and density."""
+    rate = bandwidth()
+    shares = {}
+    for side, found in times.items():
+        for density in RIVALS:
+            values = 4 * BATCH * int(side) ** 2 // density * CHANNELS
+            shares[f"{side}², r = 1/{density}"] = 5e3 * values / rate / found[f"1/{density}"]
+    return shares
+
+
+def draw(times: dict[str, dict[str, float]], path: Path) -> None:
+    """The factors over the dense convolution, by density, a line a size."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    for side, found in times.items():
+        ratios = [found["dense"] / found[f"1/{density}"] for density in DENSITIES]
+        axes.loglog(DENSITIES, ratios, "o-", base=2, label=f"{side}²")
+    side, found = list(times.items())[-1]
+    if f"1/{RIVALS[0]} masked" in found:
+        ratios = [found["dense"] / found[f"1/{density} masked"] for density in RIVALS]
+        axes.loglog(RIVALS, ratios, "k--", base=2, label=f"masked dense, {side}²")
+    axes.set_xticks(DENSITIES, [f"1/{density}" for density in DENSITIES])
+    axes.set(xlabel="share of the points", ylabel="times as fast as dense")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+
+
+def again_with_memory_kept(sides: list[int], runs: int) -> dict[str, Any]:
+    """The first experiment in a process whose allocator keeps its memory."""
+    command = [sys.executable, __file__, "--only-times", "--sides", *map(str, sides)]
+    command += ["--runs", str(runs), "--threads", str(torch.get_num_threads())]
+    environment = os.environ | {"GLIBC_TUNABLES": KEPT}
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    times: dict[str, Any] = json.loads(printed.stdout)
+    return times
 
 
 def main() -> None:
-    """Run every experiment, print it, and write it down if asked to."""
+    """Run every experiment, print it, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--channels", type=int, nargs="+", default=[48, 64])
-    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128, 256])
-    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128, 256, 512])
+    parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only-times", action="store_true", help="print the times as JSON")
+    parser.add_argument("--json", type=Path, default=Path("local_operator.json"))
+    parser.add_argument("--figure", type=Path, default=Path("local_operator.png"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.only_times:
+        found = {str(side): experiment(side, options.runs, rivals=False) for side in options.sides}
+        print(json.dumps(found))
+        return
+    from step import claims_of_steps, steps
+
     print(*(f"{name}: {value}" for name, value in machine().items()), sep="\n")
-    figures: dict[str, object] = {"machine": machine()}
-    for channels in options.channels:
-        title = f"forward + backward, batch 16, 64², {channels} channels"
-        figures[title] = training(16, 64, channels, options.runs)
-        report(title, figures[title])
-        for side in options.sides:
-            title = f"forward, batch 4, {side}², {channels} channels"
-            figures[title] = sampling(4, side, channels, options.runs)
-            report(title, figures[title])
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    times: dict[str, Any] = {}
+    figures: dict[str, Any] = {"machine": machine(), "times": times}
+    for side in options.sides:
+        times[str(side)] = experiment(side, options.runs, rivals=side <= 256)
+        title = f"forward + backward, batch {BATCH}, {side}², {CHANNELS} channels, {SIZE} × {SIZE}"
+        report(title, times[str(side)])
+    figures["memory kept"] = again_with_memory_kept(options.sides, options.runs)
+    for side, found in figures["memory kept"].items():
+        report(f"the same with memory kept by the allocator, {side}²", found)
+    if 256 in options.sides:
+        figures["memory"] = memory(256)
+        print("\npeak of forward + backward at 256², r = 1/4")
+        print(
+            *(f"  {kind:16s} {size:7.0f} MiB" for kind, size in figures["memory"].items()), sep="\n"
+        )
+    figures["roofline"] = roofline(times)
+    print("\nshare of the roofline, forward + backward")
+    for name, share in figures["roofline"].items():
+        print(f"  {name:16s} {share:6.0%}")
+    figures["steps"] = steps(options.runs)
+    verdicts([*claims(figures, figures["memory kept"]), *claims_of_steps(figures["steps"])])
+    options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    draw(times, options.figure)
+    print(f"\nWrote {options.json} and {options.figure}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 ``pytest`` draws few examples, the same ones each time; ``HYPOTHESIS_PROFILE=thorough pytest`` draws
 many, and new ones each time. The tensors are small, so one thread is fastest, in the processes that
-tests start too.
+tests start too. Where there is no GPU, Triton's kernels are interpreted.
 """
 
 import os
@@ -13,6 +13,8 @@ import torch
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton is imported
 torch.set_num_threads(1)
 
 settings.register_profile(

@@ -40,8 +40,10 @@ BASE_LIBRARIES = {
 HOMES = {
     "azula": "inftydiff.processes.conversion",
     "hypothesis": "inftydiff.testing.strategies",
+    "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",
     "torchdiffeq": "inftydiff.processes",
+    "torchsparse": "inftydiff.operators.local",
     "triton": "inftydiff.operators.local",
 }
 """Libraries that one room alone may import."""

@@ -57,10 +57,16 @@ def _run(argv: list[str]) -> int:
 
     from inftydiff.cli.command import Command
     from inftydiff.cli.demo import Demo
+    from inftydiff.cli.info import Info
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.train import Train
 
-    kinds: dict[str, Callable[..., Command]] = {"demo": Demo, "train": Train, "sample": Sample}
+    kinds: dict[str, Callable[..., Command]] = {
+        "demo": Demo,
+        "train": Train,
+        "sample": Sample,
+        "info": Info,
+    }
     command = tyro.extras.subcommand_cli_from_dict(
         kinds, args=argv, prog="inftydiff", description=DESCRIPTION
     )

@@ -12,7 +12,6 @@ lattice) shifting the columns is shifting the memory, and a strip costs no copy.
 """
 
 from collections.abc import Callable
-from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -20,25 +19,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.grad import conv2d_weight, conv3d_weight
 
-__all__ = ["convolve", "correlate_pitched", "depthwise", "pitch"]
+from inftydiff.operators.local.bilinear import bilinear
+
+__all__ = ["convolve", "depthwise", "mix"]
 
 _STRIP = 3
 """The most columns that oneDNN's kernel for depthwise weight gradients takes."""
 
 _PIECE = 2**20
 """About how many values are padded at once."""
-
-
-def depthwise(
-    lattice: Float[Tensor, "batch *shape channels"], table: Float[Tensor, "channels *taps"]
-) -> Float[Tensor, "batch *shape channels"]:
-    """The convolution as a step of autograd, twice differentiable.
-
-    Args:
-        lattice: the values, of shape ``(batch, *shape, channels)`` with one to three axes of space.
-        table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
-    """
-    return _Depthwise.apply(lattice, table)  # type: ignore[no-untyped-call]
 
 
 def convolve(
@@ -56,10 +45,29 @@ def convolve(
     margin = (0,) * (table.ndim - 1) if margin is None else margin
     if len(margin) == 1:
         return convolve(lattice.unsqueeze(1), table.unsqueeze(1), (0, *margin)).squeeze(1)
-    filters = table.flip(tuple(range(1, table.ndim))).unsqueeze(1)
-    padding = tuple(taps // 2 + more for taps, more in zip(table.shape[1:], margin, strict=True))
-    apply = F.conv2d if len(padding) == 2 else F.conv3d
-    image = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=len(table))
+    return mix(lattice, table.unsqueeze(1), margin, groups=len(table))
+
+
+def mix(
+    lattice: Float[Tensor, "batch *shape channels"],
+    table: Float[Tensor, "images channels_each *taps"],
+    margin: tuple[int, ...],
+    *,
+    groups: int,
+) -> Float[Tensor, "batch *image images"]:
+    """The convolution with a matrix of kernels, group by group of channels.
+
+    Args:
+        lattice: the values, of shape ``(batch, *shape, channels)`` with one to three axes of space.
+        table: the kernels at the offsets −reach to reach, of shape
+            ``(images, channels / groups, *taps)``.
+        margin: how many cells beyond either end of the lattice the image has.
+        groups: how many groups of channels there are, which are not mixed with each other.
+    """
+    filters = table.flip(tuple(range(2, table.ndim)))
+    padding = tuple(taps // 2 + more for taps, more in zip(table.shape[2:], margin, strict=True))
+    apply = (F.conv1d, F.conv2d, F.conv3d)[len(padding) - 1]
+    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=groups)
     return image.movedim(1, -1)
 
 
@@ -110,26 +118,18 @@ def _gradient(grad: Tensor, lattice: Tensor, window: tuple[int, ...]) -> Tensor:
     return filters.squeeze(1)
 
 
-@final
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, lattice: Tensor, table: Tensor) -> Tensor:
-        ctx.save_for_backward(lattice, table)
-        return convolve(lattice, table)
+def _image(lattice: Tensor, table: Tensor) -> Tensor:
+    return convolve(lattice, table.movedim(-1, 0)).contiguous()
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        lattice, table = ctx.saved_tensors
-        window = tuple(table.shape[1:])
-        d_lattice: Tensor | None = None
-        d_table: Tensor | None = None
-        if ctx.needs_input_grad[0]:
-            d_lattice = depthwise(grad, table.flip(tuple(range(1, table.ndim))))
-        if ctx.needs_input_grad[1]:
-            count = max(1, _PIECE // lattice.shape[1:].numel())
-            pieces = zip(grad.split(count), lattice.split(count), strict=True)
-            d_table = torch.stack([_correlate(*piece, window) for piece in pieces]).sum(0)
-        return d_lattice, d_table
+
+def _gradients(grad: Tensor, lattice: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    window = tuple(table.shape[:-1])
+    d_lattice = _image(grad, table.flip(tuple(range(len(window)))))
+    count = max(1, _PIECE // max(1, lattice.shape[1:].numel()))
+    d_table = torch.zeros_like(table).movedim(-1, 0)
+    for some, along in zip(lattice.split(count), grad.split(count), strict=True):
+        d_table += _correlate(along, some, window)
+    return d_lattice, d_table.movedim(0, -1).contiguous()
 
 
 def _correlate(grad: Tensor, lattice: Tensor, window: tuple[int, ...]) -> Tensor:
@@ -139,3 +139,18 @@ def _correlate(grad: Tensor, lattice: Tensor, window: tuple[int, ...]) -> Tensor
     margin = (0, 0, 1, pitch(width, reach) - width - 1)
     rows = F.pad(F.pad(lattice, margin).flatten(0, -2), (0, 0, reach, reach))
     return correlate_pitched(F.pad(grad, margin), rows, window)
+
+
+_depthwise = bilinear("depthwise", _image, _gradients)
+
+
+def depthwise(
+    lattice: Float[Tensor, "batch *shape channels"], table: Float[Tensor, "channels *taps"]
+) -> Float[Tensor, "batch *shape channels"]:
+    """The convolution as an operator of torch, differentiable to every order.
+
+    Args:
+        lattice: the values, of shape ``(batch, *shape, channels)`` with one to three axes of space.
+        table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
+    """
+    return _depthwise(lattice, table.movedim(0, -1))

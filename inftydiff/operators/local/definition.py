@@ -133,24 +133,25 @@ def hat_matrix(size: int, ratio: Fraction, cells: int) -> Float[Tensor, "taps no
 
 def reference(
     values: Float[Tensor, "*batch points channels"],
-    weight: Float[Tensor, "channels *window"],
+    weight: Float[Tensor, "*channels_and_window"],
     points: Float[Tensor, "*samples points dim"],
     weights: Float[Tensor, "*samples points"],
     cell: float | tuple[float, ...],
-) -> Float[Tensor, "*batch points channels"]:
+) -> Float[Tensor, "*batch points images"]:
     r"""The local operator by its definition, at any points, in float64 and in :math:`O(N^2)`.
 
     Args:
         values: the function's values, of shape ``(*batch, points, channels)``.
         weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)`` with one odd
-            size k on each axis.
+            size k on each axis, or ``(images, channels, *window)``: a matrix at each node.
         points: the points in the domain's units, of shape ``(points, dim)``, or
             ``(batch, points, dim)`` with the last axis of the values' batch.
         weights: the quadrature weights, shaped like the points without their last axis.
         cell: the side lengths of the reference cell in the domain's units.
 
     Returns:
-        The image, shaped like the values, float64. Where no weight is in reach it is zero.
+        The image, shaped like the values but for the number of channels, float64. Where no weight
+        is in reach it is zero.
 
     Raises:
         ValueError: if the table is not square and odd, its axes are not those of the points, or its
@@ -164,15 +165,17 @@ def reference(
     """
     size = odd(weight.shape[-1])
     dim = points.shape[-1]
-    if tuple(weight.shape[1:]) != (size,) * dim:
+    if tuple(weight.shape[-dim:]) != (size,) * dim or weight.ndim not in (dim + 1, dim + 2):
+        window = ", ".join([str(size)] * dim)
         raise ValueError(
-            f"The kernel's table must have shape (channels, {', '.join([str(size)] * dim)}); got "
-            f"{tuple(weight.shape)}."
+            f"The kernel's table must have shape (channels, {window}) or (images, channels, "
+            f"{window}); got {tuple(weight.shape)}."
         )
     lengths = sides(cell, dim)
-    if len(weight) != values.shape[-1]:
+    channels = weight.shape[-dim - 1]
+    if channels != values.shape[-1]:
         raise ValueError(
-            f"The kernel has {len(weight)} channels, the values have {values.shape[-1]}; they must "
+            f"The kernel has {channels} channels, the values have {values.shape[-1]}; they must "
             "agree."
         )
     if points.ndim == 3:
@@ -189,7 +192,8 @@ def reference(
     for targets in points.split(rows):
         hats = _hats(targets, points, size, lengths) * weights.unsqueeze(-1)
         smoothed = torch.einsum("tpj,...pc->...tjc", hats, values)
-        total = torch.einsum("...tjc,cj->...tc", smoothed, weight.flatten(1))
+        sums = "...tjc,cj->...tc" if weight.ndim == dim + 1 else "...tjc,icj->...ti"
+        total = torch.einsum(sums, smoothed, weight.flatten(-dim))
         mass = hats.sum((-2, -1)).unsqueeze(-1)
         images.append(total / torch.where(mass > 0, mass, 1.0))
     return torch.cat(images, -2)

@@ -18,17 +18,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.local.convolution import depthwise
+from inftydiff.operators.local.convolution import depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
-from inftydiff.operators.local.numerator import Numerator
+from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["DirectNumerator", "lattice_mass", "resample"]
+__all__ = ["DirectForm", "lattice_mass", "resample"]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class DirectNumerator(Numerator):
-    """The numerator on a grid as one depthwise convolution.
+class DirectForm(Form):
+    """The operator on a grid as one convolution.
 
     Args:
         shape: the grid's number of cells along each axis.
@@ -40,27 +40,34 @@ class DirectNumerator(Numerator):
 
     def __call__(
         self,
-        values: Float[Tensor, "batch points channels"],
-        weight: Float[Tensor, "channels *window"],
-    ) -> Float[Tensor, "batch *shape channels"]:
-        """Convolve."""
+        values: Float[Tensor, "copies points channels"],
+        weight: Float[Tensor, "images *window"],
+        mass: Float[Tensor, "points"],
+    ) -> Float[Tensor, "copies points images"]:
+        """Convolve, and divide."""
         table = resample(weight, self.ratios, self.shape)
-        return depthwise(values.unflatten(1, self.shape), table)
+        lattice = values.unflatten(1, self.shape)
+        if is_depthwise(weight, len(self.shape)):
+            image = depthwise(lattice, table)
+        else:
+            image = mix(lattice, table, (0,) * len(self.shape), groups=1)
+        return image.flatten(1, -2) / mass.unsqueeze(-1)
 
 
 def resample(
-    weight: Float[Tensor, "channels *window"],
+    weight: Float[Tensor, "*channels_and_window"],
     ratios: tuple[Fraction, ...],
     shape: tuple[int, ...],
-) -> Float[Tensor, "channels *taps"]:
+) -> Float[Tensor, "*channels_and_taps"]:
     """The kernel at the lattice's offsets that occur between the points of a grid.
 
     Args:
-        weight: the table, of shape ``(channels, *window)``.
+        weight: the table, of shape ``(channels, *window)`` or ``(images, channels, *window)``.
         ratios: the reference cell's side in spacings of the lattice, along each axis.
         shape: the grid's number of cells along each axis.
     """
-    for axis, (ratio, cells) in enumerate(zip(ratios, shape, strict=True), 1):
+    first = weight.ndim - len(shape)
+    for axis, (ratio, cells) in enumerate(zip(ratios, shape, strict=True), first):
         size = weight.shape[axis]
         if ratio != 1 or cells <= size // 2:
             hats = hat_matrix(size, ratio, cells).to(weight)

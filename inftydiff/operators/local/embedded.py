@@ -1,4 +1,4 @@
-"""The local operator at some points of a grid, by way of the numerator of the whole grid."""
+"""The local operator at some points of a grid, by way of the whole grid."""
 
 from dataclasses import dataclass
 from typing import final
@@ -6,9 +6,9 @@ from typing import final
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff.operators.local.numerator import Numerator
+from inftydiff.operators.local.form import Form
 
-__all__ = ["EmbeddedNumerator", "scatter", "take"]
+__all__ = ["EmbeddedForm", "scatter", "take"]
 
 
 def scatter(
@@ -32,24 +32,29 @@ def take(
 
 @final
 @dataclass(frozen=True, eq=False)
-class EmbeddedNumerator(Numerator):
-    """The numerator at some points of a grid, by way of the whole grid.
+class EmbeddedForm(Form):
+    """The operator at some points of a grid, by way of the whole grid.
 
     Args:
-        index: the flat numbers of the points, of shape ``(points,)`` or ``(batch, points)``.
+        index: the flat numbers of the points, of shape ``(samples, points)``.
         nodes: the number of points of the grid.
-        whole: the numerator on the grid.
+        whole: the form on the grid.
     """
 
-    index: Int[Tensor, "*samples points"]
+    index: Int[Tensor, "samples points"]
     nodes: int
-    whole: Numerator
+    whole: Form
 
     def __call__(
         self,
-        values: Float[Tensor, "batch points channels"],
-        weight: Float[Tensor, "channels *window"],
-    ) -> Float[Tensor, "batch points channels"]:
-        """Put the values on the grid, take its numerator, and read it at the points."""
-        image = self.whole(scatter(values, self.index, self.nodes), weight)
-        return take(image.flatten(1, -2), self.index)
+        values: Float[Tensor, "copies *samples points channels"],
+        weight: Float[Tensor, "images *window"],
+        mass: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "copies *samples points images"]:
+        """Put the values on the grid, apply the kernel there, read it at the points and divide."""
+        columns = values.reshape(-1, *values.shape[-2:])
+        index = self.index.repeat(len(columns) // len(self.index), 1)
+        lattice = scatter(columns, index, self.nodes)
+        image = self.whole(lattice, weight, mass.new_ones(self.nodes))
+        image = take(image, index)
+        return image.view(*values.shape[:-1], image.shape[-1]) / mass.unsqueeze(-1)

@@ -24,17 +24,17 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.local.convolution import convolve, depthwise
+from inftydiff.operators.local.convolution import convolve, depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
-from inftydiff.operators.local.numerator import Numerator
+from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["FactorisedNumerator"]
+__all__ = ["FactorisedForm"]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class FactorisedNumerator(Numerator):
-    """The numerator on a refined grid: hats, then taps one reference cell apart.
+class FactorisedForm(Form):
+    """The operator on a refined grid: hats, then taps one reference cell apart.
 
     Args:
         shape: the grid's number of cells along each axis.
@@ -46,21 +46,26 @@ class FactorisedNumerator(Numerator):
 
     def __call__(
         self,
-        values: Float[Tensor, "batch points channels"],
-        weight: Float[Tensor, "channels *window"],
-    ) -> Float[Tensor, "batch *shape channels"]:
-        """Smooth, then convolve the phases."""
+        values: Float[Tensor, "copies points channels"],
+        weight: Float[Tensor, "images *window"],
+        mass: Float[Tensor, "points"],
+    ) -> Float[Tensor, "copies points images"]:
+        """Smooth, convolve the phases, and divide."""
         radius = weight.shape[-1] // 2
         cells = radius and 1 + radius // 2
         margins = tuple(factor * cells for factor in self.factors)
         smoothed = self._smooth(values.unflatten(1, self.shape), margins).contiguous()
         *extent, channels = smoothed.shape[1:]
         phases = smoothed.view(len(values), *_interleave(extent, self.factors, channels))
-        image = depthwise(phases, weight.repeat(self.factors[-1], *[1] * (weight.ndim - 1)))
-        image = image.reshape(smoothed.shape)
+        table = weight.repeat(self.factors[-1], *[1] * (weight.ndim - 1))
+        if is_depthwise(weight, len(self.shape)):
+            image = depthwise(phases, table)
+        else:
+            image = mix(phases, table, (0,) * len(self.shape), groups=self.factors[-1])
+        image = image.reshape(*smoothed.shape[:-1], len(weight))
         for axis, (margin, count) in enumerate(zip(margins, self.shape, strict=True), 1):
             image = image.narrow(axis, margin, count)
-        return image
+        return image.flatten(1, -2) / mass.unsqueeze(-1)
 
     def _smooth(self, lattice: Tensor, margins: tuple[int, ...]) -> Tensor:
         """The hats' sums, on whole reference cells and a margin around them."""

@@ -1,110 +1,253 @@
 """The neighbour map: what the local operator knows of the points, built once for all layers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import final
+from typing import TypeAlias, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff.operators.discretisation import Grid, Subset
-from inftydiff.operators.local.definition import check_reflecting, lattice_ratio, odd, sides
-from inftydiff.operators.local.dense import DirectNumerator, lattice_mass
-from inftydiff.operators.local.embedded import EmbeddedNumerator, scatter, take
-from inftydiff.operators.local.factorised import FactorisedNumerator
-from inftydiff.operators.local.masked import masked
-from inftydiff.operators.local.numerator import Numerator
-from inftydiff.operators.local.pairs import pairs
+from inftydiff.operators.discretisation import Grid, Scattered, Subset
+from inftydiff.operators.local.backend import (
+    Backend,
+    automatic_backend,
+    automatic_pairs,
+    require_backend,
+)
+from inftydiff.operators.local.definition import (
+    check_reflecting,
+    lattice_ratio,
+    odd,
+    sides,
+    window_mass,
+)
+from inftydiff.operators.local.dense import DirectForm, lattice_mass
+from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
+from inftydiff.operators.local.factorised import FactorisedForm
+from inftydiff.operators.local.form import Form
+from inftydiff.operators.local.pair_list import (
+    joined,
+    lattice_pairs,
+    lattice_windows,
+    scattered_pairs,
+)
+from inftydiff.operators.local.pairs import KERNELS, PairsForm
+from inftydiff.operators.local.reference_form import ReferenceForm
 
 __all__ = ["Neighbours", "neighbours"]
 
-_DENSE = 1 / 6
-"""The density of points from which convolving their lattice is faster than visiting their pairs."""
+Place: TypeAlias = Grid | Subset | Scattered
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    r"""The points of a grid or a subset that see each other through a kernel's window.
+    r"""The points of a discretisation that see each other through a kernel's window.
 
     Made by ``neighbours``, and shared by every layer that acts at these points.
 
     Args:
-        on: the discretisation.
+        on: the discretisation; several of them for a ragged batch.
         size: the number of nodes k of the kernel's table along each axis.
         cell: the side lengths of the reference cell, in the domain's units.
-        mass: the normaliser :math:`\sum_y \chi(c - y)`, the number of points seen, of shape
-            ``(*samples, points)``, float64.
-        numerator: how the numerator is computed.
+        mass: the normaliser :math:`\sum_y w_y \chi(c - y)`, of shape ``(*samples, points)``,
+            float64. Where all weights are equal they are left out: it is the number of points seen.
+        backend: what computes the operator.
+        form: how it does.
     """
 
-    on: Grid | Subset
+    on: Place | tuple[Place, ...]
     size: int
     cell: tuple[float, ...]
     mass: Float[Tensor, "*samples points"]
-    numerator: Numerator
+    backend: Backend
+    form: Form
 
 
 def neighbours(
-    on: Grid | Subset,
+    on: Place | Sequence[Subset | Scattered],
     *,
     size: int,
     cell: float | tuple[float, ...],
     device: torch.device | str | None = None,
+    backend: Backend | None = None,
 ) -> Neighbours:
     """Build the neighbour map of a discretisation.
 
     Args:
-        on: a grid, or a subset of one with an index of shape ``(points,)`` or ``(batch, points)``.
+        on: a grid, a subset of one with an index of shape ``(points,)`` or ``(batch, points)``, or
+            scattered points. A sequence of subsets or of scattered points, each without a batch, is
+            a ragged batch: the values are those of all its points, one sample after the other.
         size: the number of nodes k of the kernel's table along each axis, odd.
         cell: the side lengths of the reference cell (the distance of two nodes of the table) in the
             domain's units; one number stands for every axis.
-        device: where the map is kept; by default with the index of a subset, and on the CPU for a
-            grid.
+        device: where the map is kept; by default with the points, and on the CPU for a grid.
+        backend: what computes the operator; by default the fastest there is for these points.
 
     Raises:
-        ValueError: if the size is even, the cell has another dimension or a side not above zero, or
-            the domain is no box with reflecting sides.
-        TypeError: if the points are scattered.
+        ValueError: if the size is even, the cell has another dimension or a side not above zero,
+            the domain is no box with reflecting sides, the backend does not exist or does not take
+            these points, or the samples of a ragged batch do not belong together.
+        ModuleNotFoundError: if the library of the backend is not installed.
 
     Example:
         >>> neighbours(Grid((2, 3)), size=3, cell=(1 / 2, 1 / 3)).mass.tolist()
         [4.0, 6.0, 4.0, 4.0, 6.0, 4.0]
     """
-    if not isinstance(on, Grid | Subset):
-        raise TypeError(
-            f"A neighbour map is built for a Grid or a Subset; got {type(on).__name__}. Scattered "
-            "points go through LocalOperator, or reference."
-        )
+    if isinstance(on, Grid | Subset | Scattered):
+        return _map(on, size, cell, device, backend)
+    return _ragged(tuple(on), size, cell, device, backend)
+
+
+def _map(
+    on: Place,
+    size: int,
+    cell: float | tuple[float, ...],
+    device: torch.device | str | None,
+    backend: Backend | None,
+) -> Neighbours:
+    domain = on.domain
+    check_reflecting(domain)
+    size, lengths = odd(size), sides(cell, domain.dim)
+    if isinstance(on, Scattered):
+        ratios: tuple[Fraction, ...] = ()
+        target = torch.device(on.points.device if device is None else device)
+    else:
+        grid = on if isinstance(on, Grid) else on.grid
+        ratios = tuple(map(lattice_ratio, lengths, grid.spacing))
+        own = "cpu" if isinstance(on, Grid) else on.index.device
+        target = torch.device(own if device is None else device)
+    backend = backend or automatic_backend(on, target, max(ratios, default=Fraction(1)) > 1)
+    require_backend(backend, on, target)
+    if backend in KERNELS:
+        mass, form = _pairs(on, size, lengths, ratios, target, backend)
+    elif isinstance(on, Scattered) or backend == "reference":
+        points = on.points.to(target)
+        weights = torch.ones_like(points[..., 0])
+        if isinstance(on, Scattered):
+            weights = on.weights.to(target)
+        mass = window_mass(points, weights, size, lengths)
+        form = ReferenceForm(points, weights, lengths)
+    elif backend == "torchsparse":
+        mass, form = _torchsparse(on, size, ratios, target)
+    else:
+        mass, form = _dense(on, size, ratios, target)
+    return Neighbours(on, size, lengths, mass, backend, form)
+
+
+def _dense(
+    on: Grid | Subset, size: int, ratios: tuple[Fraction, ...], device: torch.device
+) -> tuple[Tensor, Form]:
     grid = on if isinstance(on, Grid) else on.grid
-    check_reflecting(grid.domain)
-    size = odd(size)
-    lengths = sides(cell, grid.dim)
-    ratios = tuple(map(lattice_ratio, lengths, grid.spacing))
+    whole: Form = DirectForm(grid.shape, ratios)
+    if all(ratio.denominator == 1 for ratio in ratios) and max(ratios) > 1:
+        whole = FactorisedForm(grid.shape, tuple(map(int, ratios)))
     if isinstance(on, Grid):
         present = torch.ones(1, *grid.shape, dtype=torch.float64, device=device)
-        mass = lattice_mass(present, size, ratios).flatten()
-        return Neighbours(on, size, lengths, mass, _on_grid(grid, ratios))
+        return lattice_mass(present, size, ratios).flatten(), whole
     index = on.index.to(device)
     samples = index.reshape(-1, on.size)
-    ones = torch.ones(*samples.shape, 1, dtype=torch.float64, device=index.device)
+    mass = _subset_mass(samples, grid, size, ratios)
+    return mass.view(index.shape), EmbeddedForm(samples, grid.size, whole)
+
+
+def _torchsparse(
+    on: Grid | Subset, size: int, ratios: tuple[Fraction, ...], device: torch.device
+) -> tuple[Tensor, Form]:
+    if isinstance(on, Grid) or any(ratio != 1 for ratio in ratios):
+        raise ValueError(
+            "The backend 'torchsparse' takes a Subset of the grid whose spacing is the reference "
+            f"cell; got a {type(on).__name__} with {', '.join(map(str, ratios))} spacings a cell."
+        )
+    from inftydiff.operators.local.torchsparse_form import TorchSparseForm
+
+    index = on.index.to(device)
+    samples = index.reshape(-1, on.size)
+    number = torch.arange(len(samples), device=device).unsqueeze(-1).expand_as(samples)
+    cells = torch.unravel_index(samples, on.grid.shape)
+    coordinates = torch.stack([number, *cells], -1).flatten(0, 1).int()
+    mass = _subset_mass(samples, on.grid, size, ratios)
+    return mass.view(index.shape), TorchSparseForm(coordinates, size)
+
+
+def _subset_mass(
+    samples: Int[Tensor, "samples points"], grid: Grid, size: int, ratios: tuple[Fraction, ...]
+) -> Float[Tensor, "samples points"]:
+    ones = torch.ones(*samples.shape, 1, dtype=torch.float64, device=samples.device)
     present = scatter(ones, samples, grid.size).reshape(-1, *grid.shape)
     everywhere = lattice_mass(present, size, ratios).reshape(len(samples), -1, 1)
-    mass = take(everywhere, samples).reshape(index.shape)
-    return Neighbours(on, size, lengths, mass, _on_subset(samples, grid, size, ratios))
+    return take(everywhere, samples).squeeze(-1)
 
 
-def _on_grid(grid: Grid, ratios: tuple[Fraction, ...]) -> Numerator:
-    if all(ratio.denominator == 1 for ratio in ratios) and max(ratios) > 1:
-        return FactorisedNumerator(grid.shape, tuple(map(int, ratios)))
-    return DirectNumerator(grid.shape, ratios)
+def _pairs(
+    on: Place,
+    size: int,
+    cell: tuple[float, ...],
+    ratios: tuple[Fraction, ...],
+    device: torch.device,
+    backend: Backend,
+) -> tuple[Tensor, Form]:
+    if isinstance(on, Scattered):
+        points = on.points.to(device).reshape(-1, *on.points.shape[-2:])
+        pairs = scattered_pairs(points, size, cell)
+        weights = on.weights.to(device).flatten()
+        mass = pairs.mass(weights).view(on.weights.shape)
+        return mass, PairsForm(pairs, backend, points.shape[-1], weights=weights)
+    grid = on if isinstance(on, Grid) else on.grid
+    index = torch.arange(grid.size) if isinstance(on, Grid) else on.index
+    index = index.to(device)
+    samples = index.reshape(-1, on.size)
+    if backend == "numba":
+        from inftydiff.operators.local.numba_pairs import window_pairs
+
+        pairs = window_pairs(*lattice_windows(samples, grid.shape, ratios, size))
+    else:
+        pairs = lattice_pairs(samples, grid.shape, ratios, size)
+    if all(ratio == 1 for ratio in ratios):
+        mass = pairs.row_pointer.diff().double()
+    else:
+        mass = _subset_mass(samples, grid, size, ratios)
+    return mass.view(index.shape), PairsForm(pairs, backend, grid.dim, (grid.shape, ratios))
 
 
-def _on_subset(
-    samples: Int[Tensor, "samples points"], grid: Grid, size: int, ratios: tuple[Fraction, ...]
-) -> Numerator:
-    if max(ratios) > 1:
-        return EmbeddedNumerator(samples, grid.size, _on_grid(grid, ratios))
-    prepare = pairs if samples.shape[1] < _DENSE * grid.size else masked
-    return prepare(samples, grid.shape, ratios, size)
+def _ragged(
+    samples: tuple[Place, ...],
+    size: int,
+    cell: float | tuple[float, ...],
+    device: torch.device | str | None,
+    backend: Backend | None,
+) -> Neighbours:
+    if not samples:
+        raise ValueError("A ragged batch has at least one sample; got none.")
+    first = samples[0]
+    for on in samples:
+        alike = (
+            isinstance(on, Scattered)
+            and isinstance(first, Scattered)
+            and (on.domain == first.domain)
+        )
+        same = isinstance(on, Subset) and isinstance(first, Subset) and on.grid == first.grid
+        if not (alike or same) or len(on.shape_of_points) != 1:
+            raise ValueError(
+                "The samples of a ragged batch are Subsets of one grid, or Scattered points of one "
+                f"domain, each without a batch; got {first} and {on}."
+            )
+    if backend is None:
+        place = first.points.device if device is None else torch.device(device)
+        backend = automatic_pairs(place)
+    if backend not in KERNELS:
+        raise ValueError(
+            f"The backend of a ragged batch is one of {', '.join(KERNELS)}; got {backend!r}."
+        )
+    maps = [_map(on, size, cell, device, backend) for on in samples]
+    forms = [near.form for near in maps if isinstance(near.form, PairsForm)]
+    weights = [form.weights for form in forms if form.weights is not None]
+    form = replace(
+        forms[0],
+        pairs=joined([form.pairs for form in forms]),
+        weights=torch.cat(weights) if weights else None,
+    )
+    mass = torch.cat([near.mass for near in maps])
+    return Neighbours(samples, maps[0].size, maps[0].cell, mass, backend, form)

@@ -17,16 +17,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.discretisation import Scattered
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
 from inftydiff.operators.local.definition import (
     check_reflecting,
     odd,
-    reference,
     sides,
-    window_mass,
 )
+from inftydiff.operators.local.form import is_depthwise
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 
 __all__ = ["LocalOperator", "local_operator"]
@@ -40,9 +38,9 @@ _LANES = 16
 
 def local_operator(
     values: Float[Tensor, "*batch points channels"],
-    weight: Float[Tensor, "channels *window"],
+    weight: Float[Tensor, "*channels_and_window"],
     neighbours: Neighbours,
-) -> Float[Tensor, "*batch points channels"]:
+) -> Float[Tensor, "*batch points images"]:
     r"""Apply the local operator to values at the points of a neighbour map.
 
     Half-precision values are computed with in float32, and automatic mixed precision is off.
@@ -50,14 +48,17 @@ def local_operator(
     Args:
         values: the function's values, of shape ``(*batch, points, channels)``; if the map has one
             set of points a sample, the last axis of the batch is theirs.
-        weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)``.
+        weight: the kernel's table :math:`\kappa_j`: depthwise, of shape ``(channels, *window)``, or
+            mixing the channels, of shape ``(images, channels, *window)``.
         neighbours: the map, from ``neighbours``.
 
     Returns:
-        The image, shaped like the values and in their dtype.
+        The image, shaped like the values but for the number of channels, and in their dtype. Where
+        no weight is in reach it is zero.
 
     Raises:
-        ValueError: if the values' points or channels, or the table's window, are not as expected.
+        ValueError: if the values' points or channels, or the table's window, are not as expected,
+            or they are not all on the map's device.
 
     Example:
         >>> from inftydiff import Grid
@@ -68,42 +69,37 @@ def local_operator(
     """
     _check(values, weight, neighbours)
     dtype = torch.promote_types(values.dtype, torch.float32)
-    samples = neighbours.mass.shape[:-1]
-    batch = values.reshape(-1, *samples, *values.shape[-2:])
+    samples = neighbours.mass.shape
+    outer = values.shape[: values.ndim - 1 - len(samples)]
+    copies = values.reshape(outer.numel(), *samples, values.shape[-1])
     with torch.autocast(values.device.type, enabled=False):
-        mass = neighbours.mass.to(dtype).unsqueeze(-1)
-        weight = weight.to(dtype)
-        if torch.is_grad_enabled():
-            parts = batch.to(dtype).unbind() if samples else (batch.to(dtype),)
-            totals = [neighbours.numerator(part, weight) for part in parts]
-            images = [total / _like(mass, total) for total in totals]
-            whole = images[0] if len(images) == 1 else torch.cat(images)
-            return whole.reshape(values.shape).to(values.dtype)
-        image = torch.empty_like(batch, memory_format=torch.contiguous_format)
-        for some, few in _pieces(batch, len(samples)):
-            part = batch[some][..., few].to(dtype)
-            total = neighbours.numerator(part, weight[few])
-            out = image[some][..., few].view(total.shape)
-            torch.div(total, _like(mass, total), out=out)
-    return image.view(values.shape)
+        mass, weight = neighbours.mass.to(dtype), weight.to(dtype)
+        if torch.is_grad_enabled() or neighbours.backend != "dense":
+            image = neighbours.form(copies.to(dtype), weight, mass)
+            return image.view(*values.shape[:-1], image.shape[-1]).to(values.dtype)
+        depthwise = is_depthwise(weight, len(neighbours.cell))
+        image = copies.new_empty(*copies.shape[:-1], len(weight))
+        for some, few in _pieces(copies, len(weight) if depthwise else 0):
+            part = copies[some][..., few if depthwise else slice(None)].to(dtype)
+            image[some][..., few] = neighbours.form(part, weight[few], mass)
+    return image.view(*values.shape[:-1], image.shape[-1])
 
 
-def _like(mass: Tensor, total: Tensor) -> Tensor:
-    """The normaliser, its points on the axes that the numerator has them on."""
-    return mass.view(*mass.shape[:-2], *total.shape[1:-1], 1)
+def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
+    """Copies and channels to take together, so that memory is used again and not asked for.
 
-
-def _pieces(batch: Tensor, samples: int) -> Iterator[tuple[int | slice, slice]]:
-    """Samples and channels to take together, so that memory is used again and not asked for."""
-    points, channels = batch.shape[-2:]
-    if samples:
-        yield from ((sample, slice(None)) for sample in range(len(batch)))
-        return
-    count = max(1, _PIECE // (points * channels))
-    width = max(_LANES, _PIECE // points // _LANES * _LANES)
-    for sample in range(0, len(batch), count):
+    Args:
+        copies: the values of all copies.
+        channels: how many channels can be taken apart, or zero.
+    """
+    points = copies.shape[1:-1].numel()
+    count = max(1, _PIECE // max(1, points * copies.shape[-1]))
+    width = max(_LANES, _PIECE // max(1, points) // _LANES * _LANES)
+    for copy in range(0, len(copies), count):
+        if channels == 0:
+            yield slice(copy, copy + count), slice(None)
         for channel in range(0, channels, width):
-            yield slice(sample, sample + count), slice(channel, channel + width)
+            yield slice(copy, copy + count), slice(channel, channel + width)
 
 
 def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
@@ -113,15 +109,25 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
             f"Values at these points have the shape (*batch, {', '.join(map(str, expected))}, "
             f"channels); got {tuple(values.shape)}."
         )
-    window = (neighbours.size,) * len(neighbours.cell)
-    if tuple(weight.shape[1:]) != window:
+    devices = {values.device, weight.device, neighbours.mass.device}
+    if len(devices) > 1:
         raise ValueError(
-            f"The neighbour map is made for a kernel of shape (channels, "
-            f"{', '.join(map(str, window))}); got {tuple(weight.shape)}."
+            "Values, kernel and neighbour map live on one device; got values on "
+            f"{values.device}, the kernel on {weight.device} and the map on "
+            f"{neighbours.mass.device}. A map is built where neighbours(..., device=…) says."
         )
-    if len(weight) != values.shape[-1]:
+    dim = len(neighbours.cell)
+    window = (neighbours.size,) * dim
+    if tuple(weight.shape[-dim:]) != window or weight.ndim not in (dim + 1, dim + 2):
+        shape = ", ".join(map(str, window))
         raise ValueError(
-            f"The kernel has {len(weight)} channels, the values have {values.shape[-1]}; they must "
+            f"The neighbour map is made for a kernel of shape (channels, {shape}), or (images, "
+            f"channels, {shape}) to mix the channels; got {tuple(weight.shape)}."
+        )
+    channels = weight.shape[weight.ndim - dim - 1]
+    if channels != values.shape[-1]:
+        raise ValueError(
+            f"The kernel has {channels} channels, the values have {values.shape[-1]}; they must "
             "agree."
         )
 
@@ -131,8 +137,8 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
 class LocalOperator(LinearOperator):
     r"""The local operator as a linear operator on functions.
 
-    It acts on a grid and on a subset of one by the fast forms, and on scattered points by the
-    definition, in :math:`O(N^2)`.
+    It acts on grids, on subsets of grids and on scattered points, by the backend that is fastest
+    there.
 
     Args:
         weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)``.
@@ -212,9 +218,6 @@ def _no_function(f: object) -> TypeError:
 
 def _apply(f: Function, weight: Tensor, cell: float | tuple[float, ...]) -> Function:
     weight = weight.to(f.values.device)
-    if isinstance(f.on, Scattered):
-        image = reference(f.values, weight, f.on.points, f.on.weights, cell)
-        return Function(f.on, image.to(f.values))
     near = neighbours(f.on, size=weight.shape[-1], cell=cell, device=f.values.device)
     return Function(f.on, local_operator(f.values, weight, near))
 
@@ -222,6 +225,4 @@ def _apply(f: Function, weight: Tensor, cell: float | tuple[float, ...]) -> Func
 def _mass(
     f: Function, size: int, cell: float | tuple[float, ...]
 ) -> Float[Tensor, "*samples points"]:
-    if isinstance(f.on, Scattered):
-        return window_mass(f.on.points, f.on.weights, size, cell)
     return neighbours(f.on, size=size, cell=cell, device=f.values.device).mass

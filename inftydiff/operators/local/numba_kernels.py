@@ -1,0 +1,236 @@
+"""Sums over pairs of points on a CPU, compiled by numba when they are first used.
+
+A row of channels is kept in registers while the row's entries are visited: one load of the table,
+one of the value and one multiply-add an entry and vector. The backward pass visits the same rows
+with the table mirrored, so that nothing is scattered; each value of the gradient is loaded once,
+for both gradients. Gradients of the table are summed piece by piece: the pieces are fixed, whatever
+the number of threads, and are added in order.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, no_type_check
+
+import numba
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff.operators.local.pair_list import PairList
+from inftydiff.operators.local.team import run
+from inftydiff.operators.local.vectors import (
+    add_to,
+    array_of,
+    load,
+    multiply,
+    multiply_add,
+    spread,
+    store,
+    zeros,
+)
+
+__all__ = ["pair_sum", "pair_sum_gradients"]
+
+BYTES = 64
+"""Channels are padded to a multiple of so many bytes, the widest vector of any processor."""
+
+PIECES, ROWS = 64, 128
+"""About how many pieces the work is cut into, and the fewest rows of one."""
+
+TASK = numba.types.void(numba.types.CPointer(numba.types.int64))
+"""A C function of one pointer, to the counter of the pieces, the sizes and the addresses."""
+
+
+def pair_sum(
+    values: Float[Tensor, "copies rows channels"],
+    taps: Float[Tensor, "taps channels"],
+    pairs: PairList,
+    scale: Float[Tensor, "rows"],
+) -> Float[Tensor, "copies rows channels"]:
+    r"""Compute :math:`s_c \sum_e a_e\,T_{k_e} ⊙ v(y_e)` over the entries of each row.
+
+    Args:
+        values: float32 or float64 on the CPU, of shape ``(copies, rows, channels)``.
+        taps: the table, of shape ``(taps, channels)``, in the same dtype.
+        pairs: the entries.
+        scale: the factor of each row, in the same dtype.
+    """
+    channels = values.shape[-1]
+    values, taps = _padded(values, taps)
+    image = torch.empty_like(values)
+    _launch(_sum_task, values, taps, pairs, scale, image)
+    return image[..., :channels].contiguous()
+
+
+def pair_sum_gradients(
+    grad: Float[Tensor, "copies rows channels"],
+    values: Float[Tensor, "copies rows channels"],
+    taps: Float[Tensor, "taps channels"],
+    pairs: PairList,
+    scale: Float[Tensor, "rows"],
+) -> tuple[Float[Tensor, "copies rows channels"], Float[Tensor, "taps channels"]]:
+    """The gradients of ``pair_sum`` in the values and in the table, in one pass."""
+    channels = grad.shape[-1]
+    grad, values, taps = _padded(grad, values, taps)
+    d_values = torch.empty_like(values)
+    d_taps = values.new_empty(_pieces(values)[0], *taps.shape)
+    _launch(_gradients_task, values, taps, pairs, scale, grad, d_values, d_taps)
+    return d_values[..., :channels].contiguous(), d_taps.sum(0)[:, :channels].contiguous()
+
+
+def _padded(*tensors: Tensor) -> list[Tensor]:
+    """Each contiguous, and with channels of whole vectors."""
+    lanes = BYTES // tensors[0].element_size()
+    missing = -tensors[0].shape[-1] % lanes
+    return [(F.pad(x, (0, missing)) if missing else x).contiguous() for x in tensors]
+
+
+def _pieces(values: Tensor) -> tuple[int, int]:
+    """The number of pieces, and of the rows in each; a piece lies in one copy."""
+    copies, rows, _ = values.shape
+    wanted = max(1, min(PIECES // max(copies, 1), rows // ROWS))
+    height = max(1, -(-rows // wanted))
+    return copies * -(-rows // height), height
+
+
+def _launch(
+    task: Callable[[type, int, bool], Any],
+    values: Tensor,
+    taps: Tensor,
+    pairs: PairList,
+    scale: Tensor,
+    *arrays: Tensor,
+) -> None:
+    pieces, height = _pieces(values)
+    scalar = np.float64 if values.dtype == torch.float64 else np.float32
+    weighted = pairs.coefficient is not None
+    coefficient = scale if pairs.coefficient is None else pairs.coefficient.to(values.dtype)
+    lists = [pairs.row_pointer, pairs.column, pairs.tap, coefficient, scale]
+    tensors = [*(x.contiguous() for x in lists), taps, values, *arrays]
+    sizes = [0, pieces, height, pairs.rows, values.shape[-1], pairs.taps]
+    data = np.array([*sizes, *(x.data_ptr() for x in tensors)], dtype=np.int64)
+    lanes = BYTES // values.element_size()
+    compiled = task(scalar, lanes, weighted)  # kept alive while its address is in use
+    run(compiled.address, data.ctypes.data)
+
+
+@cache
+@no_type_check
+def _sum_task(scalar, lanes, weighted):
+    """The C function that draws pieces of the image and computes them."""
+    whole, real = np.int32(0), scalar(0)
+    four, two, one = (_row_sum(n * lanes, weighted) for n in (4, 2, 1))
+
+    @numba.cfunc(TASK)
+    def task(data):
+        pieces, height, rows, width = data[1], data[2], data[3], data[4]
+        row_pointer, column = array_of(data[6], whole), array_of(data[7], whole)
+        tap, coefficient = array_of(data[8], whole), array_of(data[9], real)
+        scale, taps = array_of(data[10], real), array_of(data[11], real)
+        values, image = array_of(data[12], real), array_of(data[13], real)
+        entries = (row_pointer, column, tap, coefficient, scale)
+        each = (rows + height - 1) // height
+        piece = add_to(data, 1)
+        while piece < pieces:
+            first = (piece // each) * rows * width
+            start = (piece % each) * height
+            for i in range(start, min(start + height, rows)):
+                c = 0
+                while c + 4 * lanes <= width:
+                    four(i, entries, taps, values, image, width, first + c, c)
+                    c += 4 * lanes
+                if c + 2 * lanes <= width:
+                    two(i, entries, taps, values, image, width, first + c, c)
+                    c += 2 * lanes
+                if c < width:
+                    one(i, entries, taps, values, image, width, first + c, c)
+            piece = add_to(data, 1)
+
+    return task
+
+
+@cache
+@no_type_check
+def _row_sum(lanes, weighted):
+    """One row of scale[i] · Σ coefficient[e] · taps[tap[e]] · values[column[e]]."""
+
+    @numba.njit(error_model="numpy")
+    def row(i, entries, taps, values, image, width, place, c):
+        row_pointer, column, tap, coefficient, scale = entries
+        total = zeros(values, lanes)
+        for e in range(row_pointer[i], row_pointer[i + 1]):
+            value = load(values, place + column[e] * width, lanes)
+            if weighted:
+                value = multiply(value, spread(coefficient[e], lanes))
+            total = multiply_add(load(taps, c + tap[e] * width, lanes), value, total)
+        store(multiply(total, spread(scale[i], lanes)), image, place + i * width)
+
+    return row
+
+
+@cache
+@no_type_check
+def _gradients_task(scalar, lanes, weighted):
+    """The C function that draws pieces of both gradients and computes them."""
+    whole, real = np.int32(0), scalar(0)
+    four, two, one = (_row_gradients(n * lanes, weighted) for n in (4, 2, 1))
+
+    @numba.cfunc(TASK)
+    def task(data):
+        pieces, height, rows, width = data[1], data[2], data[3], data[4]
+        row_pointer, column = array_of(data[6], whole), array_of(data[7], whole)
+        tap, coefficient = array_of(data[8], whole), array_of(data[9], real)
+        scale, taps = array_of(data[10], real), array_of(data[11], real)
+        values, grad = array_of(data[12], real), array_of(data[13], real)
+        d_values, d_taps = array_of(data[14], real), array_of(data[15], real)
+        entries = (row_pointer, column, tap, coefficient, scale)
+        arrays = (taps, values, grad, d_values, d_taps)
+        size = data[5] * width
+        each = (rows + height - 1) // height
+        piece = add_to(data, 1)
+        while piece < pieces:
+            first = (piece // each) * rows * width
+            start = (piece % each) * height
+            sums = piece * size
+            for c in range(0, size, lanes):
+                store(zeros(taps, lanes), d_taps, sums + c)
+            for i in range(start, min(start + height, rows)):
+                c = 0
+                while c + 4 * lanes <= width:
+                    four(i, entries, arrays, width, size, first + c, c, sums)
+                    c += 4 * lanes
+                if c + 2 * lanes <= width:
+                    two(i, entries, arrays, width, size, first + c, c, sums)
+                    c += 2 * lanes
+                if c < width:
+                    one(i, entries, arrays, width, size, first + c, c, sums)
+            piece = add_to(data, 1)
+
+    return task
+
+
+@cache
+@no_type_check
+def _row_gradients(lanes, weighted):
+    """One row of both gradients: the row's own entries, with the taps in reverse order."""
+
+    @numba.njit(error_model="numpy")
+    def row(i, entries, arrays, width, size, place, c, sums):
+        row_pointer, column, tap, coefficient, scale = entries
+        taps, values, grad, d_values, d_taps = arrays
+        own = load(values, place + i * width, lanes)
+        total = zeros(values, lanes)
+        for e in range(row_pointer[i], row_pointer[i + 1]):
+            factor = scale[column[e]]
+            if weighted:
+                factor *= coefficient[e]
+            along = load(grad, place + column[e] * width, lanes)
+            along = multiply(along, spread(factor, lanes))
+            k = c + size - (tap[e] + 1) * width
+            total = multiply_add(load(taps, k, lanes), along, total)
+            store(multiply_add(own, along, load(d_taps, sums + k, lanes)), d_taps, sums + k)
+        store(total, d_values, place + i * width)
+
+    return row
