@@ -1,14 +1,18 @@
-"""Gradients: those of finite differences, and those of autograd through the definition."""
+"""Gradients of every order: those of finite differences, and of autograd through the definition."""
+
+from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
 import torch
 from functions import values
-from hypothesis import given, settings
-from local_operators import Case, box_grid, cases, coarse, whole
+from hypothesis import given
+from local_operators import Case, backends, cases, coarse, every_backend, whole
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from inftydiff.operators.local import local_operator, neighbours, reference
+from inftydiff.operators.local import local_operator, reference
+from inftydiff.operators.local.backend import Backend
 from inftydiff.operators.local.convolution import convolve, depthwise
 
 
@@ -22,23 +26,55 @@ def test_equal_those_of_the_definition(case):
     assert_close(gradients, torch.autograd.grad(expected, (v, weight), along), rtol=0, atol=1e-10)
 
 
-@settings(max_examples=10)
-@given(case=cases(whole | coarse, "one many"))
-def test_equal_finite_differences(case):
-    if case.values.numel() * case.weight.numel() > 4000:
-        case = Case((4, 3), (1, 1), 3, 2, (2, 3), 5, 3, case.seed)
-    v, weight = case.values.requires_grad_(), case.weight.requires_grad_()
-    assert gradcheck(lambda v, w: local_operator(v, w, case.map), (v, weight))
+ON_LATTICES = {
+    "a grid": Case((3, 4), (1, 1), 3, 2, (2,), None, None, 0),
+    "a refined grid": Case((3, 4), (2, 2), 3, 1, (2,), None, None, 1),
+    "a grid of another ratio": Case((7,), (Fraction(3, 2),), 3, 2, (), None, None, 2),
+    "subsets": Case((4, 3), (1, 1), 3, 1, (2, 2), 5, 2, 3),
+    "a refined subset": Case((4, 3), (2, Fraction(1, 2)), 3, 2, (2,), 5, None, 4),
+    "channels mixed": Case((4, 3), (1, 1), 3, 2, (2,), 5, None, 5, 3),
+    "channels of a grid mixed": Case((4, 3), (1, 1), 3, 2, (2,), None, None, 6, 3),
+}
+ANYWHERE = {
+    "points anywhere": Case((4, 3), (1, 1), 3, 2, (2,), 5, None, 7, None, True),
+    "channels mixed anywhere": Case((4, 3), (1, 1), 3, 2, (), 5, None, 8, 3, True),
+}
+
+
+def differences(case: Case, backend: Backend) -> None:
+    near = case.map_by(backend)
+    inputs = [x.to(near.mass.device).requires_grad_() for x in (case.values, case.weight)]
+    assert gradcheck(lambda v, w: local_operator(v, w, near), inputs)
+    assert gradgradcheck(lambda v, w: local_operator(v, w, near), inputs, fast_mode=True)
+
+
+@backends("reference", "dense", "torch", "numba")
+@pytest.mark.parametrize("name", ON_LATTICES)
+def test_equal_finite_differences(name, backend):
+    differences(ON_LATTICES[name], backend)
+
+
+@backends("reference", "torch", "numba")
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_equal_finite_differences_anywhere(name, backend):
+    differences(ANYWHERE[name], backend)
+
+
+@backends("triton")
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_equal_finite_differences_by_triton(anywhere, backend):
+    differences(Case((4,), (1,), 3, 1, (), 2, None, 9, None, anywhere), backend)
 
 
 @pytest.mark.parametrize("needs", [(True, False), (False, True)])
-@pytest.mark.parametrize("points", [3, 30])
-def test_of_either_argument_alone(points, needs):
-    case = Case((6, 7), (1, 1), 5, 2, (3,), points, 3, 0)
-    both = [case.values.requires_grad_(), case.weight.requires_grad_()]
-    expected = torch.autograd.grad(local_operator(*both, case.map).sum(), both)
+@every_backend
+def test_of_either_argument_alone(backend, needs):
+    case = Case((6, 7), (1, 1), 3, 2, (3,), 9, 3, 0)
+    near = case.map_by(backend)
+    both = [x.to(near.mass.device).requires_grad_() for x in (case.values, case.weight)]
+    expected = torch.autograd.grad(local_operator(*both, near).sum(), both)
     alone = [x.detach().requires_grad_(needed) for x, needed in zip(both, needs, strict=True)]
-    local_operator(*alone, case.map).sum().backward()
+    local_operator(*alone, near).sum().backward()
     for x, gradient, needed in zip(alone, expected, needs, strict=True):
         if needed:
             assert_close(x.grad, gradient, rtol=0, atol=0)
@@ -46,22 +82,25 @@ def test_of_either_argument_alone(points, needs):
             assert x.grad is None
 
 
-@pytest.mark.parametrize("points", [3, 30])
-def test_of_a_subset_are_not_differentiated_again(points):
-    case = Case((6, 7), (1, 1), 5, 2, (3,), points, 3, 0)
-    weight = case.weight.requires_grad_()
-    image = local_operator(case.values.requires_grad_(), weight, case.map)
-    (gradient,) = torch.autograd.grad(image.square().sum(), weight, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+@every_backend
+@pytest.mark.parametrize("images", [None, 2])
+def test_to_third_order(images, backend):
+    case = Case((4, 3), (1, 1), 3, 2, (2,), 5, None, 0, images)
+    near = case.map_by(backend)
+    inputs = [x.to(near.mass.device).requires_grad_() for x in (case.values, case.weight)]
 
+    def third(f: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
+        scalar, total = f(*inputs).pow(3).sum(), []
+        for _ in range(3):
+            gradients = torch.autograd.grad(scalar, inputs, create_graph=True)
+            scalar = sum(g.pow(2).sum() for g in gradients)
+            total.append(scalar.detach().cpu())
+        return total
 
-@pytest.mark.parametrize("factor", [1, 2])
-def test_of_a_grid_are_differentiated_again(factor):
-    grid = box_grid(4, 5)
-    near = neighbours(grid, size=5, cell=tuple(factor * h for h in grid.spacing))
-    inputs = values(0, 2, 20, 1).requires_grad_(), values(1, 1, 5, 5).requires_grad_()
-    assert gradgradcheck(lambda v, w: local_operator(v, w, near), inputs)
+    points, weights = case.on.points, case.on.weights
+    expected = third(lambda v, w: reference(v, w, points, weights, case.cell).to(v))
+    for result, exact in zip(third(lambda v, w: local_operator(v, w, near)), expected, strict=True):
+        assert_close(result, exact, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from functions import values
 from hypothesis import given
-from local_operators import Case, cases, coarse, whole
+from local_operators import Case, cases, coarse, every_backend, whole
 from torch.testing import assert_close
 
 from inftydiff.operators import Function, LocalOperator, Scattered
@@ -18,6 +18,19 @@ CASES = [
     Case((8, 9), (1, 1), 5, 3, (2,), 6, 2, 0),
     Case((8, 9), (2, 2), 5, 3, (2,), 6, 2, 0),
 ]
+FEW = {
+    "depthwise": Case((4, 5), (1, 1), 3, 3, (2,), 8, 2, 0),
+    "mixing": Case((4, 5), (1, 1), 3, 3, (2,), 8, 2, 0, 4),
+    "points": Case((4, 5), (1, 1), 3, 3, (2,), 8, None, 0, None, True),
+}
+
+
+def near_and_arguments(name, backend, *dtypes):
+    """The map, values and table; on the lattice, if the backend knows nothing else."""
+    case = FEW["depthwise" if backend == "dense" and name == "points" else name]
+    near = case.map_by(backend)
+    arguments = zip((case.values, case.weight), dtypes, strict=True)
+    return near, [x.to(near.mass.device, dtype).requires_grad_() for x, dtype in arguments]
 
 
 @given(case=cases(whole | coarse))
@@ -38,6 +51,36 @@ def test_half_precision(case, dtype):
         assert_close(local_operator(v, weight, case.map), expected, rtol=0, atol=0)
 
 
+@every_backend
+@half
+@pytest.mark.parametrize("name", FEW)
+def test_half_precision_on_every_backend(name, dtype, backend):
+    near, (v, weight) = near_and_arguments(name, backend, dtype, torch.float32)
+    image = local_operator(v, weight, near)
+    single = [x.detach().float().requires_grad_() for x in (v, weight)]
+    expected = local_operator(*single, near)
+    assert image.dtype == dtype
+    assert torch.equal(image, expected.to(dtype))
+    along = values(1, *image.shape).to(image)
+    gradients = torch.autograd.grad(image, (v, weight), along)
+    d_values, d_weight = torch.autograd.grad(expected, single, along.float())
+    assert torch.equal(gradients[0], d_values.to(dtype))
+    assert torch.equal(gradients[1], d_weight)
+
+
+@every_backend
+@pytest.mark.parametrize(
+    "dtypes", [(torch.float64, torch.float32), (torch.float32, torch.float64)], ids=str
+)
+@pytest.mark.parametrize("name", FEW)
+def test_the_table_takes_the_dtype_of_the_values(name, dtypes, backend):
+    near, (v, weight) = near_and_arguments(name, backend, *dtypes)
+    image = local_operator(v, weight, near)
+    gradients = torch.autograd.grad(image.sum(), (v, weight))
+    assert (image.dtype, *(g.dtype for g in gradients)) == (dtypes[0], *dtypes)
+    assert torch.equal(image, local_operator(v, weight.to(v), near))
+
+
 @half
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_in_half_precision(case, dtype):
@@ -54,8 +97,33 @@ def test_gradients_in_half_precision(case, dtype):
     )
 
 
+@every_backend
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_autocast(dtype, name, backend):
+    near, inputs = near_and_arguments(name, backend, dtype, torch.float32)
+    expected = local_operator(*inputs, near)
+    with torch.autocast(near.mass.device.type, torch.bfloat16):
+        image = local_operator(*inputs, near)
+    assert image.dtype == dtype
+    assert torch.equal(image, expected)
+    gradients = [torch.autograd.grad(f.sum(), inputs) for f in (image, expected)]
+    assert all(map(torch.equal, *gradients))
+
+
+@every_backend
+@pytest.mark.parametrize("name", FEW)
+def test_a_backward_pass_inside_autocast(name, backend):
+    near, inputs = near_and_arguments(name, backend, torch.float32, torch.float32)
+    image = local_operator(*inputs, near)
+    expected = torch.autograd.grad(image.sum(), inputs, retain_graph=True)
+    with torch.autocast(near.mass.device.type, torch.bfloat16):
+        gradients = torch.autograd.grad(image.sum(), inputs)
+    assert all(map(torch.equal, gradients, expected))
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_autocast(case):
+def test_autocast_where_no_backend_is_named(case):
     v, weight = case.values.float().requires_grad_(), case.weight.float().requires_grad_()
     expected = local_operator(v, weight, case.map)
     with torch.autocast("cpu", torch.bfloat16):

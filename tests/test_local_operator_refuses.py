@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import jaxtyping
 import pytest
+import torch
 from functions import function, grid, scattered, subset, values
-from local_operators import box_grid
+from local_operators import box_grid, device_of, every_backend
 
 from inftydiff.operators import Function, Grid, Identity, LocalOperator
 from inftydiff.operators.domain import Point
+from inftydiff.operators.local import backend as backend_module
 from inftydiff.operators.local import local_operator, neighbours, reference
+from inftydiff.operators.local.backend import BACKENDS
 from inftydiff.processes import WhiteNoise
 
 GRID = box_grid(4, 5)
@@ -64,10 +67,77 @@ def test_a_cell_without_volume(side):
         neighbours(GRID, size=3, cell=(0.1, side))
 
 
-def test_scattered_points_have_no_map():
-    on = scattered(GRID.domain, 5, 0)
-    with pytest.raises(TypeError, match="LocalOperator, or reference"):
-        neighbours(on, size=3, cell=GRID.spacing)
+ANYWHERE = scattered(GRID.domain, 5, 0)
+PLACES = [GRID, subset(GRID, 6, 0), ANYWHERE]
+META = torch.device("meta")
+
+
+def test_a_backend_that_does_not_exist():
+    for on in PLACES:
+        with pytest.raises(ValueError, match="one of reference, dense, torch.*; got 'cudnn'"):
+            neighbours(on, size=3, cell=0.1, backend="cudnn")
+    with pytest.raises(ValueError, match="one of torch, numba, triton; got 'cudnn'"):
+        neighbours([ANYWHERE], size=3, cell=0.1, backend="cudnn")
+
+
+@pytest.mark.parametrize("library", ["numba", "triton", "torchsparse"])
+def test_a_backend_whose_library_is_missing(library, monkeypatch):
+    monkeypatch.setattr(backend_module, "installed_backends", dict)
+    hint = "build it from its repository" if library == "torchsparse" else f"pip install {library}"
+    for on in PLACES[1:]:
+        with pytest.raises(ModuleNotFoundError, match=f"'{library}' needs .*: {hint}") as error:
+            neighbours(on, size=3, cell=0.1, backend=library)
+        assert error.value.name == library
+
+
+@pytest.fixture
+def _everything_installed(monkeypatch):
+    """Claim that every library is there."""
+    monkeypatch.setattr(backend_module, "installed_backends", lambda: dict.fromkeys(BACKENDS, ""))
+
+
+installed = pytest.mark.usefixtures("_everything_installed")
+
+
+@installed
+def test_dense_takes_a_lattice():
+    with pytest.raises(
+        ValueError, match="scattered points have none. Take one of torch, numba, triton"
+    ):
+        neighbours(ANYWHERE, size=3, cell=0.1, backend="dense")
+
+
+@installed
+@pytest.mark.parametrize("on", PLACES)
+def test_numba_takes_a_cpu(on):
+    with pytest.raises(ValueError, match="'numba' runs on the CPU; the points are on meta"):
+        neighbours(on, size=3, cell=0.1, device=META, backend="numba")
+
+
+@installed
+@pytest.mark.parametrize("value", [None, "0", "true"])
+@pytest.mark.parametrize("on", PLACES)
+def test_triton_takes_cuda(on, value, monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TRITON_INTERPRET", value)
+    with pytest.raises(ValueError, match="runs on CUDA; the points are on cpu.*INTERPRET=1"):
+        neighbours(on, size=3, cell=0.1, device="cpu", backend="triton")
+
+
+@installed
+def test_torchsparse_takes_subsets_of_the_reference_lattice():
+    for on, cell in ((GRID, GRID.spacing), (subset(GRID, 6, 0), 0.35)):
+        with pytest.raises(ValueError, match="takes a Subset of the grid whose spacing is"):
+            neighbours(on, size=3, cell=cell, backend="torchsparse")
+
+
+@installed
+def test_torchsparse_takes_no_scattered_points():
+    with pytest.raises(
+        ValueError, match="'torchsparse' works on a lattice, and scattered points have none"
+    ):
+        neighbours(ANYWHERE, size=3, cell=0.1, backend="torchsparse")
 
 
 @pytest.mark.parametrize(
@@ -85,10 +155,21 @@ def test_values_of_another_shape(near, shape, message):
         local_operator(values(0, *shape), values(1, 2, 3, 3), near)
 
 
-@pytest.mark.parametrize("window", [(5, 5), (3,), (3, 3, 3), (3, 5)])
-def test_a_table_of_another_window(window):
-    with pytest.raises(ValueError, match=r"of shape \(channels, 3, 3\)"):
-        local_operator(values(0, 20, 2), values(1, 2, *window), NEAR)
+@every_backend
+@pytest.mark.parametrize("window", [(5, 5), (3,), (3, 5), (), (2, 2, 3, 3)])
+def test_a_table_of_another_window(window, backend):
+    on = subset(GRID, 6, 0)
+    near = neighbours(on, size=3, cell=0.1, device=device_of(backend), backend=backend)
+    v, weight = (x.to(near.mass.device) for x in (values(0, 6, 2), values(1, 2, *window)))
+    with pytest.raises(ValueError, match=r"of shape \(channels, 3, 3\), or \(images, channels"):
+        local_operator(v, weight, near)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 3), (2, 3, 3, 3), (3, 2, 3, 3)])
+def test_a_table_of_other_channels(shape):
+    channels = shape[-3]
+    with pytest.raises(ValueError, match=f"{channels} channels, the values have 4"):
+        local_operator(values(0, 20, 4), values(1, *shape), NEAR)
 
 
 @pytest.mark.parametrize("window", [(), (3, 5), (4, 4)])

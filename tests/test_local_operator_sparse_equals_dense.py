@@ -1,17 +1,13 @@
-"""At ratio one a subset is its grid, and the two ways to visit a subset agree at every ratio."""
+"""At ratio one a subset of all points is its grid, and a subset is its grid where it has points."""
 
 import torch
-from functions import seeds, subset, values
-from hypothesis import given
+from functions import subset
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from local_operators import box_grid, cases, coarse, whole
+from local_operators import Case, cases, coarse, every_backend, outcome, whole
 from torch.testing import assert_close
 
-from inftydiff.operators import Grid, Subset
 from inftydiff.operators.local import local_operator, neighbours
-from inftydiff.operators.local.definition import lattice_ratio
-from inftydiff.operators.local.masked import MaskedNumerator, masked
-from inftydiff.operators.local.pairs import PairsNumerator, pairs
 
 
 @given(case=cases(whole | coarse, "grid"))
@@ -23,39 +19,20 @@ def test_a_subset_of_all_points_is_the_grid(case):
     assert_close(image, expected[..., every.index, :], rtol=0, atol=1e-12)
 
 
-@given(case=cases(coarse | st.just(1), "one many"))
-def test_masked_is_pairs(case):
-    samples = case.on.index.reshape(-1, case.on.size)
-    ratios = tuple(map(lattice_ratio, case.cell, case.grid.spacing))
-    batch = case.values.reshape(-1, case.samples or 1, case.on.size, case.channels)
-    routes = [f(samples, case.grid.shape, ratios, case.size) for f in (masked, pairs)]
-    for v in batch:
-        v = v.requires_grad_()
-        weight = case.weight.requires_grad_()
-        images = [route(v, weight) for route in routes]
-        assert_close(*images, rtol=0, atol=1e-12)
-        along = values(case.seed + 3, *v.shape)
-        gradients = [torch.autograd.grad(image, (v, weight), along) for image in images]
-        assert_close(*gradients, rtol=0, atol=1e-11)
-
-
-@given(seed=seeds, samples=st.sampled_from([None, 2]))
-def test_density_chooses_the_way(seed, samples):
-    grid = box_grid(12, 10)
-    ways = {}
-    for size in (6, 80):
-        on = subset(grid, size, seed, samples)
-        near = neighbours(on, size=3, cell=grid.spacing)
-        ways[type(near.numerator)] = size
-    assert ways == {PairsNumerator: 6, MaskedNumerator: 80}
-
-
-def test_an_index_need_not_be_ordered_nor_wide():
-    grid = Grid((5, 4))
-    index = torch.tensor([7, 2, 19, 0], dtype=torch.int32)
-    weight, v = values(0, 2, 3, 3), values(1, 4, 2)
-    near = neighbours(Subset(grid, index), size=3, cell=grid.spacing)
-    order = index.argsort()
-    ordered = neighbours(Subset(grid, index[order]), size=3, cell=grid.spacing)
-    image = local_operator(v, weight, near)[order]
-    assert_close(image, local_operator(v[order], weight, ordered), rtol=0, atol=1e-13)
+@every_backend
+@settings(max_examples=5)
+@given(seed=st.integers(0, 2**31), points=st.integers(1, 20))
+def test_a_subset_is_the_grid_with_zeros_but_for_the_normaliser(seed, points, backend):
+    part = Case((5, 4), (1, 1), 3, 2, (2,), points, None, seed)
+    whole_grid = Case((5, 4), (1, 1), 3, 2, (2,), None, None, seed)
+    near, everywhere = part.map_by(backend), whole_grid.map_by("dense")
+    lattice = torch.zeros_like(whole_grid.values)
+    lattice[:, part.on.index] = part.values
+    image, *_ = outcome(near, part.values, part.weight)
+    expected, *_ = outcome(everywhere, lattice, part.weight)
+    expected = expected * everywhere.mass.unsqueeze(-1)
+    there = torch.zeros(20, 1, dtype=torch.float64)
+    there[part.on.index] = 1
+    mean, *_ = outcome(everywhere, there.expand(2, 20, 2), torch.ones_like(part.weight))
+    count = mean * everywhere.mass.unsqueeze(-1)
+    assert_close(image, (expected / count)[:, part.on.index], rtol=0, atol=1e-12)

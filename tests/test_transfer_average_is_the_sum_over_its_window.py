@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Function, Grid, Scattered, matrices
+from inftydiff.operators import Average, Function, Grid, Scattered, windows
 
 
 def by_definition(f: Function, target: Grid, width: float) -> torch.Tensor:
@@ -38,7 +38,7 @@ def test_many_pieces_are_one(kind, monkeypatch):
     f = function(discretisation(kind, grid(5, 6), 0), 0, 3)
     average = Average(f.on, grid(4, 7), 0.3)
     whole, back = average(f), average.adjoint(average(f))
-    monkeypatch.setattr(matrices, "CHUNK", 100)
+    monkeypatch.setattr(windows, "CHUNK", 100)
     pieces = Average(f.on, grid(4, 7), 0.3)
     assert_close(pieces(f).values, whole.values)
     assert_close(pieces.adjoint(whole).values, back.values)

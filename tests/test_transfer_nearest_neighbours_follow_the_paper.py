@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from torch.testing import assert_close
 
-from inftydiff.operators import Function, Grid, NearestNeighbours, Scattered, Subset, matrices
+from inftydiff.operators import Function, Grid, NearestNeighbours, Scattered, Subset, nearest
 
 
 def by_tree(points: torch.Tensor, values: torch.Tensor, target: Grid, k: int) -> torch.Tensor:
@@ -31,7 +31,7 @@ def test_against_a_tree(k, seed, shape):
 def test_many_pieces_are_one(monkeypatch):
     f = function(discretisation("clouds", grid(5, 6), 0), 0, 3)
     whole = NearestNeighbours(f.on, grid(4, 7))(f).values
-    monkeypatch.setattr(matrices, "CHUNK", 100)
+    monkeypatch.setattr(nearest, "CHUNK", 100)
     assert_close(NearestNeighbours(f.on, grid(4, 7))(f).values, whole)
 
 

@@ -10,7 +10,7 @@ For a function :math:`x` known at points :math:`c`, with a time :math:`t` (the p
 
 Each local block of the second half takes the features of its mirror image in the first. Every
 footprint is a length: the kernels', the average's and the grid's cells. So one network reads any
-grid and any subset of one, and its output converges as they are refined.
+grid, any subset of one and scattered points, and its output converges as they are refined.
 
 The network sees :math:`x/a` and its answer is multiplied by :math:`a`, the ``scale``: noise of unit
 variance a cell, mollified by one cell, has a standard deviation of 0.28 away from the sides.
@@ -33,7 +33,7 @@ from inftydiff.models.embedding import TimeEmbedding
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.neural_operator import require_batch, require_plain
 from inftydiff.models.unet import UNet
-from inftydiff.operators import Discretisation, Function, Grid, Scattered, Subset
+from inftydiff.operators import Discretisation, Function, Grid
 from inftydiff.operators.local import neighbours
 from inftydiff.operators.transfer import Average, Interpolation
 
@@ -142,7 +142,7 @@ class MultiscaleConfig:
 
 @final
 class MultiscaleNetwork(nn.Module):
-    """The ∞-Diff network: a neural operator on grids and on subsets of them.
+    """The ∞-Diff network: a neural operator on grids, on subsets of them and on scattered points.
 
     Args:
         config: the sizes of its parts.
@@ -197,7 +197,7 @@ class MultiscaleNetwork(nn.Module):
         """Apply the network.
 
         Args:
-            x: the functions, on a grid or a subset, with values of shape
+            x: the functions, on a grid, a subset of one or scattered points, with values of shape
                 ``(batch, points, channels)``.
             t: the times in [0, 1], of shape ``(batch,)``.
             on: where the answer is wanted: where ``x`` is known.
@@ -209,24 +209,22 @@ class MultiscaleNetwork(nn.Module):
             in the dtype of the parameters.
 
         Raises:
-            ValueError: if ``x`` has another number of channels than the network, lives on scattered
-                points or not in the plane, or ``on`` is not where it lives.
+            ValueError: if ``x`` has another number of channels than the network, does not live in
+                the plane, or ``on`` is not where it lives.
             TypeError: if a latent or a condition is given.
         """
         require_batch(x, t)
         require_plain(x, on, latent, condition, "This MultiscaleNetwork")
-        on_points = self._checked(x)
+        self._check(x)
         config = self.config
         embedding = self.embed(t)
-        near = neighbours(
-            on_points, size=config.kernel_size, cell=config.cell, device=x.values.device
-        )
+        near = neighbours(x.on, size=config.kernel_size, cell=config.cell, device=x.values.device)
         h = self.lifting((x.values / config.scale).to(self.lifting.weight.dtype))
         skips = []
         for block in self.encoder:
             h = block(h, embedding, near)
             skips.append(h)
-        h = self._global(h, on_points, embedding)
+        h = self._global(h, x.on, embedding)
         for block in self.decoder:
             h = block(h, embedding, near, skips.pop())
         return Function(x.on, (config.scale * self.projection(h)).to(x.values.dtype))
@@ -234,7 +232,7 @@ class MultiscaleNetwork(nn.Module):
     def _global(
         self,
         h: Float[Tensor, "batch points width"],
-        on: Grid | Subset,
+        on: Discretisation,
         embedding: Float[Tensor, "batch features"],
     ) -> Float[Tensor, "batch points width"]:
         """Through the U-Net: points to the grid, across it, and back."""
@@ -248,12 +246,7 @@ class MultiscaleNetwork(nn.Module):
         cells = self.unet(cells.permute(0, 3, 1, 2), embedding).permute(0, 2, 3, 1)
         return self.from_grid(Interpolation(grid, on).apply_values(cells.flatten(1, 2)))
 
-    def _checked(self, x: Function) -> Grid | Subset:
-        if isinstance(x.on, Scattered):
-            raise ValueError(
-                "A MultiscaleNetwork reads functions on a Grid or on a Subset of one; got one on "
-                "Scattered points. Take a Subset of the grid that the points belong to."
-            )
+    def _check(self, x: Function) -> None:
         if x.on.domain.dim != 2:
             raise ValueError(
                 f"A MultiscaleNetwork reads functions in the plane; got {x.on.domain.dim} axes."
@@ -262,4 +255,3 @@ class MultiscaleNetwork(nn.Module):
             raise ValueError(
                 f"This network reads {self.config.channels} channels; got {x.channels}."
             )
-        return x.on

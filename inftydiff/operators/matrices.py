@@ -1,22 +1,21 @@
 r"""Matrices that are applied to values and never formed.
 
 A transfer between discretisations is a matrix :math:`A` that acts on the points' axis of values of
-shape ``(*batch, points, channels)``. Three kinds have a cheap product:
+shape ``(*batch, points, channels)``. Two kinds are here:
 
 .. math:: A = A_1 ⊗ … ⊗ A_d \ \text{(separable)}, \qquad
-          A_{pq} \ne 0 \text{ for } k \text{ columns a row (sparse)}, \qquad
-          A_{gy} = \exp\Bigl(-\frac{|g - y|^2}{2 w^2}\Bigr) \ \text{(Gaussian)}.
+          A_{pq} \ne 0 \text{ for } k \text{ columns a row (sparse)};
 
-The sparse and the Gaussian product have the transposed product as their derivative and keep no
-activations; both are differentiable any number of times. Products are computed in float32 or
-float64, under ``torch.autocast`` too. What they need of the geometry is worked out when first
-applied, and kept; from then on ``torch.compile`` takes them whole.
+``windows`` has a third. The products of all but the separable have the transposed product as their
+derivative and keep no activations; they are differentiable any number of times. Products are
+computed in float32 or float64, under ``torch.autocast`` too. What they need of the geometry is
+worked out when first applied, and kept; from then on ``torch.compile`` takes them whole.
 """
 
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar, final
 
 import torch
@@ -26,11 +25,9 @@ from torch import Tensor
 
 __all__ = [
     "Constants",
-    "GaussianMatrix",
     "Matrix",
     "SparseMatrix",
     "multiply",
-    "pieces",
     "prepared",
     "separable",
 ]
@@ -38,9 +35,6 @@ __all__ = [
 Owner = TypeVar("Owner")
 Made = TypeVar("Made")
 Key: TypeAlias = tuple[int, torch.dtype, torch.device]
-
-CHUNK = 1 << 18
-"""The number of entries of a large matrix that exist at a time."""
 
 
 @final
@@ -211,71 +205,18 @@ class SparseMatrix(Matrix):
     def _transpose(self, values: Tensor) -> tuple[Tensor, ...]:
         key = _key(values)
         if key not in self._transposed:
-            columns, entries = self._stack(values)
-            order = columns.flatten().argsort(stable=True)
-            counts = torch.bincount(columns.flatten(), minlength=key[0] * self.width)
-            rows = order // self.entries_per_row
-            starts = counts.cumsum(0) - counts
-            self._transposed[key] = rows, entries.flatten()[order], starts
+            columns, entries = self._geometry.like(values)
+            samples, copies = len(columns), key[0] // len(columns)
+            first = torch.arange(samples, device=columns.device) * self.width
+            columns = (columns + first[:, None, None]).flatten()
+            short = samples * self.width < 2**31
+            order = (columns.int() if short else columns).argsort(stable=True)
+            counts = torch.bincount(columns, minlength=samples * self.width).repeat(copies)
+            later = torch.arange(copies, device=columns.device) * samples * self.rows
+            rows = (order // self.entries_per_row + later[:, None]).flatten()
+            sorted_entries = entries.flatten()[order].repeat(copies)
+            self._transposed[key] = rows, sorted_entries, counts.cumsum(0) - counts
         return self._transposed[key]
-
-
-@final
-class GaussianMatrix(Matrix):
-    r"""The matrix :math:`\prod_a E_a(g_a, y)` of the nodes :math:`g` of a lattice and any points y.
-
-    It is made in pieces of a few rows, again in each product.
-
-    Args:
-        factors: one tensor an axis, of shape ``(*samples, nodes along the axis, points)``, where
-            ``samples`` is one axis or none.
-    """
-
-    def __init__(self, factors: Sequence[Float[Tensor, "*samples _ points"]]) -> None:
-        self.factors = Constants(factors)
-
-    def prepare(self, values: Float[Tensor, "*batch _ channels"], *, transpose: bool) -> None:
-        """Cast the factors."""
-        self.factors.like(values)
-
-    def product(
-        self, values: Float[Tensor, "*batch points channels"]
-    ) -> Float[Tensor, "*batch nodes channels"]:
-        """Sum over the points."""
-        return torch.cat([piece @ values for _, piece in self._pieces(values)], -2)
-
-    def transposed_product(
-        self, values: Float[Tensor, "*batch nodes channels"]
-    ) -> Float[Tensor, "*batch points channels"]:
-        """Sum over the nodes."""
-        parts = (piece.mT @ values[..., rows, :] for rows, piece in self._pieces(values))
-        return sum(parts, start=values.new_zeros(()))
-
-    def _pieces(self, values: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        return pieces(self.factors.like(values), torch.mul)
-
-
-def pieces(
-    tables: Sequence[Float[Tensor, "*samples _ points"]],
-    combine: Callable[[Tensor, Tensor], Tensor],
-) -> Iterator[tuple[slice, Tensor]]:
-    """A few rows at a time of a matrix between a lattice and points, from one table an axis.
-
-    Args:
-        tables: one tensor an axis, of shape ``(*samples, nodes along the axis, points)``.
-        combine: how an entry follows from those of the axes, such as ``torch.mul``.
-
-    Yields:
-        The rows, and their entries of shape ``(*samples, rows, points)``.
-    """
-    shape = tuple(table.shape[-2] for table in tables)
-    size = max(1, CHUNK * shape[0] // tables[0].numel())
-    nodes = torch.arange(math.prod(shape), device=tables[0].device)
-    for start in range(0, len(nodes), size):
-        rows = slice(start, start + size)
-        along = torch.unravel_index(nodes[rows], shape)
-        parts = (table.index_select(-2, i) for table, i in zip(tables, along, strict=True))
-        yield rows, functools.reduce(combine, parts)
 
 
 def _key(values: Tensor) -> Key:

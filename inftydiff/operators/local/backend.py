@@ -81,11 +81,6 @@ def require_backend(backend: str, on: Grid | Subset | Scattered, device: torch.d
         raise ModuleNotFoundError(
             f"The backend {backend!r} needs the library of this name: {hint}.", name=backend
         )
-    if backend == "dense" and isinstance(on, Scattered):
-        raise ValueError(
-            "The backend 'dense' convolves a lattice, and scattered points have none. Take 'torch' "
-            "or, on a CPU, 'numba'."
-        )
     if backend == "numba" and device.type != "cpu":
         raise ValueError(f"The backend 'numba' runs on the CPU; the points are on {device}.")
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"

@@ -46,11 +46,11 @@ def bilinear(
     """
     schema = f"(Tensor values, Tensor weight{rest})"
     op = torch.library.custom_op(
-        f"inftydiff::{name}", forward, mutates_args=(), schema=f"{schema} -> Tensor"
+        f"inftydiff::{name}", _exact(forward), mutates_args=(), schema=f"{schema} -> Tensor"
     )
     op_gradients = torch.library.custom_op(
         f"inftydiff::{name}_gradients",
-        gradients,
+        _exact(gradients),
         mutates_args=(),
         schema=f"(Tensor grad, {schema[1:]} -> (Tensor, Tensor)",
     )
@@ -89,6 +89,16 @@ def bilinear(
     return op
 
 
+def _exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without automatic mixed precision, in which a backward pass may be called."""
+
+    def exact(first: Tensor, *others: Any) -> Any:
+        with torch.autocast(first.device.type, enabled=False):
+            return function(first, *others)
+
+    return exact
+
+
 def _nothing(others: Sequence[Any]) -> list[Any]:
     """No gradient for anything; for a list, one nothing an element."""
     return [[None] * len(x) if isinstance(x, list | tuple) else None for x in others]
@@ -97,7 +107,7 @@ def _nothing(others: Sequence[Any]) -> list[Any]:
 def _one_by_one(op: Callable[..., Any]) -> Callable[..., Any]:
     """The rule for vmap: one call an element of the mapped axis."""
 
-    def rule(info: Any, axes: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+    def rule(info: Any, axes: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         def at(i: int) -> list[Any]:
             pairs = zip(inputs, axes, strict=True)
             return [x if a is None or isinstance(a, list) else x.select(a, i) for x, a in pairs]

@@ -18,7 +18,6 @@ the faster forms share: on a lattice the offsets are whole multiples of the spac
 is read there by one small matrix of hats an axis.
 """
 
-import math
 from fractions import Fraction
 
 import torch
@@ -106,7 +105,7 @@ def reach(size: int, ratio: Fraction, cells: int) -> int:
         ratio: the reference cell's side in spacings of the lattice.
         cells: the grid's number of cells.
     """
-    return min(math.ceil((size // 2 + 1) * ratio), cells) - 1
+    return min(-(-(size // 2 + 1) * ratio.numerator // ratio.denominator), cells) - 1
 
 
 def hat_matrix(size: int, ratio: Fraction, cells: int) -> Float[Tensor, "taps nodes"]:
@@ -125,9 +124,12 @@ def hat_matrix(size: int, ratio: Fraction, cells: int) -> Float[Tensor, "taps no
         [0.5, 1.0, 0.5]
     """
     furthest = reach(size, ratio, cells)
-    offsets = [n / ratio for n in range(-furthest, furthest + 1)]
+    above, below = ratio.numerator, ratio.denominator  # whole numbers, which can be compiled
     nodes = range(-(size // 2), size // 2 + 1)
-    rows = [[max(0.0, float(1 - abs(offset - j))) for j in nodes] for offset in offsets]
+    rows = [
+        [max(0, above - abs(n * below - j * above)) / above for j in nodes]
+        for n in range(-furthest, furthest + 1)
+    ]
     return torch.tensor(rows, dtype=torch.float64)
 
 

@@ -123,13 +123,18 @@ def _map(
     require_backend(backend, on, target)
     if backend in KERNELS:
         mass, form = _pairs(on, size, lengths, ratios, target, backend)
-    elif isinstance(on, Scattered) or backend == "reference":
+    elif backend == "reference":
         points = on.points.to(target)
         weights = torch.ones_like(points[..., 0])
         if isinstance(on, Scattered):
             weights = on.weights.to(target)
         mass = window_mass(points, weights, size, lengths)
         form = ReferenceForm(points, weights, lengths)
+    elif isinstance(on, Scattered):
+        raise ValueError(
+            f"The backend {backend!r} works on a lattice, and scattered points have none. Take "
+            f"one of {', '.join(KERNELS)}."
+        )
     elif backend == "torchsparse":
         mass, form = _torchsparse(on, size, ratios, target)
     else:

@@ -1,0 +1,53 @@
+"""What the local operator registers with torch keeps the rules of torch's operators.
+
+These are ``torch.library.opcheck``'s: the schemas tell what is mutated and aliased, the shapes that
+are computed without data are right, and autograd and dynamic shapes can be traced. The trace does
+not depend on who computes the sums, and takes an interpreter long.
+"""
+
+import pytest
+import torch
+from functions import values
+from local_operators import Case, device_of, pair_backends
+from torch.library import opcheck
+
+CHECKS = ["test_schema", "test_autograd_registration", "test_faketensor"]
+CASES = {
+    "ones": Case((6,), (1,), 3, 2, (2,), 5, None, 0),
+    "coefficients": Case((6,), (1,), 3, 2, (2,), 5, None, 1, None, True),
+}
+
+
+@pair_backends
+@pytest.mark.parametrize("name", CASES)
+def test_sums_over_pairs(name, backend):
+    case = CASES[name]
+    pairs = case.map_by(backend).form.pairs
+    lists = pairs.by_tap if backend == "torch" else pairs.by_row
+    check_pairs(lists, pairs.taps, (2,), backend)
+
+
+def test_sums_over_pairs_that_mix_channels():
+    pairs = CASES["ones"].map_by("torch").form.pairs
+    check_pairs(pairs.by_tap, pairs.taps, (2, 3), "torch")
+
+
+def check_pairs(
+    lists: list[torch.Tensor], count: int, channels: tuple[int, ...], backend: str
+) -> None:
+    shapes = [(2, 5, channels[0]), (count, *channels), (5,), (2, 5, channels[-1])]
+    tensors = (values(i, *s).to(device_of(backend)) for i, s in enumerate(shapes))
+    v, taps, scale, grad = tensors
+    v, taps, grad = (x.requires_grad_() for x in (v, taps, grad))
+    checks = [*CHECKS, "test_aot_dispatch_dynamic"] if backend != "triton" else CHECKS
+    op, gradients = torch.ops.inftydiff.pair_sum, torch.ops.inftydiff.pair_sum_gradients
+    opcheck(op.default, (v, taps, scale, lists, backend), test_utils=checks)
+    opcheck(gradients.default, (grad, v, taps, scale, lists, backend), test_utils=checks)
+
+
+@pytest.mark.parametrize("window", [(3,), (5, 3), (3, 1, 3)])
+def test_convolutions(window):
+    lattice = values(0, 2, *(4, 3, 5)[: len(window)], 2).requires_grad_()
+    table, grad = values(1, *window, 2).requires_grad_(), values(2, *lattice.shape).requires_grad_()
+    opcheck(torch.ops.inftydiff.depthwise.default, (lattice, table))
+    opcheck(torch.ops.inftydiff.depthwise_gradients.default, (grad, lattice, table))
