@@ -73,7 +73,8 @@ def masked(subset: Subset, near: Neighbours) -> Callable[[Tensor, Tensor], Tenso
         index = where.expand_as(values)
         plane = values.new_zeros(len(values), side * side, values.shape[-1])
         plane = plane.scatter(1, index, values).unflatten(1, (side, side)).movedim(-1, 1)
-        return dense(plane, table).movedim(1, -1).flatten(1, 2).gather(1, index) / mass
+        image = dense(plane, table.flip(1, 2)).movedim(1, -1).flatten(1, 2)
+        return image.gather(1, index) / mass
 
     return apply
 
@@ -92,7 +93,7 @@ def minkowski(subset: Subset, near: Neighbours) -> Callable[[Tensor, Tensor], Te
 
     def apply(values: Tensor, table: Tensor) -> Tensor:
         del layer.kernel
-        layer.kernel = table.flip(1, 2).flatten(1).T
+        layer.kernel = table.flip(1, 2).mT.flatten(1).T
         points = ME.SparseTensor(
             values.flatten(0, 1), coordinate_map_key=key, coordinate_manager=manager
         )
