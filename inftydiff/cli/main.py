@@ -58,6 +58,7 @@ def _run(argv: list[str]) -> int:
     from inftydiff.cli.command import Command
     from inftydiff.cli.demo import Demo
     from inftydiff.cli.info import Info
+    from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.train import Train
 
@@ -65,6 +66,7 @@ def _run(argv: list[str]) -> int:
         "demo": Demo,
         "train": Train,
         "sample": Sample,
+        "reconstruct": Reconstruct,
         "info": Info,
     }
     command = tyro.extras.subcommand_cli_from_dict(

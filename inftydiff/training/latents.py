@@ -1,0 +1,110 @@
+"""Stage two: the latents of pictures, and the loss of the prior that learns to draw them."""
+
+from typing import cast, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from inftydiff._typing import whole
+from inftydiff.operators import Function, Grid, Point, Subset
+from inftydiff.operators.subsets import random_subset
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.processes import WhiteNoise
+from inftydiff.training.objective import Part, spread_times
+from inftydiff.training.order import picture_generator, step_generator
+
+__all__ = ["LatentObjective", "encode_pictures"]
+
+SEED = 2**31 - 2
+"""Of the points that pictures are encoded from."""
+
+
+@torch.no_grad()
+def encode_pictures(
+    pipeline: InftyDiff,
+    data: Dataset[Tensor],
+    *,
+    points: float = 0.25,
+    draws: int = 1,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> Float[Tensor, "latents features"]:
+    """The latents of pictures, each encoded from random points as in training.
+
+    Args:
+        pipeline: a model with an encoder.
+        data: pictures in [-1, 1], tensors of shape ``(c, h, w)``.
+        points: the fraction of the coordinates that the encoder sees.
+        draws: how many times each picture is encoded, from other points each time.
+        batch_size: pictures at a time.
+        progress: show a progress bar.
+
+    Returns:
+        The latents, on the CPU, in float32: those of all pictures, then all of the next draw.
+
+    Raises:
+        ValueError: if the model has no encoder, or a number is out of range.
+    """
+    whole(draws, "The number of draws")
+    if not 0.0 < points <= 1.0:
+        raise ValueError(f"points is a fraction in (0, 1]; got {points}.")
+    device = next(pipeline.parameters()).device
+    loader = DataLoader(data, batch_size=batch_size)
+    found, bar = [], tqdm(total=draws * len(loader), desc="Encoding", disable=not progress)
+    for draw in range(draws):
+        first = 0
+        for images in loader:
+            x0 = Function.from_image(images.to(device), pipeline.config.domain)
+            if points < 1.0:
+                grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
+                size = max(1, round(points * grid.size))
+                generators = [picture_generator(SEED, draw, first + i) for i in range(len(images))]
+                taken = [random_subset(grid, size, generator=g).index for g in generators]
+                x0 = x0.restrict(Subset(grid, torch.stack(taken).to(device)))
+            found.append(pipeline.encode(x0).float().cpu())
+            first += len(images)
+            bar.update()
+    bar.close()
+    return torch.cat(found)
+
+
+@final
+class LatentObjective(nn.Module):
+    """The prior's loss: the mean absolute error of the noise that it predicts.
+
+    Args:
+        pipeline: a model with a prior that has been fitted to the latents' spread.
+    """
+
+    def __init__(self, pipeline: InftyDiff) -> None:
+        super().__init__()
+        if pipeline.prior is None:
+            raise ValueError("This model has no prior; set prior= in its configuration.")
+        self.prior: LatentDiffusion = pipeline.prior
+
+    def forward(
+        self, latents: Float[Tensor, "count features"], part: Part
+    ) -> Float[Tensor, "count"]:
+        """The loss of each latent.
+
+        Args:
+            latents: not yet normalised, shape ``(count, features)``.
+            part: their place in the batch.
+        """
+        count, features = latents.shape
+        noise = (
+            WhiteNoise()
+            .draw(
+                Point(),
+                batch=part.batch,
+                channels=features,
+                generator=step_generator(part.seed, part.step),
+            )
+            .samples(part.first, count)
+        )
+        t = spread_times(part, count).to(latents.device)
+        return cast(Tensor, self.prior.loss(latents, t, noise=noise))
