@@ -27,6 +27,7 @@ def draw(
     rule: StepRule,
     times: Float[Tensor, "times"],
     title: str,
+    noise_to_signal: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -39,6 +40,7 @@ def draw(
         rule: the step rule.
         times: decreasing times.
         title: what the progress bar is called.
+        noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
     """
     together = max(1, POINTS // on.size) if rule == DDIM() else 1
     pictures = []
@@ -65,5 +67,6 @@ def draw(
                 x = state.x
                 bar.update(len(part) if state.prediction is not None else 0)
             with torch.no_grad():
-                pictures.append(pipeline.deconvolve(x).to_image().cpu())
+                clean = pipeline.deconvolve(x, noise_to_signal=noise_to_signal)
+                pictures.append(clean.to_image().cpu())
     return check_finite(torch.cat(pictures), "Samples")
