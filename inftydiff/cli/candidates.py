@@ -51,12 +51,8 @@ class Candidate(ABC):
         """Rows and columns of every picture."""
 
     @abstractmethod
-    def pictures(self, count: int) -> Images:
-        """The pictures, in eight bits.
-
-        Raises:
-            ValueError: if there are fewer.
-        """
+    def pictures(self) -> Images:
+        """The pictures, in eight bits."""
 
 
 @final
@@ -68,7 +64,7 @@ class ModelCandidate(Candidate):
         checkpoint: the checkpoint's folder.
         pipeline: the model.
         on: the grid.
-        first_seed: the seed of the first picture.
+        seeds: one a picture.
         rule: the step rule.
         times: decreasing times; by default what the model was saved with.
         noise_to_signal: of the Wiener filter; by default the model's.
@@ -77,7 +73,7 @@ class ModelCandidate(Candidate):
     checkpoint: Path
     pipeline: InftyDiff
     on: Grid
-    first_seed: int
+    seeds: range
     rule: StepRule
     times: Float[Tensor, "times"] | None
     noise_to_signal: float | None
@@ -87,7 +83,7 @@ class ModelCandidate(Candidate):
         path: Path,
         size: Size | None,
         *,
-        first_seed: int,
+        seeds: range,
         rule: StepRule,
         times: Float[Tensor, "times"] | None,
         noise_to_signal: float | None,
@@ -105,7 +101,7 @@ class ModelCandidate(Candidate):
             )
         size = (64,) if size is None else size
         on = pipeline.grid(size[0] if len(size) == 1 else size)
-        return ModelCandidate(latest(path), pipeline, on, first_seed, rule, times, noise_to_signal)
+        return ModelCandidate(latest(path), pipeline, on, seeds, rule, times, noise_to_signal)
 
     @property
     def name(self) -> str:
@@ -120,12 +116,12 @@ class ModelCandidate(Candidate):
         rows, columns = self.on.shape
         return rows, columns
 
-    def pictures(self, count: int) -> Images:
+    def pictures(self) -> Images:
         config = self.pipeline.config
         x = draw(
             self.pipeline,
             self.on,
-            range(self.first_seed, self.first_seed + count),
+            self.seeds,
             rule=self.rule,
             times=steps(config.steps) if self.times is None else self.times,
             title="Sampling",
@@ -141,11 +137,11 @@ class PictureCandidate(Candidate):
 
     Args:
         path: where they come from.
-        every: all the pictures there.
+        judged: those chosen.
     """
 
     path: Path
-    every: Images
+    judged: Images
 
     @staticmethod
     def holds(path: Path) -> bool:
@@ -157,18 +153,19 @@ class PictureCandidate(Candidate):
         return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
 
     @staticmethod
-    def read(path: Path, size: Size | None, layout: Layout) -> "PictureCandidate":
-        """Read the pictures.
+    def read(path: Path, count: int, size: Size | None, layout: Layout) -> "PictureCandidate":
+        """Read the pictures, and choose some of them at random, the same at every call.
 
         Files are cropped and averaged down to a size, by default 64; an array keeps its own.
 
         Raises:
-            ValueError: if they cannot be read, or an array has another size than was asked for.
+            ValueError: if they cannot be read, there are fewer, or an array has another size than
+                was asked for.
         """
         if not is_array(path):
             asked = (64,) if size is None else size
             shape = whole(asked[0], "--size"), whole(asked[-1], "--size")
-            return PictureCandidate(path, image_folder(path, shape))
+            return PictureCandidate(path, chosen(image_folder(path, shape), count, str(path)))
         every = _array(path, layout)
         rows, columns = every.pixels.shape[-2:]
         if size is not None and (size[0], size[-1]) != (rows, columns):
@@ -176,7 +173,7 @@ class PictureCandidate(Candidate):
                 f"{path} holds pictures of {rows} × {columns} pixels; got --size "
                 f"{' '.join(map(str, size))}. Leave it out, or resize the pictures."
             )
-        return PictureCandidate(path, every)
+        return PictureCandidate(path, chosen(every, count, str(path)))
 
     @property
     def name(self) -> str:
@@ -188,11 +185,11 @@ class PictureCandidate(Candidate):
 
     @property
     def shape(self) -> tuple[int, int]:
-        rows, columns = self.every.pixels.shape[-2:]
+        rows, columns = self.judged.pixels.shape[-2:]
         return rows, columns
 
-    def pictures(self, count: int) -> Images:
-        return chosen(self.every, count, str(self.path))
+    def pictures(self) -> Images:
+        return self.judged
 
 
 def _array(path: Path, layout: Layout) -> Images:

@@ -69,7 +69,7 @@ class Evaluate(Command):
     eta: float = 0.0
     noise_to_signal: float | None = None
     low_pass: float | None = None
-    network_size: int = 224
+    network_size: int = 128
     resamples: int = 100
     json: Path | None = None
     overwrite: bool = False
@@ -79,10 +79,10 @@ class Evaluate(Command):
         network = EfficientNetLite0(self.network_size)
         network(torch.zeros(1, 1, 1, 1))  # refuses before the work if the weights are missing
         source = self.source()
-        candidate = self.candidate(self.size or source.shape)
+        candidate = self.candidate(source)
         real = source.take(self.reference + self.count, candidate.shape)
         begin = time.perf_counter()
-        pictures = candidate.pictures(self.count)
+        pictures = candidate.pictures()
         seconds = time.perf_counter() - begin
         every = {"": None} if self.low_pass is None else {"": None, "low_pass": self.low_pass}
         found: dict[str, Scores] = {}
@@ -138,18 +138,21 @@ class Evaluate(Command):
         path = Path(self.data)
         return RealArray.read(path, self.layout) if is_array(path) else RealFolder(path)
 
-    def candidate(self, size: Size | None) -> Candidate:
-        """What is judged.
+    def candidate(self, source: Real) -> Candidate:
+        """What is judged, of the size of the real pictures unless another is asked for.
 
         Raises:
             ValueError: if there is no such thing, or it cannot have this size.
         """
+        size: Size | None = self.size
+        if size is None and not is_array(self.what):
+            size = source.shape
         if PictureCandidate.holds(self.what):
-            return PictureCandidate.read(self.what, size, self.layout)
+            return PictureCandidate.read(self.what, self.count, size, self.layout)
         return ModelCandidate.load(
             self.what,
             size,
-            first_seed=self.seed,
+            seeds=range(self.seed, self.seed + self.count),
             rule=DDIM(self.eta) if self.rule == "ddim" else DDPM(),
             times=None if self.steps is None else steps(self.steps),
             noise_to_signal=self.noise_to_signal,

@@ -3,7 +3,7 @@
 from inftydiff.evaluation.distances import frechet_distance, kernel_distance
 from inftydiff.evaluation.efficientnet import EfficientNetLite0
 from inftydiff.evaluation.features import FeatureNetwork, as_bytes, as_colours, features
-from inftydiff.evaluation.intervals import Distances, Estimate, distances
+from inftydiff.evaluation.intervals import Distances, Estimate, compare
 from inftydiff.evaluation.low_pass import low_passed
 from inftydiff.evaluation.scores import Scores, score
 
@@ -15,7 +15,7 @@ __all__ = [
     "Scores",
     "as_bytes",
     "as_colours",
-    "distances",
+    "compare",
     "features",
     "frechet_distance",
     "kernel_distance",

@@ -29,7 +29,7 @@ from inftydiff.evaluation.distances import (
     weighted_kernel,
 )
 
-__all__ = ["Distances", "Estimate", "distances"]
+__all__ = ["Distances", "Estimate", "compare"]
 
 
 @final
@@ -62,7 +62,7 @@ class Distances:
     kernel: Estimate
 
 
-def distances(
+def compare(
     first: Float[Tensor, "n d"],
     second: Float[Tensor, "m d"],
     *,
@@ -89,7 +89,7 @@ def distances(
     Example:
         >>> g = torch.Generator().manual_seed(0)
         >>> x = torch.randn(50, 3, generator=g)
-        >>> found = distances(x, x + 1.0, generator=g)
+        >>> found = compare(x, x + 1.0, generator=g)
         >>> round(found.frechet.value, 6), found.frechet.low < 3.0 < found.frechet.high
         (3.0, True)
     """

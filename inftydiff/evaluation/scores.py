@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.evaluation.intervals import Distances, Estimate, distances
+from inftydiff.evaluation.intervals import Distances, Estimate, compare
 
 __all__ = ["Scores", "score"]
 
@@ -86,7 +86,7 @@ def score(
 
     Raises:
         ValueError: if the pictures and the other real pictures differ in number, or as
-            :func:`~inftydiff.evaluation.intervals.distances`.
+            :func:`~inftydiff.evaluation.intervals.compare`.
 
     Example:
         >>> g = torch.Generator().manual_seed(0)
@@ -106,7 +106,7 @@ def score(
         )
 
     def apart(one: Float[Tensor, "n d"]) -> Distances:
-        return distances(one, reference, generator=generator, resamples=resamples, level=level)
+        return compare(one, reference, generator=generator, resamples=resamples, level=level)
 
     return Scores(
         features=network,
