@@ -91,7 +91,8 @@ class ModelCandidate(Candidate):
         """Load the model.
 
         Raises:
-            ValueError: if there is no checkpoint, or its channels cannot be judged.
+            ValueError: if there is no checkpoint, its channels cannot be judged, or it has latents
+                and no trained prior.
         """
         pipeline = load_pipeline(path)
         if pipeline.config.channels not in (1, 3):
@@ -99,6 +100,7 @@ class ModelCandidate(Candidate):
                 f"This model has {pipeline.config.channels} channels, and the feature network sees "
                 "1 or 3. Sample it to an array, and judge the channels one by one."
             )
+        pipeline.draw_latents(batch=1, generator=torch.Generator())  # refuses before the work
         size = (64,) if size is None else size
         on = pipeline.grid(size[0] if len(size) == 1 else size)
         return ModelCandidate(latest(path), pipeline, on, seeds, rule, times, noise_to_signal)

@@ -25,7 +25,7 @@ class Scores:
     """Distances of pictures from real ones, with all that is needed to compare them.
 
     Args:
-        features: what the features are; :attr:`FeatureNetwork.name`.
+        features: what the features are; :attr:`~inftydiff.evaluation.features.FeatureNetwork.name`.
         count: how many pictures were judged.
         reference: how many real pictures they were compared with.
         resamples: how many resamples the intervals come from.
@@ -79,7 +79,7 @@ def score(
         pictures: features of the pictures, one row each.
         reference: features of real pictures.
         others: features of as many other real pictures as there are to judge.
-        network: what the features are; :attr:`FeatureNetwork.name`.
+        network: what the features are; :attr:`~inftydiff.evaluation.features.FeatureNetwork.name`.
         generator: the source of the resamples.
         resamples: how many.
         level: the intervals' confidence.
