@@ -29,9 +29,9 @@ def low_passed(pictures: Images, width: float) -> Images:
 
     Example:
         >>> stripes = torch.tensor([0, 255, 255, 0], dtype=torch.uint8).repeat(4)
-        >>> picture = Images(stripes.expand(1, 1, 16, 16))
-        >>> low_passed(picture, width=0.2).pixels[0, 0, 8, :4].tolist()
-        [128, 128, 128, 128]
+        >>> picture = low_passed(Images(stripes.expand(1, 1, 16, 16)), width=0.2)
+        >>> int(picture.pixels.min()) in (127, 128), int(picture.pixels.max()) in (127, 128)
+        (True, True)
     """
     mollify = gaussian_mollifier(width)
     parts = []
