@@ -1,4 +1,4 @@
-"""The low pass is a convolution with a Gaussian, reflected at the edges, to a step of eight bits."""
+"""The low pass convolves with a Gaussian, reflected at the edges, to a step of eight bits."""
 
 import numpy as np
 import pytest
