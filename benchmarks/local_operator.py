@@ -38,8 +38,8 @@ SIZE = 7
 BATCH, CHANNELS = 4, 64
 DENSITIES = (1, 2, 4, 8, 16)
 RIVALS = (2, 4, 8, 16)
-WARM, COUNTED = 2, 3
-"""The calls of a burst that are not counted, and those that are."""
+WARM, LEAST, MOST, BURST = 2, 2, 20, 0.03
+"""The calls of a burst that are not counted, the fewest and the most that are, and its seconds."""
 
 KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 """The setting under which the allocator asks for no memory twice."""
@@ -57,11 +57,15 @@ def in_turns(runs: int, **candidates: Callable[[], object]) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(runs):
         for name, call in candidates.items():
-            for number in range(WARM + COUNTED):
-                start = perf_counter()
+            for _ in range(WARM):
                 call()
-                if number >= WARM:
-                    seconds[name].append(perf_counter() - start)
+            begin = perf_counter()
+            for number in range(MOST):
+                start = perf_counter()
+                if number >= LEAST and start - begin > BURST:
+                    break
+                call()
+                seconds[name].append(perf_counter() - start)
     return {name: 1e3 * median(taken) for name, taken in seconds.items()}
 
 
@@ -357,7 +361,7 @@ def main() -> None:
     times: dict[str, Any] = {}
     figures: dict[str, Any] = {"machine": machine(), "times": times}
     for side in options.sides:
-        times[str(side)] = experiment(side, options.runs, rivals=True)
+        times[str(side)] = experiment(side, options.runs, rivals=side <= 256)
         title = f"forward + backward, batch {BATCH}, {side}², {CHANNELS} channels, {SIZE} × {SIZE}"
         report(title, times[str(side)])
     figures["memory kept"] = again_with_memory_kept(options.sides, options.runs)

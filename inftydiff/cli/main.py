@@ -57,6 +57,7 @@ def _run(argv: list[str]) -> int:
 
     from inftydiff.cli.command import Command
     from inftydiff.cli.demo import Demo
+    from inftydiff.cli.evaluate import Evaluate
     from inftydiff.cli.info import Info
     from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
@@ -67,6 +68,7 @@ def _run(argv: list[str]) -> int:
         "train": Train,
         "sample": Sample,
         "reconstruct": Reconstruct,
+        "evaluate": Evaluate,
         "info": Info,
     }
     command = tyro.extras.subcommand_cli_from_dict(
