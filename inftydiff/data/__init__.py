@@ -1,13 +1,19 @@
-"""Pictures as functions: vector faces at any resolution, folders of images, arrays."""
+"""Pictures as functions: vector faces at any resolution, folders of images, arrays, fields."""
 
 from inftydiff.data.array import image_array
 from inftydiff.data.cache import cache_folder
 from inftydiff.data.faces import face_credit, face_seeds, face_styles, faces
 from inftydiff.data.folder import image_folder
 from inftydiff.data.images import Images
+from inftydiff.data.lazy import LazyImages
+from inftydiff.data.lazy_folder import ImageFolder
+from inftydiff.data.mapped_array import ImageArray
 
 __all__ = [
+    "ImageArray",
+    "ImageFolder",
     "Images",
+    "LazyImages",
     "cache_folder",
     "face_credit",
     "face_seeds",
