@@ -3,6 +3,8 @@
 from inftydiff.data.array import image_array
 from inftydiff.data.cache import cache_folder
 from inftydiff.data.faces import face_credit, face_seeds, face_styles, faces
+from inftydiff.data.field_scale import FieldScale
+from inftydiff.data.fields import Fields, field_array
 from inftydiff.data.folder import image_folder
 from inftydiff.data.images import Images
 from inftydiff.data.lazy import LazyImages
@@ -10,6 +12,8 @@ from inftydiff.data.lazy_folder import ImageFolder
 from inftydiff.data.mapped_array import ImageArray
 
 __all__ = [
+    "FieldScale",
+    "Fields",
     "ImageArray",
     "ImageFolder",
     "Images",
@@ -19,6 +23,7 @@ __all__ = [
     "face_seeds",
     "face_styles",
     "faces",
+    "field_array",
     "image_array",
     "image_folder",
 ]
