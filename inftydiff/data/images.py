@@ -60,6 +60,12 @@ class Images(Dataset[Tensor]):
         if pixels.is_floating_point():
             _check_range(pixels)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of every picture."""
+        _, c, h, w = self.pixels.shape
+        return c, h, w
+
     def __len__(self) -> int:
         return len(self.pixels)
 

@@ -1,8 +1,8 @@
 """Files and decoded pictures brought to eight-bit RGB of one size on a plain background."""
 
 import re
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -87,7 +87,7 @@ def reduce(
 
 
 def decode(
-    file: Path | BinaryIO, shape: tuple[int, int], background: str, channels: int = 3
+    file: Path | BytesIO, shape: tuple[int, int], background: str, channels: int = 3
 ) -> UInt8[ndarray, "c h w"]:
     """Read a picture from a file that PIL can open, and ``reduce`` it."""
     with Image.open(file) as image:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, final
+from typing import Any, final
 
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -61,7 +62,7 @@ class Reduction:
 
         return reduce(image, self.shape, self.background, self.channels)
 
-    def decode(self, file: Path | BinaryIO) -> UInt8[ndarray, "c h w"]:
+    def decode(self, file: Path | BytesIO) -> UInt8[ndarray, "c h w"]:
         """Read a file that PIL can open and reduce the picture."""
         from inftydiff.data.raster import decode
 
