@@ -16,7 +16,7 @@ from inftydiff.cli.drawing import draw
 from inftydiff.cli.real import chosen, is_array
 from inftydiff.data import Images, image_array, image_folder
 from inftydiff.data.array import Layout
-from inftydiff.data.folder import SUFFIXES
+from inftydiff.data.files import SUFFIXES
 from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import StepRule

@@ -3,14 +3,31 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
 
-from inftydiff.data import Images, face_credit, face_seeds, faces, image_array, image_folder
+from inftydiff._typing import whole
+from inftydiff.data import (
+    ImageArray,
+    ImageFolder,
+    Images,
+    face_credit,
+    face_seeds,
+    faces,
+    image_array,
+    image_folder,
+)
 from inftydiff.data.array import Layout
+from inftydiff.data.files import picture_files
+from inftydiff.data.lazy import OnError
 
-__all__ = ["ArraySource", "FaceSource", "FolderSource", "Source"]
+__all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "Source"]
+
+LAZY_BYTES = 2**30
+"""Pictures that take more memory than this are read when they are needed."""
 
 
 class Source(ABC):
@@ -22,7 +39,7 @@ class Source(ABC):
         """Channels, rows and columns of every picture."""
 
     @abstractmethod
-    def load(self) -> tuple[Images, Images]:
+    def load(self) -> tuple[Dataset[Tensor], Images]:
         """The pictures to train on, and those held out."""
 
 
@@ -52,7 +69,7 @@ class FaceSource(Source):
     def shape(self) -> tuple[int, int, int]:
         return 3, self.resolution, self.resolution
 
-    def load(self) -> tuple[Images, Images]:
+    def load(self) -> tuple[Dataset[Tensor], Images]:
         return (
             faces(self.style, face_seeds("train", self.images), self.resolution),
             faces(self.style, face_seeds("validation", self.held_out), self.resolution),
@@ -62,32 +79,75 @@ class FaceSource(Source):
 @final
 @dataclass(frozen=True)
 class FolderSource(Source):
-    """A folder of image files.
+    """A folder of image files, in memory unless it is large.
 
     Args:
         folder: the folder.
         held_out: how many to hold out.
         resolution: rows and columns that they are reduced to.
         seed: of the choice of those held out.
+        channels: 3 for colours, 1 for grey.
+        lazy: read them when they are needed, however small the folder is.
+        on_error: what files that cannot be read do.
     """
 
     folder: Path
     held_out: int
     resolution: tuple[int, int]
     seed: int
+    channels: Literal[1, 3] = 3
+    lazy: bool = False
+    on_error: OnError = "raise"
+
+    @staticmethod
+    def shape_of(
+        folder: Path, resolution: tuple[int, ...], keep_proportions: bool, on_error: OnError
+    ) -> tuple[int, int]:
+        """Rows and columns of the pictures: as given, or in the proportions of most files.
+
+        Args:
+            folder: the folder.
+            resolution: pixels a side, or rows and columns.
+            keep_proportions: whether the number is that of the longest side.
+            on_error: what files that cannot be read do.
+
+        Raises:
+            ValueError: if a number is out of range, or two are given where one is wanted.
+        """
+        if not keep_proportions:
+            return whole(resolution[0], "rows"), whole(resolution[-1], "columns")
+        if len(resolution) != 1:
+            raise ValueError(
+                "With --keep-proportions, --resolution is the longest side; got "
+                f"{' '.join(map(str, resolution))}. Give one number, or rows and columns without "
+                "--keep-proportions."
+            )
+        images = ImageFolder(folder, longest=resolution[0], check=False, on_error=on_error)
+        return images.shape[1:]
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return 3, *self.resolution
+        return self.channels, *self.resolution
 
-    def load(self) -> tuple[Images, Images]:
-        return _split(image_folder(self.folder, self.resolution), self.held_out, self.seed)
+    def load(self) -> tuple[Dataset[Tensor], Images]:
+        c, h, w = self.shape
+        if not self.lazy and len(picture_files(self.folder, None)) * c * h * w <= LAZY_BYTES:
+            images = image_folder(
+                self.folder, self.resolution, channels=self.channels, on_error=self.on_error
+            )
+            train, held_out = _split(len(images), self.held_out, self.seed)
+            return Images(images.pixels[train]), Images(images.pixels[held_out])
+        lazy = ImageFolder(
+            self.folder, self.resolution, channels=self.channels, on_error=self.on_error
+        )
+        train, held_out = _split(len(lazy), self.held_out, self.seed)
+        return lazy.select(train.tolist()), lazy.select(held_out.tolist()).in_memory()
 
 
 @final
 @dataclass(frozen=True)
 class ArraySource(Source):
-    """A ``.npy`` or ``.npz`` file.
+    """A ``.npy`` or ``.npz`` file, in memory unless it is a large ``.npy``.
 
     Args:
         pictures: what it holds.
@@ -95,30 +155,39 @@ class ArraySource(Source):
         seed: of the choice of those held out.
     """
 
-    pictures: Images
+    pictures: Images | ImageArray
     held_out: int
     seed: int
 
     @staticmethod
-    def read(file: Path, layout: Layout, held_out: int, seed: int) -> "ArraySource":
-        """Read the file."""
+    def read(
+        file: Path, layout: Layout, held_out: int, seed: int, lazy: bool = False
+    ) -> "ArraySource":
+        """Read the file, or open it if it is large or ``lazy`` is set."""
+        large = file.suffix == ".npy" and file.is_file() and file.stat().st_size > LAZY_BYTES
+        if lazy or large:
+            return ArraySource(ImageArray(file, layout=layout), held_out, seed)
         return ArraySource(image_array(file, layout=layout), held_out, seed)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return tuple(self.pictures.pixels.shape[1:])  # type: ignore[return-value]
+        return self.pictures.shape
 
-    def load(self) -> tuple[Images, Images]:
-        return _split(self.pictures, self.held_out, self.seed)
+    def load(self) -> tuple[Dataset[Tensor], Images]:
+        pictures = self.pictures
+        train, held_out = _split(len(pictures), self.held_out, self.seed)
+        if isinstance(pictures, Images):
+            return Images(pictures.pixels[train]), Images(pictures.pixels[held_out])
+        kept = torch.stack([pictures[row] for row in held_out.tolist()])
+        return Subset(pictures, train.tolist()), Images(kept)
 
 
-def _split(pictures: Images, held_out: int, seed: int) -> tuple[Images, Images]:
-    """Part of the pictures to train on, and a random part held out."""
-    if not 1 <= held_out < len(pictures):
+def _split(count: int, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Which pictures to train on, and a random part to hold out."""
+    if not 1 <= held_out < count:
         raise ValueError(
-            f"Of {len(pictures)} pictures, 1 to {len(pictures) - 1} can be held out; got "
-            f"{held_out}. Change --held-out."
+            f"Of {count} pictures, 1 to {count - 1} can be held out; got {held_out}. Change "
+            "--held-out."
         )
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-    pixels = pictures.pixels[order]
-    return Images(pixels[held_out:]), Images(pixels[:held_out])
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order[held_out:], order[:held_out]

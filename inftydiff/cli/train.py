@@ -10,12 +10,12 @@ from typing import Annotated, Literal, final
 
 import tyro
 
-from inftydiff._typing import whole
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import ArraySource, FaceSource, FolderSource, Source
 from inftydiff.data.array import Layout
+from inftydiff.data.lazy import OnError
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.training import Interrupted, TrainConfig, train
@@ -42,6 +42,12 @@ class Train(Command):
         style: the style of faces.
         images: how many faces to draw.
         held_out: how many pictures to hold out, for the held-out loss.
+        keep_proportions: let the resolution be the longest side of image files, whose proportions
+            are those of most of them; the others are cropped.
+        channels: of image files, 3 for colours or 1 for grey.
+        on_error: what image files that cannot be read do, end the program or be left out.
+        lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
+            of memory, that is done without being asked.
         layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
         train: the training run.
         model: the model; channels and lengths follow the pictures.
@@ -55,6 +61,10 @@ class Train(Command):
     style: str = "toon-head"
     images: int = 5000
     held_out: int = 128
+    keep_proportions: bool = False
+    channels: Literal[1, 3] = 3
+    on_error: OnError = "raise"
+    lazy: bool = False
     layout: Layout = "nchw"
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(minutes=60.0)
@@ -94,16 +104,19 @@ class Train(Command):
         if self.data == "faces":
             if len(set(self.resolution)) != 1:
                 raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
+            if self.lazy:
+                raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
             return FaceSource(self.style, self.images, self.held_out, self.resolution[0])
         if path.suffix in (".npy", ".npz"):
-            return ArraySource.read(path, self.layout, self.held_out, seed)
+            return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
         if not path.is_dir():
             raise ValueError(
                 f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
             )
-        rows, columns = self.resolution[0], self.resolution[-1]
-        size = whole(rows, "rows"), whole(columns, "columns")
-        return FolderSource(path, self.held_out, size, seed)
+        size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
+        return FolderSource(
+            path, self.held_out, size, seed, self.channels, self.lazy, self.on_error
+        )
 
     def default_model(self, source: Source) -> InftyDiffConfig:
         """The preset, for pictures of the source's shape."""

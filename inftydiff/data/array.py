@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inftydiff.data.images import Images
 
-__all__ = ["Layout", "image_array"]
+__all__ = ["Layout", "check_axes", "check_layout", "check_numbers", "image_array"]
 
 Layout = Literal["nchw", "nhwc", "nhw"]
 """The order of an array's axes: pictures, channels, rows, columns."""
@@ -22,7 +22,8 @@ def image_array(
 ) -> Images:
     r"""Pictures from a numpy array, a tensor, or the path of a ``.npy`` or ``.npz`` file.
 
-    The pixels are copied. Nothing is ever unpickled.
+    The pixels are copied. Nothing is ever unpickled. ``ImageArray`` leaves a large ``.npy`` file on
+    the disk.
 
     Args:
         source: eight-bit values in 0..255, or finite floating-point values in :math:`[-1, 1]`; an
@@ -43,8 +44,7 @@ def image_array(
         >>> image_array(np.zeros((5, 8, 6, 3), dtype=np.uint8), layout="nhwc")
         Images(n=5, c=3, h=8, w=6, uint8)
     """
-    if layout not in get_args(Layout):
-        raise ValueError(f"layout must be one of {', '.join(get_args(Layout))}; got {layout!r}.")
+    check_layout(layout)
     if isinstance(source, str | Path):
         pixels = _tensor(_read(Path(source)))
     elif isinstance(source, np.ndarray):
@@ -56,35 +56,47 @@ def image_array(
             "image_array takes a numpy array, a tensor, or a path to a .npy or .npz file; got "
             f"{type(source).__name__}."
         )
-    if pixels.ndim != len(layout):
-        raise ValueError(
-            f"An array of layout {layout!r} has {len(layout)} axes; got shape "
-            f"{tuple(pixels.shape)}. Say which axes it has by layout=, or add the missing one."
-        )
+    check_axes(tuple(pixels.shape), layout, stacklevel=3)
     if layout == "nhw":
         return Images(pixels.unsqueeze(1))
     if layout == "nhwc":
         return Images(pixels.movedim(-1, 1).contiguous())
-    if pixels.shape[-1] in (1, 3, 4) and pixels.shape[1] not in (1, 2, 3, 4):
-        warnings.warn(
-            f"Shape {tuple(pixels.shape)} read as (n, c, h, w) has {pixels.shape[1]} channels and "
-            f'{pixels.shape[-1]} columns; if the channels come last, pass layout="nhwc".',
-            stacklevel=2,
-        )
     return Images(pixels)
+
+
+def check_layout(layout: str) -> None:
+    """Refuse what is not a ``Layout``."""
+    if layout not in get_args(Layout):
+        raise ValueError(f"layout must be one of {', '.join(get_args(Layout))}; got {layout!r}.")
+
+
+def check_axes(shape: tuple[int, ...], layout: Layout, *, stacklevel: int) -> None:
+    """Refuse a shape with another number of axes, and warn if its channels seem to be last."""
+    if len(shape) != len(layout):
+        raise ValueError(
+            f"An array of layout {layout!r} has {len(layout)} axes; got shape {shape}. Say which "
+            "axes it has by layout=, or add the missing one."
+        )
+    if layout == "nchw" and shape[-1] in (1, 3, 4) and shape[1] not in (1, 2, 3, 4):
+        warnings.warn(
+            f"Shape {shape} read as (n, c, h, w) has {shape[1]} channels and {shape[-1]} columns; "
+            'if the channels come last, pass layout="nhwc".',
+            stacklevel=stacklevel,
+        )
+
+
+def check_numbers(dtype: np.dtype[Any]) -> None:
+    """Refuse numbers that are neither eight-bit nor floating."""
+    if dtype != np.uint8 and dtype.newbyteorder("=") not in (np.float16, np.float32, np.float64):
+        raise TypeError(
+            "Pictures are uint8 in 0..255 or floats of 16, 32 or 64 bits in [-1, 1]; got "
+            f"{dtype}. Convert 0..255 by .astype(np.uint8)."
+        )
 
 
 def _tensor(array: npt.NDArray[Any]) -> Tensor:
     """A tensor with a copy of an array, whatever its strides and byte order."""
-    if array.dtype != np.uint8 and array.dtype.newbyteorder("=") not in (
-        np.float16,
-        np.float32,
-        np.float64,
-    ):
-        raise TypeError(
-            "Pictures are uint8 in 0..255 or floats of 16, 32 or 64 bits in [-1, 1]; got "
-            f"{array.dtype}. Convert 0..255 by .astype(np.uint8)."
-        )
+    check_numbers(array.dtype)
     return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["Images"]
+__all__ = ["Images", "from_bytes", "range_fault"]
 
 
 @final
@@ -60,6 +60,12 @@ class Images(Dataset[Tensor]):
         if pixels.is_floating_point():
             _check_range(pixels)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of every picture."""
+        _, c, h, w = self.pixels.shape
+        return c, h, w
+
     def __len__(self) -> int:
         return len(self.pixels)
 
@@ -77,13 +83,25 @@ class Images(Dataset[Tensor]):
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} pictures; got index {index}.")
-        picture = self.pixels[index].to(torch.float32, copy=True)
-        return picture.div_(127.5).sub_(1.0) if self.pixels.dtype == torch.uint8 else picture
+        picture = self.pixels[index]
+        if picture.dtype == torch.uint8:
+            return from_bytes(picture)
+        return picture.to(torch.float32, copy=True)
 
     def __repr__(self) -> str:
         n, c, h, w = self.pixels.shape
         dtype = str(self.pixels.dtype).removeprefix("torch.")
         return f"Images(n={n}, c={c}, h={h}, w={w}, {dtype})"
+
+
+def from_bytes(pixels: UInt8[Tensor, "..."]) -> Float[Tensor, "..."]:
+    r"""Map eight-bit values to float32 in :math:`[-1, 1]` by :math:`x \mapsto x/127.5 - 1`.
+
+    Example:
+        >>> from_bytes(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([-1.0000, -0.6000,  1.0000])
+    """
+    return pixels.to(torch.float32, copy=True).div_(127.5).sub_(1.0)
 
 
 def _check_range(pixels: Float[Tensor, "n c h w"]) -> None:
@@ -92,13 +110,18 @@ def _check_range(pixels: Float[Tensor, "n c h w"]) -> None:
     if bool(good.all()):
         return
     index = int((~good).nonzero()[0])
-    bad, picture = int((~good).sum()), pixels[index]
-    if not bool(picture.isfinite().all()):
-        what, fix = "NaN or infinite values", "Drop or repair it first."
-    else:
-        what = f"values from {picture.min().item():g} to {picture.max().item():g}"
-        fix = "Pass 0..255 as uint8, or scale it: x / 127.5 - 1 for 0..255, 2 * x - 1 for 0..1."
+    what, fix = range_fault(pixels[index])
     raise ValueError(
         f"Floating-point pictures must be finite and in [-1, 1]; picture {index} has {what} "
-        f"({bad} of {len(pixels)} pictures are out of range or not finite). {fix}"
+        f"({int((~good).sum())} of {len(pixels)} pictures are out of range or not finite). {fix}"
+    )
+
+
+def range_fault(picture: Float[Tensor, "c h w"]) -> tuple[str, str]:
+    """What is wrong with a picture that is not finite or leaves the range, and what to do."""
+    if not bool(picture.isfinite().all()):
+        return "NaN or infinite values", "Drop or repair it first."
+    return (
+        f"values from {picture.min().item():g} to {picture.max().item():g}",
+        "Pass 0..255 as uint8, or scale it: x / 127.5 - 1 for 0..255, 2 * x - 1 for 0..1.",
     )

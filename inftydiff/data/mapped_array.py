@@ -1,0 +1,119 @@
+"""Pictures of a ``.npy`` file that stays on the disk."""
+
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers
+from inftydiff.data.images import from_bytes, range_fault
+
+__all__ = ["ImageArray"]
+
+
+@final
+class ImageArray(Dataset[Tensor]):
+    r"""Pictures of a ``.npy`` file, read when asked for: float32 in :math:`[-1, 1]`.
+
+    The file is mapped into memory, so that a picture costs the reading of its own bytes, and
+    processes share what the system has cached. A copy that is sent to another process maps the
+    file anew. Nothing is ever unpickled.
+
+    Args:
+        path: the file; eight-bit values in 0..255, or finite floating-point values in
+            :math:`[-1, 1]`, of which each picture is checked when it is read.
+        layout: the order of the axes: ``"nchw"``, ``"nhwc"``, or ``"nhw"`` for one channel.
+
+    Raises:
+        TypeError: if the numbers are neither eight-bit nor floating.
+        ValueError: if the file cannot be mapped, the layout is unknown, the number of axes is not
+            that of the layout, or the array is empty.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/x.npy", np.full((5, 8, 6, 3), 255, np.uint8))
+        ...     images = ImageArray(f"{folder}/x.npy", layout="nhwc")
+        ...     images, images[4].shape, images[4].unique()
+        (ImageArray(n=5, c=3, h=8, w=6, uint8), torch.Size([3, 8, 6]), tensor([1.]))
+    """
+
+    def __init__(self, path: str | Path, *, layout: Layout = "nchw") -> None:
+        check_layout(layout)
+        self.path = Path(path)
+        self.layout = layout
+        self._array = _map(self.path)
+        check_numbers(self._array.dtype)
+        check_axes(self._array.shape, layout, stacklevel=3)
+        if 0 in self._array.shape:
+            raise ValueError(
+                f"Pictures have every size at least 1; {path} has shape {self._array.shape}."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of every picture."""
+        sizes = dict(zip(self.layout, self._array.shape, strict=True))
+        return sizes.get("c", 1), sizes["h"], sizes["w"]
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
+        r"""Read one picture.
+
+        Args:
+            index: from 0 to n − 1, or from −n to −1 to count from the end.
+
+        Returns:
+            A copy in float32, shape ``(c, h, w)``, in :math:`[-1, 1]`.
+
+        Raises:
+            IndexError: if there is no such picture.
+            ValueError: if the picture is not finite or leaves :math:`[-1, 1]`.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There are {len(self)} pictures; got index {index}.")
+        values = self._array[index]
+        if self.layout == "nhw":
+            values = values[None]
+        elif self.layout == "nhwc":
+            values = np.moveaxis(values, -1, 0)
+        picture = torch.from_numpy(np.array(values, values.dtype.newbyteorder("="), order="C"))
+        if picture.dtype == torch.uint8:
+            return from_bytes(picture)
+        if not bool((picture.abs() <= 1).all()):
+            what, fix = range_fault(picture)
+            raise ValueError(f"Picture {index} of {self.path} has {what}. {fix}")
+        return picture.float()
+
+    def __repr__(self) -> str:
+        c, h, w = self.shape
+        return f"ImageArray(n={len(self)}, c={c}, h={h}, w={w}, {self._array.dtype})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.path, self.layout)
+
+
+def _open(path: Path, layout: Layout) -> ImageArray:
+    return ImageArray(path, layout=layout)
+
+
+def _map(path: Path) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` file, on the disk."""
+    if path.suffix != ".npy":
+        raise ValueError(
+            f"ImageArray maps .npy files; got {path}. Read .npz files by image_array, or write the "
+            "array by np.save(path, array)."
+        )
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # damaged headers raise anything
+        raise ValueError(
+            f"{path} cannot be read as one array: {error}. Write it by np.save(path, array)."
+        ) from error

@@ -1,0 +1,112 @@
+"""``inftydiff train FOLDER`` trains on the same pictures whether they are in memory or not."""
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from training_runs import pictures, same
+
+from inftydiff.cli import main, sources
+from inftydiff.cli.figures import to_pixels
+from inftydiff.cli.sources import ArraySource, FolderSource
+from inftydiff.data import Images
+from inftydiff.training import load_pipeline
+
+SETTINGS = {
+    "--preset": "tiny",
+    "--batch-size": "4",
+    "--held-out": "4",
+    "--minutes": "None",
+    "--max-steps": "2",
+    "--precision": "float32",
+    "--resolution": "12",
+}
+
+
+def train(data: Path, out: Path, *words: str) -> int:
+    return main(["train", str(data), "--out", str(out), *chain(*SETTINGS.items()), *words])
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number, picture in enumerate(pictures(shape=(20, 30))):
+        Image.fromarray(to_pixels(picture)).save(folder / f"{number:02d}.png")
+    Image.new("RGB", (20, 30)).save(folder / "upright.png")
+    return folder
+
+
+def test_lazy_and_eager_runs_agree(tmp_path: Path, photographs: Path):
+    words = ("--keep-proportions", "--channels", "1")
+    assert train(photographs, tmp_path / "eager", *words) == 0
+    assert train(photographs, tmp_path / "lazy", *words, "--lazy") == 0
+    eager, lazy = load_pipeline(tmp_path / "eager"), load_pipeline(tmp_path / "lazy")
+    assert same(eager, lazy)
+    assert lazy.config.channels == 1
+    assert lazy.config.lengths == (8 / 12, 1.0)
+
+
+def test_splits_agree(tmp_path: Path, photographs: Path):
+    np.save(tmp_path / "x.npy", pictures().pixels.numpy())
+    for eager, lazy in (
+        (
+            FolderSource(photographs, 5, (6, 8), 3),
+            FolderSource(photographs, 5, (6, 8), 3, lazy=True),
+        ),
+        (
+            ArraySource.read(tmp_path / "x.npy", "nchw", 5, 3),
+            ArraySource.read(tmp_path / "x.npy", "nchw", 5, 3, lazy=True),
+        ),
+    ):
+        assert eager.shape == lazy.shape
+        for one, other in zip(eager.load(), lazy.load(), strict=True):
+            assert torch.equal(torch.stack(list(one)), torch.stack(list(other)))
+            assert one[0].shape == eager.shape
+
+
+def test_large_sources_are_lazy(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch):
+    np.save(tmp_path / "x.npy", pictures().pixels.numpy())
+    for limit, eager in ((15 * 3 * 6 * 8, True), (15 * 3 * 6 * 8 - 1, False)):
+        monkeypatch.setattr(sources, "LAZY_BYTES", limit)
+        data, held_out = FolderSource(photographs, 5, (6, 8), 3).load()
+        assert isinstance(data, Images) == eager
+        assert isinstance(held_out, Images)
+    size = (tmp_path / "x.npy").stat().st_size
+    for limit, eager in ((size, True), (size - 1, False)):
+        monkeypatch.setattr(sources, "LAZY_BYTES", limit)
+        pictures_read = ArraySource.read(tmp_path / "x.npy", "nchw", 5, 3).pictures
+        assert isinstance(pictures_read, Images) == eager
+
+
+@pytest.mark.parametrize("words", [(), ("--lazy",), ("--keep-proportions",)])
+def test_damaged_files_are_named_or_left_out(tmp_path: Path, photographs: Path, capsys, words):
+    (photographs / "03.png").write_text("no picture")
+    assert train(photographs, tmp_path / "run", *words) == 2
+    assert "03.png" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    with pytest.warns(UserWarning, match=r"1 of 15 files cannot be read: .*03\.png"):
+        assert train(photographs, tmp_path / "run", *words, "--on-error", "skip") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--keep-proportions", "--resolution", "8", "9"), "is the longest side; got 8 9"),
+        (("--held-out", "15"), "1 to 14 can be held out"),
+        (("--held-out", "15", "--lazy"), "1 to 14 can be held out"),
+        (("--network.channels", "1"), "pictures of shape (1, h, w)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, photographs: Path, capsys, words, message):
+    assert train(photographs, tmp_path / "run", *words) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_faces_are_not_lazy(tmp_path: Path, capsys):
+    assert main(["train", "faces", "--lazy", "--out", str(tmp_path / "run")]) == 2
+    assert "--lazy is for folders" in capsys.readouterr().err
