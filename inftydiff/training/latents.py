@@ -1,6 +1,6 @@
 """Stage two: the latents of pictures, and the loss of the prior that learns to draw them."""
 
-from typing import cast, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -107,4 +107,4 @@ class LatentObjective(nn.Module):
             .samples(part.first, count)
         )
         t = spread_times(part, count).to(latents.device)
-        return cast(Tensor, self.prior.loss(latents, t, noise=noise))
+        return self.prior.loss(latents, t, noise=noise)
