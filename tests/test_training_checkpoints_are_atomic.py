@@ -16,7 +16,7 @@ class PowerCut(BaseException):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 @pytest.mark.parametrize("moment", ["save_file", "replace"])

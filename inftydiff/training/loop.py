@@ -12,7 +12,12 @@ from torch.utils.data import Dataset
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
+from inftydiff.training.batches import living_workers
+from inftydiff.training.compiling import require_compiler
 from inftydiff.training.config import TrainConfig
+from inftydiff.training.folders import require_run
+from inftydiff.training.journal import require_tensorboard
+from inftydiff.training.lock import RunLock
 from inftydiff.training.run import Run
 from inftydiff.training.signals import Interrupted, StopSignals
 
@@ -49,10 +54,15 @@ def train(
         The model with averaged weights, in evaluation mode.
 
     Raises:
-        ValueError: if the pictures do not suit the model, there are fewer than a batch, or the run
-            folder holds checkpoints (without ``resume``), none or those of another model (with it).
+        ValueError: if the pictures do not suit the model, there are fewer than a batch, the run
+            folder holds checkpoints (without ``resume``), none or those of another model (with it),
+            another run is writing to it, nothing can be compiled here but is to be, or there is a
+            patience and no held-out pictures.
+        ModuleNotFoundError: if tensorboard is asked for and not installed.
         Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if ``max_skipped`` steps in a row had no finite loss and gradient.
+        ChildProcessError: if a process that reads pictures dies.
+        OSError: if a checkpoint cannot be written; those before are intact.
     """
     from accelerate import Accelerator
 
@@ -60,21 +70,29 @@ def train(
     check_data(pipeline_config, train_data)
     if validation_data is not None:
         check_data(pipeline_config, validation_data)
+    elif config.patience is not None:
+        raise ValueError("patience waits for a held-out loss; give held-out pictures.")
+    if config.tensorboard:
+        require_tensorboard()
+    if config.compile:
+        require_compiler(accelerator.device)
     run = Run(accelerator, pipeline_config, train_data, validation_data, config, Path(out))
-    run.prepare(resume)
-    with (
-        StopSignals() as signals,
-        Bar(config, run.progress, progress and accelerator.is_main_process) as bar,
-    ):
-        for images in run.loader():
-            if run.finished or run.stop_asked(signals):
-                break
-            run.step(images)
-            bar.show(run.progress, config.batch_size * accelerator.num_processes)
-            run.attend()
-        run.conclude()
+    require_run(run.out, resume)
+    with RunLock(run.out, accelerator.is_main_process), run.journal, StopSignals() as signals:
+        run.prepare(resume)
+        with (
+            living_workers(run.state),
+            Bar(config, run.progress, progress and accelerator.is_main_process) as bar,
+        ):
+            for images in run.loader():
+                if run.finished or run.stop_asked(signals):
+                    break
+                outcome = run.step(images)
+                bar.show(run.progress, run.batch, outcome.reason)
+                run.attend()
+            run.conclude()
     if signals.received is not None and not run.finished:
-        raise Interrupted(run.saved, signals.received)
+        raise Interrupted(cast(Path, run.saved), signals.received)
     return cast(InftyDiff, run.average.module)
 
 

@@ -20,6 +20,8 @@ def held_out_loss(
     images: int = 128,
     batch_size: int = 32,
     points: float = 0.25,
+    process: int = 0,
+    processes: int = 1,
 ) -> float:
     """The mean loss over the square of the network's scale, at times spread evenly over (0, 1).
 
@@ -29,12 +31,14 @@ def held_out_loss(
         images: how many, or all if there are fewer.
         batch_size: how many at a time.
         points: the fraction of the coordinates to take.
+        process: the number of this process.
+        processes: how many share the pictures; the mean is then the sum of what each returns.
     """
     device = next(pipeline.parameters()).device
     objective = Objective(pipeline, points=points)
     count = min(images, len(data))  # type: ignore[arg-type]
     total = 0.0
-    for begin in range(0, count, batch_size):
+    for begin in range(process * batch_size, count, processes * batch_size):
         rows = range(begin, min(count, begin + batch_size))
         batch = torch.stack([data[row] for row in rows]).to(device)
         loss = objective(batch, Part(SEED, 0, begin, count))
