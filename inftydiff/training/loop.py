@@ -7,6 +7,7 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import cast
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -66,7 +67,7 @@ def train(
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(mixed_precision="no")
+    accelerator = Accelerator(cpu=not _has_accelerator(), mixed_precision="no")
     check_data(pipeline_config, train_data)
     if validation_data is not None:
         check_data(pipeline_config, validation_data)
@@ -117,3 +118,9 @@ def check_data(config: InftyDiffConfig, data: Dataset[Tensor]) -> None:
             f"This model's domain has the sides {config.lengths}; pictures of {shape[1]} rows and "
             f"{shape[2]} columns need {lengths}."
         )
+
+
+def _has_accelerator() -> bool:
+    """Whether there is a GPU; without, accelerate has to be told so to see several processes."""
+    kinds = (torch.cuda, torch.xpu, torch.backends.mps)
+    return any(kind.is_available() for kind in kinds)
