@@ -52,7 +52,7 @@ def drawn(pipeline: InftyDiff, data: Dataset[Tensor]) -> Float[Tensor, "n c h w"
     return torch.cat([pictures.cpu(), new]) if known else new
 
 
-def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns c"]:
+def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:
     """Pictures in rows, as bytes; in grey, unless they have three channels.
 
     Args:
@@ -69,7 +69,7 @@ def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "ro
 
 def save_sheet(
     pipeline: InftyDiff, data: Dataset[Tensor], file: Path
-) -> UInt8[Tensor, "rows columns c"]:
+) -> UInt8[Tensor, "rows columns 3"]:
     """Draw a sheet and write it as a picture.
 
     Args:
