@@ -16,7 +16,7 @@ class PowerCut(BaseException):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 @pytest.mark.parametrize("moment", ["save_file", "replace"])
@@ -160,3 +160,50 @@ def test_weights_are_float32_and_on_the_disk_once(tmp_path):
     weights = sum(w.numel() for w in pipeline.parameters())
     assert 4 * weights <= size < 4 * weights + 200 * len(list(pipeline.parameters()))
     assert all(w.dtype == torch.float32 for w in pipeline.parameters())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+def test_a_changed_file_is_named(tmp_path, name):
+    run(tmp_path, max_steps=1)
+    file = tmp_path / "step-00000001" / name
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is not the file that was written"):
+        run(tmp_path, resume=True)
+    record = json.loads((file.parent / "config.json").read_text())
+    del record["digests"]  # a checkpoint that has none is read as it is
+    (file.parent / "config.json").write_text(json.dumps(record))
+    load_pipeline(tmp_path)
+
+
+class Trap:
+    """What runs when it is unpickled."""
+
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "pytorch_model.bin", "MODEL.PKL"])
+def test_a_pickle_is_refused_by_name(tmp_path, capsys, name):
+    file = tmp_path / name
+    torch.save(Trap(), file)
+    for path in (file, tmp_path):
+        with pytest.raises(ValueError, match=f"{name} would be read by pickle"):
+            load_pipeline(path)
+    run(tmp_path / "run", max_steps=1)
+    inside = tmp_path / "run" / "step-00000001"
+    (inside / "model.safetensors").unlink()
+    shutil.copy(file, inside / name)
+    with pytest.raises(ValueError, match=f"{name} beside it is a pickle, and is not read"):
+        load_pipeline(inside)
+    shutil.copy(file, inside / "model.safetensors")
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        load_pipeline(inside)
+    assert capsys.readouterr().out == ""
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="notes.txt is a file; a checkpoint is a folder"):
+        load_pipeline(tmp_path / "notes.txt")

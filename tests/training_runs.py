@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import torch
+from torch.utils.data import Dataset
 
 from inftydiff.data import Images
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
@@ -35,11 +36,20 @@ def model(**changes) -> InftyDiffConfig:
     return dataclasses.replace(preset("tiny", resolution=16), **changes)
 
 
-def run(out: Path, *, resume: bool = False, data: Images | None = None, **changes) -> InftyDiff:
+def run(
+    out: Path,
+    *,
+    resume: bool = False,
+    data: Dataset | None = None,
+    latent: int | None = None,
+    **changes,
+) -> InftyDiff:
     """Train the tiny model with settings that differ from ``SETTINGS`` as said."""
     config = dataclasses.replace(SETTINGS, **changes)
     data = pictures() if data is None else data
-    return train(model(), data, held_out(), config, out, resume=resume, progress=False)
+    network = dataclasses.replace(model().network, latent=latent)
+    kind = model(network=network)
+    return train(kind, data, held_out(), config, out, resume=resume, progress=False)
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:

@@ -21,7 +21,7 @@ from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import StepRule
 from inftydiff.training import load_pipeline
-from inftydiff.training.checkpoint import CONFIG, latest, steps_in
+from inftydiff.training.folders import CONFIG, latest, steps_in
 
 __all__ = ["Candidate", "ModelCandidate", "PictureCandidate", "Size"]
 

@@ -62,10 +62,12 @@ def _run(argv: list[str]) -> int:
     from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.train import Train
+    from inftydiff.cli.train_prior import TrainPrior
 
     kinds: dict[str, Callable[..., Command]] = {
         "demo": Demo,
         "train": Train,
+        "train-prior": TrainPrior,
         "sample": Sample,
         "reconstruct": Reconstruct,
         "evaluate": Evaluate,

@@ -16,7 +16,7 @@ from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.folders import require_free, require_writable
-from inftydiff.data import Images, face_seeds, faces, image_array, image_folder
+from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import load_pipeline
 
@@ -108,19 +108,22 @@ class Reconstruct(Command):
         print(*errors, sep="\n")
         print(f"Pictures in {self.out / 'reconstructions.png'}")
 
+    def real(self) -> Real:
+        """Where the pictures come from.
+
+        Raises:
+            ValueError: if there is no such source.
+        """
+        path = Path(self.data)
+        if self.data == "faces":
+            return RealFaces(self.style, "test")
+        return RealArray.read(path, "nchw") if is_array(path) else RealFolder(path)
+
     def pictures(self, size: int) -> Float[Tensor, "n c h w"]:
         """The pictures at a size, in [-1, 1]."""
-        if self.data == "faces":
-            images: Images = faces(self.style, face_seeds("test", self.count), size)
-        elif Path(self.data).suffix in (".npy", ".npz"):
-            images = image_array(self.data)
-        elif Path(self.data).is_dir():
-            images = image_folder(self.data, size)
-        else:
-            raise ValueError(
-                f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
-            )
-        return torch.stack([images[i] for i in range(min(self.count, len(images)))])
+        real = self.real()
+        images = real.take(self.count, real.shape or (size, size))
+        return torch.stack([images[i] for i in range(self.count)])
 
     def truth(self, size: int, pictures: Tensor) -> Float[Tensor, "n c h w"] | None:
         """The pictures at another size, where they are known there."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, final
 
 import torch
+import tyro
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
@@ -24,7 +25,7 @@ from inftydiff.data.array import Layout
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
 
-__all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "Source"]
+__all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "PictureArguments", "Source"]
 
 LAZY_BYTES = 2**30
 """Pictures that take more memory than this are read when they are needed."""
@@ -180,6 +181,66 @@ class ArraySource(Source):
             return Images(pictures.pixels[train]), Images(pictures.pixels[held_out])
         kept = torch.stack([pictures[row] for row in held_out.tolist()])
         return Subset(pictures, train.tolist()), Images(kept)
+
+
+@final
+@dataclass(frozen=True)
+class PictureArguments:
+    """The arguments of a command that is given pictures to train on.
+
+    Args:
+        data: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        resolution: pixels a side, or rows and columns, that faces and image files get; arrays keep
+            theirs.
+        style: the style of faces.
+        images: how many faces to draw.
+        held_out: how many pictures to hold out, for the held-out loss.
+        keep_proportions: let the resolution be the longest side of image files, whose proportions
+            are those of most of them; the others are cropped.
+        channels: of image files, 3 for colours or 1 for grey.
+        on_error: what image files that cannot be read do, end the program or be left out.
+        lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
+            of memory, that is done without being asked.
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+    """
+
+    data: tyro.conf.Positional[str]
+    resolution: tuple[int] | tuple[int, int] = (64,)
+    style: str = "toon-head"
+    images: int = 5000
+    held_out: int = 128
+    keep_proportions: bool = False
+    channels: Literal[1, 3] = 3
+    on_error: OnError = "raise"
+    lazy: bool = False
+    layout: Layout = "nchw"
+
+    def source(self, seed: int) -> Source:
+        """Where the pictures come from.
+
+        Args:
+            seed: of the choice of those held out.
+
+        Raises:
+            ValueError: if there is no such source, or its settings are wrong.
+        """
+        path = Path(self.data)
+        if self.data == "faces":
+            if len(set(self.resolution)) != 1:
+                raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
+            if self.lazy:
+                raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
+            return FaceSource(self.style, self.images, self.held_out, self.resolution[0])
+        if path.suffix in (".npy", ".npz"):
+            return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
+        if not path.is_dir():
+            raise ValueError(
+                f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
+            )
+        size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
+        return FolderSource(
+            path, self.held_out, size, seed, self.channels, self.lazy, self.on_error
+        )
 
 
 def _split(count: int, held_out: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,11 @@ import tyro
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.report import training_report
-from inftydiff.cli.sources import ArraySource, FaceSource, FolderSource, Source
-from inftydiff.data.array import Layout
-from inftydiff.data.lazy import OnError
+from inftydiff.cli.sources import PictureArguments, Source
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.training import Interrupted, TrainConfig, train
-from inftydiff.training.checkpoint import require_run
+from inftydiff.training.folders import require_run
 
 __all__ = ["Train"]
 
@@ -32,47 +30,26 @@ class Train(Command):
     Ctrl-C ends the run and keeps its state; the same command with --resume goes on.
 
     Args:
-        data: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        pictures: what to train on.
         out: the run folder, where checkpoints go.
         resume: go on from the newest checkpoint in the run folder.
         preset: the model that the settings below change: "faces" has two million parameters,
             "tiny" some thousands.
-        resolution: pixels a side, or rows and columns, that faces and image files get; arrays keep
-            theirs.
-        style: the style of faces.
-        images: how many faces to draw.
-        held_out: how many pictures to hold out, for the held-out loss.
-        keep_proportions: let the resolution be the longest side of image files, whose proportions
-            are those of most of them; the others are cropped.
-        channels: of image files, 3 for colours or 1 for grey.
-        on_error: what image files that cannot be read do, end the program or be left out.
-        lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
-            of memory, that is done without being asked.
-        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
         train: the training run.
         model: the model; channels and lengths follow the pictures.
     """
 
-    data: tyro.conf.Positional[str]
+    pictures: Annotated[PictureArguments, tyro.conf.arg(name="")]
     out: Path = Path("run")
     resume: bool = False
     preset: Literal["faces", "tiny"] = "faces"
-    resolution: tuple[int] | tuple[int, int] = (64,)
-    style: str = "toon-head"
-    images: int = 5000
-    held_out: int = 128
-    keep_proportions: bool = False
-    channels: Literal[1, 3] = 3
-    on_error: OnError = "raise"
-    lazy: bool = False
-    layout: Layout = "nchw"
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(minutes=60.0)
     )
     model: Annotated[InftyDiffConfig, tyro.conf.arg(name="")] = field(default_factory=model_preset)
 
     def run(self, words: Sequence[str]) -> None:
-        source = self.source()
+        source = self.pictures.source(self.train.seed)
         args = tyro.cli(
             Train,
             prog="inftydiff train",
@@ -93,30 +70,6 @@ class Train(Command):
         if PartialState().is_main_process:
             print(training_report(args.out))
             print(f"Sample from it with: inftydiff sample {args.out}")
-
-    def source(self) -> Source:
-        """Where the pictures come from.
-
-        Raises:
-            ValueError: if there is no such source, or its settings are wrong.
-        """
-        path, seed = Path(self.data), self.train.seed
-        if self.data == "faces":
-            if len(set(self.resolution)) != 1:
-                raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
-            if self.lazy:
-                raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
-            return FaceSource(self.style, self.images, self.held_out, self.resolution[0])
-        if path.suffix in (".npy", ".npz"):
-            return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
-        if not path.is_dir():
-            raise ValueError(
-                f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
-            )
-        size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
-        return FolderSource(
-            path, self.held_out, size, seed, self.channels, self.lazy, self.on_error
-        )
 
     def default_model(self, source: Source) -> InftyDiffConfig:
         """The preset, for pictures of the source's shape."""

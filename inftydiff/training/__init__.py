@@ -1,17 +1,22 @@
 """Training: the loop, held-out losses and checkpoints."""
 
-from inftydiff.training.checkpoint import latest, load_pipeline, read_progress
-from inftydiff.training.config import Progress, TrainConfig
-from inftydiff.training.loop import Interrupted, train
+from inftydiff.training.checkpoint import best, latest, load_pipeline, read_progress
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.latents import encode_pictures
+from inftydiff.training.loop import Interrupted, train, train_prior
+from inftydiff.training.progress import Progress
 from inftydiff.training.validation import held_out_loss
 
 __all__ = [
     "Interrupted",
     "Progress",
     "TrainConfig",
+    "best",
+    "encode_pictures",
     "held_out_loss",
     "latest",
     "load_pipeline",
     "read_progress",
     "train",
+    "train_prior",
 ]

@@ -6,7 +6,8 @@ from typing import final
 
 from tqdm import tqdm
 
-from inftydiff.training.config import Progress, TrainConfig
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.progress import Progress
 
 __all__ = ["Bar", "seconds_between_updates"]
 
@@ -40,23 +41,27 @@ class Bar:
             ncols=None if sys.stderr.isatty() else 100,
         )
 
-    def show(self, progress: Progress, batch: int) -> None:
+    def show(self, progress: Progress, batch: int, skipped: str | None = None) -> None:
         """Show how far the run has come.
 
         Args:
             progress: how far that is.
             batch: pictures a step, over all processes.
+            skipped: why the last step was skipped, if it was.
         """
         if self.bar.disable:
             return
+        if skipped is not None:
+            self.bar.write(f"Step {progress.step} was skipped: {skipped}.", file=sys.stderr)
         done = self.config.fraction(progress.step, progress.seconds)
         before = self.config.fraction(self.begin.step, self.begin.seconds)
         seconds = max(progress.seconds - self.begin.seconds, 1e-9)
         left = seconds * (1.0 - done) / max(done - before, 1e-9) / 60.0
         speed = (progress.step - self.begin.step) * batch / seconds
         held_out = "" if progress.held_out is None else f", held out {progress.held_out:.3f}"
+        loss = "-" if progress.loss is None else f"{progress.loss:.3f}"
         self.bar.set_description_str(
-            f"step {progress.step}, loss {progress.loss:.3f}{held_out}, {speed:.0f} images/s, "
+            f"step {progress.step}, loss {loss}{held_out}, {speed:.0f} images/s, "
             f"{left:.1f} min left",
             refresh=False,
         )

@@ -8,12 +8,13 @@ A run folder holds one folder a checkpoint::
 
 A checkpoint is written beside its place, flushed to the disk, and then renamed. Nothing is pickled.
 The order of the pictures and all randomness follow from the seed and the step, see
-:mod:`inftydiff.training.order`, and need no file.
+:mod:`inftydiff.training.order`, and need no file. The digests of the files of tensors stand in
+``config.json``, so that a changed file is found out.
 """
 
+import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -27,9 +28,23 @@ from torch import Tensor
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.records import from_record, to_record
-from inftydiff.training.config import Progress, TrainConfig
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.folders import (
+    CONFIG,
+    MODEL,
+    TRAINING,
+    latest,
+    name_of,
+    pickles_in,
+    prune,
+    remove_partial,
+    require_run,
+    steps_in,
+)
+from inftydiff.training.progress import Progress
 
 __all__ = [
+    "best",
     "latest",
     "load_pipeline",
     "load_training",
@@ -42,61 +57,27 @@ __all__ = [
     "steps_in",
 ]
 
-MODEL, TRAINING, CONFIG = "model.safetensors", "training.safetensors", "config.json"
 VERSION = 1
-FOLDER = re.compile(r"step-(\d{8,})")
+SCALER = {"scale": float, "_growth_tracker": int}
+"""What changes in the state of a loss scaler."""
 
 
-def name_of(step: int) -> str:
-    """The name of a checkpoint's folder."""
-    return f"step-{step:08d}"
-
-
-def require_run(run: Path, resume: bool) -> None:
-    """Refuse to begin a run in a folder that holds one, or to resume where there is none.
+def best(run: str | Path) -> Path:
+    """The checkpoint with the lowest held-out loss, of a run with ``patience``.
 
     Raises:
-        ValueError: in either case.
+        ValueError: if there is none: such checkpoints are kept if the run was given a patience.
     """
-    if resume:
-        latest(run)
-    elif steps_in(run):
+    newest = latest(run)
+    step = read_settings(newest)[2].best_step
+    found = [] if step is None else [f for f in steps_in(newest.parent) if f.name == name_of(step)]
+    if not found:
         raise ValueError(
-            f"{run} holds the checkpoints of a run, the newest of them {latest(run).name}. Resume "
-            "it, or give another folder."
+            f"{run} does not keep its best checkpoint. A run does if it is given a patience and "
+            "held-out pictures; the newest is "
+            f"{newest}."
         )
-    elif run.exists() and not run.is_dir():
-        raise ValueError(f"{run} is a file, and a run takes a folder.")
-
-
-def steps_in(run: Path) -> list[Path]:
-    """The checkpoints of a run folder, the oldest first."""
-    if not run.is_dir():
-        return []
-    return sorted(
-        (path for path in run.iterdir() if FOLDER.fullmatch(path.name) and path.is_dir()),
-        key=lambda path: int(path.name.removeprefix("step-")),
-    )
-
-
-def latest(path: str | Path) -> Path:
-    """The newest checkpoint of a run folder; a checkpoint's own folder is itself.
-
-    Raises:
-        ValueError: if there is no checkpoint.
-    """
-    path = Path(path)
-    if (path / CONFIG).is_file():
-        return path
-    found = steps_in(path)
-    if found:
-        return found[-1]
-    inside = [f for f in (path.iterdir() if path.is_dir() else ()) if steps_in(f)]
-    hint = f" There is one in {inside[0]}." if inside else ""
-    raise ValueError(
-        f"{path} {'holds no checkpoint' if path.exists() else 'does not exist'}; a checkpoint is a "
-        f"folder step-… with {MODEL} and {CONFIG}, or the folder of such folders.{hint}"
-    )
+    return found[0]
 
 
 def load_pipeline(path: str | Path, *, device: torch.device | str = "cpu") -> InftyDiff:
@@ -154,23 +135,31 @@ def save(
     optimiser: torch.optim.Optimizer,
     training: TrainConfig,
     progress: Progress,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> Path:
     """Write a checkpoint, and afterwards remove all but the newest ``training.keep``.
 
+    The best one stays too, if the run has a patience.
+
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        OSError: if it cannot be written, for instance because the disk is full; the checkpoints
+            before are as they were.
     """
     folder = run / name_of(progress.step)
     partial = run / f"{folder.name}.tmp-{secrets.token_hex(4)}"
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         save_file(_contiguous(average.state_dict()), partial / MODEL)
-        save_file(_training_tensors(pipeline, optimiser), partial / TRAINING)
+        save_file(_training_tensors(pipeline, optimiser, scaler), partial / TRAINING)
         record = {
             "version": VERSION,
             "pipeline": json.loads(average.config.to_json()),
             "training": to_record(training),
             "progress": to_record(progress),
+            "digests": {name: _digest(partial / name) for name in (MODEL, TRAINING)},
         }
         text = json.dumps(record, indent=2, allow_nan=False)
         (partial / CONFIG).write_text(text, encoding="utf-8")
@@ -178,21 +167,35 @@ def save(
             _flush(file)
         os.replace(partial, folder)
         _flush(run)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise OSError(_not_written(run, progress.step, error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    for old in steps_in(run)[: -training.keep]:
-        shutil.rmtree(old)
+    best_step = None if training.patience is None else progress.best_step
+    prune(run, training.keep, also=None if best_step is None else name_of(best_step))
     return folder
 
 
-def remove_partial(run: Path) -> None:
-    """Remove what interrupted writes have left in a run folder."""
-    for path in run.glob("step-*.tmp-*"):
-        shutil.rmtree(path)
+def _not_written(run: Path, step: int, error: Exception) -> str:
+    """That a checkpoint could not be written, and what is left."""
+    before = [folder for folder in steps_in(run) if folder.name != name_of(step)]
+    left = f"{before[-1].name} is intact" if before else "There is none before it"
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return (
+        f"The checkpoint of step {step} could not be written to {run}: {why}. {left}; make room "
+        "there, and resume."
+    )
 
 
-def load_training(folder: Path, pipeline: InftyDiff, optimiser: torch.optim.Optimizer) -> None:
+def load_training(
+    folder: Path,
+    pipeline: InftyDiff,
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None = None,
+) -> None:
     """Load the last weights and the optimiser's state into objects made with the same settings.
+
+    The scaler's state too, if there is a scaler, and the run before had one.
 
     Raises:
         ValueError: if the file is missing or damaged, or belongs to another model.
@@ -209,13 +212,21 @@ def load_training(folder: Path, pipeline: InftyDiff, optimiser: torch.optim.Opti
             state.setdefault(int(index), {})[name] = _laid_out_like(weights[int(index)], value)
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+    if scaler is not None and "scaler.scale" in tensors:
+        known = {key: kind(tensors[f"scaler.{key}"].item()) for key, kind in SCALER.items()}
+        scaler.load_state_dict(scaler.state_dict() | known)
 
 
-def _training_tensors(pipeline: InftyDiff, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The last weights and the optimiser's state by name."""
+def _training_tensors(
+    pipeline: InftyDiff, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
+) -> dict[str, Tensor]:
+    """The last weights, the optimiser's state and the scaler's by name."""
     tensors = {f"model.{name}": value for name, value in pipeline.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+    if scaler is not None:
+        now = scaler.state_dict()
+        tensors |= {f"scaler.{key}": torch.tensor(now[key], dtype=torch.float64) for key in SCALER}
     return _contiguous(tensors)
 
 
@@ -232,9 +243,19 @@ def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        return load_file(file)
+        tensors = load_file(file)
     except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
+        others = [] if file.exists() else pickles_in(file.parent)
+        hint = f" {', '.join(others)} beside it is a pickle, and is not read." if others else ""
+        raise ValueError(f"{file} cannot be read as safetensors: {error}.{hint}") from error
+    record = json.loads((file.parent / CONFIG).read_text(encoding="utf-8"))
+    expected = record.get("digests", {}).get(file.name)
+    if expected is not None and _digest(file) != expected:
+        raise ValueError(
+            f"{file} is not the file that was written: its SHA-256 is not the one in {CONFIG}. "
+            "Restore it, or take another checkpoint."
+        )
+    return tensors
 
 
 def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -> None:
@@ -242,6 +263,11 @@ def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -
         pipeline.load_state_dict(dict(tensors))
     except RuntimeError as error:
         raise ValueError(f"{file} does not hold the weights of this model: {error}") from error
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings of a training run, and how far it has come."""
+"""Settings of a training run."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Literal, final, get_args
 
 from inftydiff._typing import positive, whole
 
-__all__ = ["Progress", "TrainConfig"]
+__all__ = ["TrainConfig"]
 
 Decay = Literal["constant", "cosine", "tail"]
-Precision = Literal["auto", "float32", "bf16"]
+Precision = Literal["auto", "float32", "bf16", "fp16"]
 
 
 @final
@@ -31,8 +31,15 @@ class TrainConfig:
         ema: the decay of the weights' moving average a step; after n steps it is at most
             (1 + n) / (10 + n), so that short runs average over what they have.
         points: the fraction of the coordinates that a step sees.
-        precision: of the network's computations, "float32" or "bf16"; "auto" takes bf16 where the
-            machine has instructions for it. The weights stay in float32.
+        precision: of the network's computations, "float32", "bf16" or "fp16"; "auto" takes bf16
+            where the machine has instructions for it. The weights stay in float32. With fp16 the
+            loss is scaled, so that small gradients do not vanish.
+        accumulate: compute the batch of a process in so many parts, one after another. The result
+            is the same but for rounding, and the memory that of one part.
+        recompute: keep only the inputs of the network's blocks for the backward pass, and compute
+            them again there: less than half the memory, about a third more time.
+        compile: have ``torch.compile`` translate the U-Net and the encoder's way down.
+        workers: processes that read pictures ahead, on each process; 0 reads them between steps.
         flips: mirror half of the pictures. The default faces have a side (the parting, the light),
             so it is off.
         seed: of the weights, the order of the pictures, the times, the coordinates and the noise.
@@ -41,6 +48,14 @@ class TrainConfig:
         keep: how many checkpoints to keep.
         validate_every: steps between two estimates of the held-out loss.
         validation_images: pictures that it is estimated on.
+        patience: stop when the held-out loss has not improved for so many estimates, and keep the
+            checkpoint with the lowest; None for never.
+        max_skipped: a step whose loss or gradient is not finite is skipped; stop after so many in a
+            row.
+        log_every: note the loss, the gradient's norm and the learning rate of every so many steps
+            in ``steps.jsonl``; None for none.
+        sample_every: draw a sheet of samples every so many steps, into ``samples``; None for never.
+        tensorboard: write losses, learning rates, speed and samples for tensorboard, too.
 
     Raises:
         ValueError: if a number is out of range, a name is unknown, or nothing ends the run.
@@ -61,6 +76,10 @@ class TrainConfig:
     ema: float = 0.9995
     points: float = 0.25
     precision: Precision = "auto"
+    accumulate: int = 1
+    recompute: bool = False
+    compile: bool = False
+    workers: int = 0
     flips: bool = False
     seed: int = 0
     checkpoint_steps: int = 2000
@@ -68,6 +87,11 @@ class TrainConfig:
     keep: int = 2
     validate_every: int = 250
     validation_images: int = 128
+    patience: int | None = None
+    max_skipped: int = 10
+    log_every: int | None = None
+    sample_every: int | None = None
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.max_steps is None:
@@ -82,13 +106,23 @@ class TrainConfig:
             "keep",
             "validate_every",
             "validation_images",
+            "accumulate",
+            "patience",
+            "max_skipped",
+            "log_every",
+            "sample_every",
         ):
             if getattr(self, name) is not None:
                 whole(getattr(self, name), name)
-        if self.warmup < 0 or self.seed < 0 or not 0.0 <= self.weight_decay < math.inf:
+        for name in ("warmup", "seed", "weight_decay"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is finite and not negative; got {getattr(self, name)}.")
+        if self.workers != 0:
+            whole(self.workers, "workers, unless 0,")
+        if self.accumulate > self.batch_size:
             raise ValueError(
-                "warmup, seed and weight_decay are finite and not negative; got "
-                f"{self.warmup}, {self.seed} and {self.weight_decay}."
+                f"A batch of {self.batch_size} pictures has at most so many parts; got "
+                f"accumulate={self.accumulate}."
             )
         if not 0.0 <= self.ema < 1.0:
             raise ValueError(f"ema lies in [0, 1); got {self.ema}.")
@@ -119,24 +153,3 @@ class TrainConfig:
     def ema_decay(self, updates: int) -> float:
         """The weight of the average after so many updates of it."""
         return min(self.ema, (1.0 + updates) / (10.0 + updates))
-
-
-@final
-@dataclass(frozen=True)
-class Progress:
-    r"""How far a run has come.
-
-    Losses are divided by the square of the network's ``scale``, which is the variance of the noise
-    where the scale is its standard deviation: predicting no noise at all then has the loss 1.
-
-    Args:
-        step: training steps done.
-        seconds: the time they took, checkpoints and held-out losses included.
-        loss: the training loss, averaged over about the last hundred steps; None before the first.
-        held_out: the averaged weights' loss on held-out pictures, or None if there are none.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    loss: float | None = None
-    held_out: float | None = None

@@ -3,20 +3,28 @@
 It runs on ``accelerate``: on a CPU, a GPU, or several processes started by ``accelerate launch``.
 """
 
-from collections.abc import Sized
 from pathlib import Path
 from typing import cast
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
+from inftydiff.training.batches import living_workers
+from inftydiff.training.compiling import require_compiler
 from inftydiff.training.config import TrainConfig
+from inftydiff.training.folders import require_run
+from inftydiff.training.journal import require_tensorboard
+from inftydiff.training.lock import RunLock
 from inftydiff.training.run import Run
 from inftydiff.training.signals import Interrupted, StopSignals
+from inftydiff.training.stages import LatentStage, PictureStage, Stage
 
-__all__ = ["Interrupted", "check_data", "train"]
+__all__ = ["Interrupted", "train", "train_prior"]
 
 
 def train(
@@ -49,53 +57,97 @@ def train(
         The model with averaged weights, in evaluation mode.
 
     Raises:
-        ValueError: if the pictures do not suit the model, there are fewer than a batch, or the run
-            folder holds checkpoints (without ``resume``), none or those of another model (with it).
+        ValueError: if the pictures do not suit the model, there are fewer than a batch, the run
+            folder holds checkpoints (without ``resume``), none or those of another model (with it),
+            another run is writing to it, nothing can be compiled here but is to be, or there is a
+            patience and no held-out pictures.
+        ModuleNotFoundError: if tensorboard is asked for and not installed.
         Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if ``max_skipped`` steps in a row had no finite loss and gradient.
+        ChildProcessError: if a process that reads pictures dies.
+        OSError: if a checkpoint cannot be written; those before are intact.
     """
+    stage = PictureStage(pipeline_config)
+    return _run(stage, train_data, validation_data, config, Path(out), resume, progress)
+
+
+def train_prior(
+    pipeline: InftyDiff,
+    latents: Float[Tensor, "samples features"],
+    validation: Float[Tensor, "samples features"] | None,
+    prior: LatentPriorConfig,
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> InftyDiff:
+    """Train the prior of a model with latents, and leave checkpoints of the two together.
+
+    Args:
+        pipeline: the model, which stays as it is.
+        latents: what the prior is trained on, from :func:`encode_pictures`.
+        validation: latents that it is not trained on; None for no held-out loss.
+        prior: the sizes of the prior.
+        config: the settings of the run; those about coordinates and pictures have no meaning.
+        out: the run folder; without ``resume`` it must hold no checkpoint.
+        resume: go on from the newest checkpoint in the run folder, with the same model and latents.
+        progress: show a progress bar.
+
+    Returns:
+        The model with its prior, in evaluation mode.
+
+    Raises:
+        ValueError: as :func:`train`, or if the model has no latents.
+    """
+    stage = LatentStage(pipeline, prior, latents)
+    data = cast(Dataset[Tensor], latents.float())
+    held_out = None if validation is None else cast(Dataset[Tensor], validation.float())
+    return _run(stage, data, held_out, config, Path(out), resume, progress)
+
+
+def _run(
+    stage: Stage,
+    data: Dataset[Tensor],
+    validation: Dataset[Tensor] | None,
+    config: TrainConfig,
+    out: Path,
+    resume: bool,
+    progress: bool,
+) -> InftyDiff:
     from accelerate import Accelerator
 
-    accelerator = Accelerator(mixed_precision="no")
-    check_data(pipeline_config, train_data)
-    if validation_data is not None:
-        check_data(pipeline_config, validation_data)
-    run = Run(accelerator, pipeline_config, train_data, validation_data, config, Path(out))
-    run.prepare(resume)
-    with (
-        StopSignals() as signals,
-        Bar(config, run.progress, progress and accelerator.is_main_process) as bar,
-    ):
-        for images in run.loader():
-            if run.finished or run.stop_asked(signals):
-                break
-            run.step(images)
-            bar.show(run.progress, config.batch_size * accelerator.num_processes)
-            run.attend()
-        run.conclude()
+    accelerator = Accelerator(cpu=not _has_accelerator(), mixed_precision="no")
+    stage.check(data)
+    if validation is not None:
+        stage.check(validation)
+    elif config.patience is not None:
+        raise ValueError("patience waits for a held-out loss; give held-out pictures.")
+    if config.tensorboard:
+        require_tensorboard()
+    if config.compile:
+        require_compiler(accelerator.device)
+    run = Run(accelerator, stage, data, validation, config, out)
+    require_run(run.out, resume)
+    with RunLock(run.out, accelerator.is_main_process), run.journal, StopSignals() as signals:
+        run.prepare(resume)
+        with (
+            living_workers(run.state),
+            Bar(config, run.progress, progress and accelerator.is_main_process) as bar,
+        ):
+            for images in run.loader():
+                if run.finished or run.stop_asked(signals):
+                    break
+                outcome = run.step(images)
+                bar.show(run.progress, run.batch, outcome.reason)
+                run.attend()
+            run.conclude()
     if signals.received is not None and not run.finished:
-        raise Interrupted(run.saved, signals.received)
+        raise Interrupted(cast(Path, run.saved), signals.received)
     return cast(InftyDiff, run.average.module)
 
 
-def check_data(config: InftyDiffConfig, data: Dataset[Tensor]) -> None:
-    """Refuse pictures that do not suit a model.
-
-    Raises:
-        ValueError: if there are none, or they have another shape than ``(c, h, w)`` with the
-            model's channels and proportions.
-    """
-    if len(cast(Sized, data)) == 0:
-        raise ValueError("Training and validation data hold at least one picture; got none.")
-    shape = tuple(data[0].shape)
-    if len(shape) != 3 or shape[0] != config.channels:
-        raise ValueError(
-            f"This model takes pictures of shape ({config.channels}, h, w); got {shape}. Set the "
-            "network's channels to those of the data."
-        )
-    lengths = tuple(n / max(shape[1:]) for n in shape[1:])
-    if any(abs(a - b) > 0.5 / max(shape[1:]) for a, b in zip(lengths, config.lengths, strict=True)):
-        raise ValueError(
-            f"This model's domain has the sides {config.lengths}; pictures of {shape[1]} rows and "
-            f"{shape[2]} columns need {lengths}."
-        )
+def _has_accelerator() -> bool:
+    """Whether there is a GPU; without, accelerate has to be told so to see several processes."""
+    kinds = (torch.cuda, torch.xpu, torch.backends.mps)
+    return any(kind.is_available() for kind in kinds)

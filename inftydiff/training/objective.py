@@ -2,9 +2,12 @@
 
 All randomness of a picture is a function of the run's seed, the step and the picture's number in
 the step's batch. So it does not matter how many processes share the batch, nor in how many parts it
-is computed.
+is computed. Only dropout, where a network has it, is drawn for a part as a whole, and is a function
+of the seed, the step and the part's first picture.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from inftydiff.operators import Function, Grid, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
-from inftydiff.training.order import picture_generator, step_generator
+from inftydiff.training.order import dropout_seed, picture_generator, step_generator
 
 __all__ = ["Objective", "Part", "spread_times"]
 
@@ -103,15 +106,27 @@ class Objective(nn.Module):
             channels=x0.channels,
             generator=step_generator(part.seed, part.step),
         ).samples(part.first, count)
-        loss = pipeline.loss(
-            x0,
-            spread_times(part, count).to(device),
-            at=at,
-            seen=seen,
-            noise=noise,
-            latent_noise=latent_noise,
-        )
+        with self._dropout(part, device):
+            loss = pipeline.loss(
+                x0,
+                spread_times(part, count).to(device),
+                at=at,
+                seen=seen,
+                noise=noise,
+                latent_noise=latent_noise,
+            )
         return loss / pipeline.config.network.scale**2
+
+    @contextmanager
+    def _dropout(self, part: Part, device: torch.device) -> Iterator[None]:
+        """Draw dropout from a generator that stands where the part says, and put it back."""
+        layers = (layer for layer in self.pipeline.modules() if isinstance(layer, nn.Dropout))
+        if not any(layer.training and layer.p > 0.0 for layer in layers):
+            yield
+            return
+        with torch.random.fork_rng([] if device.type == "cpu" else [device]):
+            torch.manual_seed(dropout_seed(part.seed, part.step, part.first))
+            yield
 
     def _subset(self, grid: Grid, generators: list[torch.Generator]) -> Subset | None:
         """Some points for each picture; None for all."""

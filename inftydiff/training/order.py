@@ -13,10 +13,10 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Sampler
 
-__all__ = ["BatchOrder", "picture_generator", "step_generator"]
+__all__ = ["BatchOrder", "dropout_seed", "picture_generator", "step_generator"]
 
-ORDER, DRAWS = 0, 1
-"""Keys that keep the two uses of one seed apart."""
+ORDER, DRAWS, DROPOUT = 0, 1, 2
+"""Keys that keep the uses of one seed apart."""
 
 
 def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -31,9 +31,17 @@ def picture_generator(
     return _generator((DRAWS, seed, step, number + 1), device)
 
 
+def dropout_seed(seed: int, step: int, first: int) -> int:
+    """The seed of a network's dropout, for the part of a step that begins at a picture."""
+    return _generator((DROPOUT, seed, step, first), "cpu").initial_seed()
+
+
 @final
 class BatchOrder(Sampler[list[int]]):
     """Batches of indices without end: each epoch a new permutation, its remainder left out.
+
+    The processes share each batch: a process is given the indices of its own part, and so reads no
+    other picture.
 
     Args:
         length: the number of pictures.

@@ -1,7 +1,6 @@
 """The state of a training run, and what changes it: steps, held-out losses, checkpoints."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Sized
 from pathlib import Path
@@ -11,24 +10,27 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.records import differences, to_record
+from inftydiff.models import recompute_blocks
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.records import differences
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged
-from inftydiff.training.config import Progress, TrainConfig
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.batches import batches
+from inftydiff.training.compiling import compile_networks
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.journal import Journal
 from inftydiff.training.order import BatchOrder
-from inftydiff.training.precision import fast_bfloat16
+from inftydiff.training.precision import compute_dtype, loss_scaler
+from inftydiff.training.progress import Progress
 from inftydiff.training.signals import StopSignals
-from inftydiff.training.validation import held_out_loss
+from inftydiff.training.stages import Stage
+from inftydiff.training.update import Outcome, Update
+from inftydiff.training.validation import estimated_loss
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 __all__ = ["Run"]
-
-SMOOTHING = 0.02
-"""The weight of the newest step in the training loss that is shown."""
 
 
 @final
@@ -37,9 +39,9 @@ class Run:
 
     Args:
         accelerator: what the run is distributed by.
-        model: the model's configuration.
-        data: the training pictures.
-        validation: the held-out pictures, or None.
+        stage: what is trained.
+        data: what it is trained on, pictures or latents.
+        validation: what is held out, or None.
         config: the settings of the run.
         out: the run folder.
     """
@@ -47,23 +49,27 @@ class Run:
     def __init__(
         self,
         accelerator: "Accelerator",
-        model: InftyDiffConfig,
+        stage: Stage,
         data: Dataset[Tensor],
         validation: Dataset[Tensor] | None,
         config: TrainConfig,
         out: Path,
     ) -> None:
         self.accelerator = accelerator
+        self.stage = stage
         self.data = data
         self.validation = validation
         self.config = config
         self.out = out
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            self.pipeline = InftyDiff(model)
-        self.pipeline.compute_dtype = self._compute_dtype()
+            self.pipeline = stage.build()
+        self.pipeline.compute_dtype = compute_dtype(config.precision, accelerator.device.type)
+        self.scaler = loss_scaler(config.precision, accelerator.device.type)
         self.progress = Progress()
-        self.saved = out
+        self.saved: Path | None = None
+        self.batch = config.batch_size * accelerator.num_processes
+        self.journal = Journal(out, config, self.batch, accelerator.is_main_process)
         self.order(0)
 
     def prepare(self, resume: bool) -> None:
@@ -71,7 +77,7 @@ class Run:
         device, config = self.accelerator.device, self.config
         self.pipeline.to(device)
         optimiser = torch.optim.AdamW(
-            self.pipeline.parameters(),
+            [weight for weight in self.pipeline.parameters() if weight.requires_grad],
             lr=config.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=config.weight_decay,
@@ -81,11 +87,18 @@ class Run:
         checkpoint.require_run(self.out, resume)
         if resume:
             self.resume(optimiser)
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            self.out.mkdir(parents=True, exist_ok=True)
             checkpoint.remove_partial(self.out)
-        objective = Objective(self.pipeline, points=config.points, flips=config.flips)
+        recompute_blocks(self.pipeline, config.recompute)
+        if config.compile:
+            compile_networks(self.pipeline)
+        objective = self.stage.objective(self.pipeline, config, training=True)
         self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
+        self.update = Update(
+            self.accelerator, self.objective, self.optimiser, self.scaler, self.config
+        )
+        self.journal.begin(self.progress)
         self.began = time.monotonic() - self.progress.seconds
         self.saved_at = self.progress.seconds
 
@@ -99,10 +112,10 @@ class Run:
                 f"{folder} is of another model: {other}. Give the model's settings as in the first "
                 "call."
             )
-        checkpoint.load_training(folder, self.pipeline, optimiser)
+        checkpoint.load_training(folder, self.pipeline, optimiser, self.scaler)
         weights = checkpoint.load_pipeline(folder).state_dict()
         self.average.module.load_state_dict(weights)
-        self.average.n_averaged.fill_(self.progress.step)
+        self.average.n_averaged.fill_(self.progress.updates)
         self.saved = folder
 
     def order(self, first: int) -> BatchOrder:
@@ -118,86 +131,110 @@ class Run:
 
     def loader(self) -> DataLoader[Tensor]:
         """Batches without end, from where the run stands."""
-        return DataLoader(
-            self.data, batch_sampler=self.order(self.progress.step), generator=torch.Generator()
-        )
+        return batches(self.data, self.order(self.progress.step), self.config.workers)
 
-    def step(self, images: Tensor) -> None:
-        """One update of the weights and of their average."""
+    def step(self, images: Tensor) -> Outcome:
+        """One update of the weights and of their average, unless it is skipped.
+
+        Raises:
+            FloatingPointError: if too many steps in a row were skipped.
+        """
         config, done = self.config, self.progress
-        accelerator, count = self.accelerator, len(images)
-        first = accelerator.process_index * count
-        part = Part(config.seed, done.step, first, count * accelerator.num_processes)
-        loss = self.objective(images.to(accelerator.device), part).mean()
         rate = config.rate(done.step, config.fraction(done.step, done.seconds))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad()
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.objective.parameters(), config.clip_norm)
-        value = self.accelerator.reduce(loss.detach(), "mean").item()
-        if not value < float("inf"):
+        outcome = self.update(images, done.step, rate)
+        seconds = time.monotonic() - self.began
+        if outcome.reason is None:
+            self.average.update_parameters(self.pipeline)
+            self.progress = done.moved(outcome.loss, seconds)
+        else:
+            self.progress = done.missed(seconds, counted=not outcome.overflow)
+        self.journal.step(self.progress, outcome)
+        if self.progress.in_a_row >= config.max_skipped:
             raise FloatingPointError(
-                f"The loss of step {done.step} is {value}; the newest checkpoint is {self.saved}. "
-                "Lower the learning rate, or look for pictures that are not in [-1, 1]."
+                f"{self.progress.in_a_row} steps in a row were skipped; at step "
+                f"{self.progress.step} {outcome.reason}. {self.state()} Lower the learning rate, "
+                "or look for pictures that are not in [-1, 1]."
             )
-        self.optimiser.step()
-        self.average.update_parameters(self.pipeline)
-        shown = value if done.loss is None else done.loss + SMOOTHING * (value - done.loss)
-        self.progress = dataclasses.replace(
-            done, step=done.step + 1, seconds=time.monotonic() - self.began, loss=shown
-        )
+        return outcome
 
     def attend(self) -> None:
-        """Validate and write a checkpoint when it is time to, and after the last step."""
+        """Validate, draw samples and write a checkpoint when it is time to, and at the end."""
         config, done, last = self.config, self.progress, self.finished
         if last or done.step % config.validate_every == 0:
             self.validate()
+        wanted = config.sample_every is not None and self.stage.shows_samples
+        if wanted and done.step % cast(int, config.sample_every) == 0:
+            data = self.data if self.validation is None else self.validation
+            self.journal.samples(done, cast(InftyDiff, self.average.module), data)
+        last = last or self.finished
         late = self._agreed(done.seconds - self.saved_at >= 60.0 * config.checkpoint_minutes)
-        if last or late or done.step % config.checkpoint_steps == 0:
+        better = config.patience is not None and self.progress.best_step == done.step
+        if last or late or better or done.step % config.checkpoint_steps == 0:
             self.save()
 
     def conclude(self) -> None:
         """Write a checkpoint of where the run was stopped, unless there is one."""
-        if self.saved.name != checkpoint.name_of(self.progress.step):
+        if self.saved is None or self.saved.name != checkpoint.name_of(self.progress.step):
             self.save()
 
     def validate(self) -> None:
-        """Estimate the averaged weights' held-out loss, and note it in ``log.jsonl``."""
-        average = cast(InftyDiff, self.average.module)
-        held_out = None
-        if self.validation is not None:
-            held_out = held_out_loss(
-                average,
+        """Estimate the averaged weights' held-out loss, and note it."""
+        if self.validation is None:
+            self.progress = dataclasses.replace(self.progress, held_out=None)
+        else:
+            average = cast(InftyDiff, self.average.module)
+            share = estimated_loss(
+                self.stage.objective(average, self.config, training=False),
                 self.validation,
-                images=self.config.validation_images,
-                points=self.config.points,
+                items=self.config.validation_images,
+                process=self.accelerator.process_index,
+                processes=self.accelerator.num_processes,
             )
-        self.progress = dataclasses.replace(self.progress, held_out=held_out)
-        if self.accelerator.is_main_process:
-            with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(to_record(self.progress)) + "\n")
+            shares = torch.tensor(share, dtype=torch.float64, device=self.accelerator.device)
+            self.progress = self.progress.estimated(self.accelerator.reduce(shares, "sum").item())
+        self.journal.estimate(self.progress)
 
     def save(self) -> None:
-        """Write a checkpoint."""
-        self.saved = self.out / checkpoint.name_of(self.progress.step)
+        """Write a checkpoint.
+
+        Raises:
+            FloatingPointError: if the weights are not finite; nothing is written then.
+            OSError: if it cannot be written.
+        """
+        average, step = cast(InftyDiff, self.average.module), self.progress.step
+        if not all(
+            bool(w.isfinite().all()) for p in (self.pipeline, average) for w in p.parameters()
+        ):
+            raise FloatingPointError(
+                f"The weights of step {step} are not finite, and are not saved. {self.state()} "
+                "Lower the learning rate."
+            )
         if self.accelerator.is_main_process:
             checkpoint.save(
                 self.out,
-                average=cast(InftyDiff, self.average.module),
+                average=average,
                 pipeline=self.pipeline,
                 optimiser=self.optimiser.optimizer,
+                scaler=self.scaler,
                 training=self.config,
                 progress=self.progress,
             )
         self.accelerator.wait_for_everyone()
+        self.saved = self.out / checkpoint.name_of(step)
         self.saved_at = self.progress.seconds
+
+    def state(self) -> str:
+        """What there is of the run, should it end now."""
+        if self.saved is None:
+            return "There is no checkpoint yet."
+        return f"The newest checkpoint is {self.saved}, from which the run can be resumed."
 
     @property
     def finished(self) -> bool:
-        """Whether the steps or the minutes are used up."""
-        done = self.progress
-        return self._agreed(self.config.fraction(done.step, done.seconds) >= 1.0)
+        """Whether the steps, the minutes or the patience are used up."""
+        done, patience = self.progress, self.config.patience
+        tired = patience is not None and done.since >= patience
+        return self._agreed(tired or self.config.fraction(done.step, done.seconds) >= 1.0)
 
     def stop_asked(self, signals: StopSignals) -> bool:
         """Whether any process has been asked to stop."""
@@ -209,11 +246,3 @@ class Run:
             return wish
         wishes = torch.tensor(float(wish), device=self.accelerator.device)
         return bool(self.accelerator.reduce(wishes, "sum") > 0)
-
-    def _compute_dtype(self) -> torch.dtype | None:
-        """The precision that the network computes in, if it is not its own."""
-        precision = self.config.precision
-        fast = fast_bfloat16(self.accelerator.device.type)
-        if precision == "bf16" or (precision == "auto" and fast):
-            return torch.bfloat16
-        return None

@@ -1,18 +1,47 @@
-"""The loss on held-out pictures, with the same times, coordinates and noise at every call."""
+"""The loss on what is held out, with the same times, coordinates and noise at every call."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training.objective import Objective, Part
 
-__all__ = ["held_out_loss"]
+__all__ = ["estimated_loss", "held_out_loss"]
 
 SEED = 2**31 - 1
 
 
 @torch.no_grad()
+def estimated_loss(
+    objective: nn.Module,
+    data: Dataset[Tensor],
+    *,
+    items: int = 128,
+    batch_size: int = 32,
+    process: int = 0,
+    processes: int = 1,
+) -> float:
+    """The mean of a loss at times spread evenly over (0, 1).
+
+    Args:
+        objective: the loss, ``objective(items, part)``; its model should be in evaluation mode.
+        data: what it is a loss of; the first items are taken.
+        items: how many, or all if there are fewer.
+        batch_size: how many at a time.
+        process: the number of this process.
+        processes: how many share the items; the mean is then the sum of what each returns.
+    """
+    device = next(objective.parameters()).device
+    count = min(items, len(data))  # type: ignore[arg-type]
+    total = 0.0
+    for begin in range(process * batch_size, count, processes * batch_size):
+        rows = range(begin, min(count, begin + batch_size))
+        batch = torch.stack([data[row] for row in rows]).to(device)
+        total += float(objective(batch, Part(SEED, 0, begin, count)).double().sum())
+    return total / count
+
+
 def held_out_loss(
     pipeline: InftyDiff,
     data: Dataset[Tensor],
@@ -21,7 +50,7 @@ def held_out_loss(
     batch_size: int = 32,
     points: float = 0.25,
 ) -> float:
-    """The mean loss over the square of the network's scale, at times spread evenly over (0, 1).
+    """The mean denoising loss over the square of the network's scale.
 
     Args:
         pipeline: the model; it should be in evaluation mode.
@@ -30,13 +59,5 @@ def held_out_loss(
         batch_size: how many at a time.
         points: the fraction of the coordinates to take.
     """
-    device = next(pipeline.parameters()).device
     objective = Objective(pipeline, points=points)
-    count = min(images, len(data))  # type: ignore[arg-type]
-    total = 0.0
-    for begin in range(0, count, batch_size):
-        rows = range(begin, min(count, begin + batch_size))
-        batch = torch.stack([data[row] for row in rows]).to(device)
-        loss = objective(batch, Part(SEED, 0, begin, count))
-        total += float(loss.double().sum())
-    return total / count
+    return estimated_loss(objective, data, items=images, batch_size=batch_size)

@@ -1,0 +1,157 @@
+"""What a run writes down beside its checkpoints: lines of JSON, sheets of samples, tensorboard.
+
+``log.jsonl`` has a line for every estimate of the held-out loss and for every step that was
+skipped; ``steps.jsonl``, if asked for, one for every so many steps. When a run is resumed, lines of
+steps that its checkpoint has not done are taken out.
+"""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, final
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.records import to_record
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.progress import Progress
+from inftydiff.training.update import Outcome
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+__all__ = ["Journal", "require_tensorboard"]
+
+LOG, STEPS = "log.jsonl", "steps.jsonl"
+POINTS_EVERY = 10
+"""Steps between two points of tensorboard's curves, unless ``log_every`` is given."""
+
+
+def require_tensorboard() -> None:
+    """Refuse to go on without tensorboard.
+
+    Raises:
+        ModuleNotFoundError: if it is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'tensorboard=True needs tensorboard, which is not installed: pip install "inftydiff'
+            '[tensorboard]"',
+            name="tensorboard",
+        ) from error
+
+
+@final
+class Journal:
+    """What one process of a run writes down.
+
+    Args:
+        out: the run folder.
+        config: the settings of the run.
+        batch: pictures a step, over all processes.
+        active: whether this process writes at all.
+    """
+
+    def __init__(self, out: Path, config: TrainConfig, batch: int, active: bool) -> None:
+        self.out = out
+        self.config = config
+        self.batch = batch
+        self.active = active
+        self.board: SummaryWriter | None = None
+        self.last = Progress()
+
+    def begin(self, done: Progress) -> None:
+        """Take up the writing where a run stands."""
+        self.last = done
+        if not self.active:
+            return
+        for name in (LOG, STEPS):
+            _cut_off(self.out / name, done.step)
+        if self.config.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(self.out / "tensorboard"), purge_step=done.step + 1)
+
+    def step(self, done: Progress, outcome: Outcome) -> None:
+        """Note a step, if it is time to, or if it was skipped."""
+        if not self.active:
+            return
+        if outcome.reason is not None:
+            self._line(LOG, {"step": done.step, "skipped": outcome.reason})
+            return
+        every = self.config.log_every
+        if every is not None and done.step % every == 0:
+            self._line(
+                STEPS,
+                {
+                    "step": done.step,
+                    "loss": outcome.loss,
+                    "gradient": outcome.gradient,
+                    "rate": outcome.rate,
+                },
+            )
+        if self.board is not None and done.step % (every or POINTS_EVERY) == 0:
+            seconds = max(done.seconds - self.last.seconds, 1e-9)
+            speed = (done.step - self.last.step) * self.batch / seconds
+            for name, value in (
+                ("loss/training", outcome.loss),
+                ("gradient", outcome.gradient),
+                ("learning rate", outcome.rate),
+                ("images a second", speed),
+            ):
+                self.board.add_scalar(name, value, done.step)
+            self.last = done
+
+    def estimate(self, done: Progress) -> None:
+        """Note an estimate of the held-out loss."""
+        if self.active:
+            self._line(LOG, to_record(done))
+        if self.board is not None and done.held_out is not None:
+            self.board.add_scalar("loss/held out", done.held_out, done.step)
+
+    def samples(self, done: Progress, pipeline: InftyDiff, data: Dataset[Tensor]) -> None:
+        """Draw a sheet of samples."""
+        if not self.active:
+            return
+        from inftydiff.training.samples import save_sheet
+
+        sheet = save_sheet(pipeline, data, self.out / "samples" / f"step-{done.step:08d}.png")
+        if self.board is not None:
+            self.board.add_image("samples", sheet.numpy(), done.step, dataformats="HWC")
+
+    def _line(self, name: str, record: dict[str, Any]) -> None:
+        with (self.out / name).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record) + "\n")
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.board is not None:
+            self.board.close()
+
+
+def _cut_off(file: Path, step: int) -> None:
+    """Take out the lines of later steps, and one that was not written to its end."""
+    if not file.is_file():
+        return
+    text = file.read_text(encoding="utf-8")
+    kept = "".join(line for line in text.splitlines(keepends=True) if _until(line, step))
+    if kept != text:
+        file.write_text(kept, encoding="utf-8")
+
+
+def _until(line: str, step: int) -> bool:
+    try:
+        return line.endswith("\n") and bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,80 @@
+"""How far a training run has come, as a value that every checkpoint keeps."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import final
+
+__all__ = ["Progress"]
+
+SMOOTHING = 0.02
+"""The weight of the newest step in the training loss that is shown."""
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    r"""How far a run has come.
+
+    Losses are divided by the square of the network's ``scale``, which is the variance of the noise
+    where the scale is its standard deviation: predicting no noise at all then has the loss 1.
+
+    Args:
+        step: training steps done, those that were skipped among them.
+        seconds: the time they took, checkpoints and held-out losses included.
+        loss: the training loss, averaged over about the last hundred steps; None before the first.
+        held_out: the averaged weights' loss on held-out pictures, or None if there are none.
+        best: the lowest such loss so far.
+        best_step: the step that it was estimated after.
+        since: how many estimates there have been since.
+        skipped: how many steps were skipped, because a loss or a gradient was not finite.
+        in_a_row: how many of them were the last ones.
+
+    Example:
+        >>> done = Progress(step=10).estimated(0.5).estimated(0.7)
+        >>> done.best, done.since
+        (0.5, 1)
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    loss: float | None = None
+    held_out: float | None = None
+    best: float | None = None
+    best_step: int | None = None
+    since: int = 0
+    skipped: int = 0
+    in_a_row: int = 0
+
+    @property
+    def updates(self) -> int:
+        """How often the weights, and their average, have been moved."""
+        return self.step - self.skipped
+
+    def moved(self, loss: float, seconds: float) -> "Progress":
+        """After a step with this loss."""
+        shown = loss if self.loss is None else self.loss + SMOOTHING * (loss - self.loss)
+        return dataclasses.replace(
+            self, step=self.step + 1, seconds=seconds, loss=shown, in_a_row=0
+        )
+
+    def missed(self, seconds: float, *, counted: bool = True) -> "Progress":
+        """After a step that was skipped; ``counted`` towards those in a row, or not."""
+        return dataclasses.replace(
+            self,
+            step=self.step + 1,
+            seconds=seconds,
+            skipped=self.skipped + 1,
+            in_a_row=self.in_a_row + counted,
+        )
+
+    def estimated(self, held_out: float) -> "Progress":
+        """After an estimate of the held-out loss; one that is not finite is no improvement."""
+        better = math.isfinite(held_out) and (self.best is None or held_out < self.best)
+        return dataclasses.replace(
+            self,
+            held_out=held_out if math.isfinite(held_out) else None,
+            best=held_out if better else self.best,
+            best_step=self.step if better else self.best_step,
+            since=0 if better else self.since + 1,
+        )

@@ -1,0 +1,146 @@
+"""What a run trains: a model on pictures, or afterwards its prior on their latents."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sized
+from dataclasses import dataclass, replace
+from typing import cast, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from inftydiff.models import LatentPriorConfig
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.training.config import TrainConfig
+from inftydiff.training.latents import LatentObjective
+from inftydiff.training.objective import Objective
+
+__all__ = ["LatentStage", "PictureStage", "Stage"]
+
+
+class Stage(ABC):
+    """One kind of training run."""
+
+    @abstractmethod
+    def build(self) -> InftyDiff:
+        """The model as it is before the first step; what is not trained asks for no gradients."""
+
+    @abstractmethod
+    def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
+        """The loss, a module that takes items and their :class:`Part` and gives one number each.
+
+        Args:
+            pipeline: the model.
+            config: the settings of the run.
+            training: whether it is trained by, rather than estimated.
+        """
+
+    @abstractmethod
+    def check(self, data: Dataset[Tensor]) -> None:
+        """Refuse data that do not suit the model.
+
+        Raises:
+            ValueError: if so.
+        """
+
+    @property
+    @abstractmethod
+    def shows_samples(self) -> bool:
+        """Whether the items are pictures, beside which samples can be shown."""
+
+
+@final
+@dataclass(frozen=True)
+class PictureStage(Stage):
+    """A network and its encoder, if it has latents, trained on pictures.
+
+    Args:
+        model: what the model is built from.
+    """
+
+    model: InftyDiffConfig
+
+    def build(self) -> InftyDiff:
+        pipeline = InftyDiff(self.model)
+        if pipeline.prior is not None:  # it is trained after the encoder
+            pipeline.prior.requires_grad_(False)
+        return pipeline
+
+    def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
+        flips = config.flips and training
+        return Objective(pipeline, points=config.points, flips=flips)
+
+    def check(self, data: Dataset[Tensor]) -> None:
+        config = self.model
+        if len(cast(Sized, data)) == 0:
+            raise ValueError("Training and validation data hold at least one picture; got none.")
+        shape = tuple(data[0].shape)
+        if len(shape) != 3 or shape[0] != config.channels:
+            raise ValueError(
+                f"This model takes pictures of shape ({config.channels}, h, w); got {shape}. Set "
+                "the network's channels to those of the data."
+            )
+        longest = max(shape[1:])
+        lengths = tuple(n / longest for n in shape[1:])
+        if any(abs(a - b) > 0.5 / longest for a, b in zip(lengths, config.lengths, strict=True)):
+            raise ValueError(
+                f"This model's domain has the sides {config.lengths}; pictures of {shape[1]} rows "
+                f"and {shape[2]} columns need {lengths}."
+            )
+
+    @property
+    def shows_samples(self) -> bool:
+        return True
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LatentStage(Stage):
+    """A prior, trained on the latents of a model that stays as it is.
+
+    Args:
+        pipeline: the model, with an encoder.
+        prior: the sizes of the prior.
+        latents: those that the prior is fitted to, of shape ``(samples, features)``.
+
+    Raises:
+        ValueError: if the model has no latents.
+    """
+
+    pipeline: InftyDiff
+    prior: LatentPriorConfig
+    latents: Float[Tensor, "samples features"]
+
+    def __post_init__(self) -> None:
+        if self.pipeline.encoder is None:
+            raise ValueError("A model without latents needs no prior.")
+
+    def build(self) -> InftyDiff:
+        pipeline = InftyDiff(replace(self.pipeline.config, prior=self.prior))
+        kept = {
+            name: value
+            for name, value in self.pipeline.state_dict().items()
+            if not name.startswith("prior.")
+        }
+        pipeline.load_state_dict(pipeline.state_dict() | kept)
+        pipeline.requires_grad_(False)
+        assert pipeline.prior is not None
+        pipeline.prior.requires_grad_(True)
+        pipeline.prior.fit(self.latents)
+        return pipeline
+
+    def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
+        return LatentObjective(pipeline)
+
+    def check(self, data: Dataset[Tensor]) -> None:
+        features = (self.pipeline.config.network.latent,)
+        if len(cast(Sized, data)) == 0 or tuple(torch.as_tensor(data[0]).shape) != features:
+            raise ValueError(
+                f"The prior of this model is trained on latents of shape {features}; encode "
+                "pictures by encode_pictures."
+            )
+
+    @property
+    def shows_samples(self) -> bool:
+        return False

@@ -1,0 +1,53 @@
+"""Two processes with half of each batch train as one process with the whole of it."""
+
+import json
+
+import pytest
+from training_script import launched
+
+from inftydiff.training import load_pipeline
+from inftydiff.training.order import BatchOrder
+
+STEPS = 20
+TWO = (
+    *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+    *("--main_process_port", "0", "--num_machines", "1"),
+    *("--mixed_precision", "no", "--dynamo_backend", "no"),
+)
+"""``--multi_gpu`` starts several processes on CPUs too, where ``--cpu`` leaves that to MPI."""
+
+
+def curve(folder):
+    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("latent", [None, 4])
+def test_the_loss_curve_is_the_same(tmp_path, latent):
+    settings = {"latent": latent, "max_steps": STEPS, "log_every": 1, "validate_every": 10}
+    settings |= {"flips": True, "warmup": 1, "accumulate": 2, "validation_images": 4}
+    one, two = tmp_path / "one", tmp_path / "two"
+    reads = str(tmp_path / "reads.txt")
+    done = launched({"out": str(one), "batch_size": 4, **settings})
+    assert done.returncode == 0, done.stderr
+    done = launched({"out": str(two), "batch_size": 2, "reads": reads, **settings}, *TWO)
+    assert done.returncode == 0, done.stderr
+
+    curves = [curve(folder) for folder in (one, two)]
+    assert [line["step"] for line in curves[1]] == list(range(1, STEPS + 1))
+    for key in ("loss", "gradient"):
+        for a, b in zip(*curves, strict=True):
+            assert b[key] == pytest.approx(a[key], rel=1e-5, abs=1e-5)
+    logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (one, two)]
+    for a, b in zip(*logs, strict=True):
+        assert json.loads(b)["held_out"] == pytest.approx(json.loads(a)["held_out"], rel=1e-5)
+    weights = [load_pipeline(folder).state_dict().values() for folder in (one, two)]
+    assert max(float((a - b).abs().max()) for a, b in zip(*weights, strict=True)) < 1e-5
+
+    orders = [BatchOrder(14, 2, seed=0, process=p, processes=2) for p in range(2)]
+    for process, order in enumerate(orders):
+        read = [int(i) for i in (tmp_path / f"reads.{process}").read_text().split()]
+        expected = [i for step in range(STEPS + 1) for i in order.batch(step)]
+        assert read[0] == 0  # whose shape is looked at
+        assert read[1:] == expected[: len(read) - 1]
+        assert len(read) - 1 in (2 * STEPS, 2 * STEPS + 2)

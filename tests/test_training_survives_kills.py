@@ -1,0 +1,66 @@
+"""A run that is killed at random moments, and resumed, ends as the one that was not."""
+
+import random
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_script import launched, started
+
+from inftydiff.training import load_pipeline
+from inftydiff.training.checkpoint import latest, steps_in
+
+SETTINGS = {
+    "latent": 4,
+    "precision": "fp16",
+    "workers": 1,
+    "accumulate": 2,
+    "flips": True,
+    "max_steps": 40,
+    "checkpoint_steps": 3,
+    "validate_every": 5,
+    "patience": 50,
+    "keep": 2,
+}
+KILLS = 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_weights_are_the_same_bit_for_bit(tmp_path, seed):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    begin = time.monotonic()
+    done = launched({"out": str(whole), **SETTINGS})
+    assert done.returncode == 0, done.stderr
+    seconds = time.monotonic() - begin
+
+    moments, kills = random.Random(seed), []
+    while len(kills) < KILLS:
+        resume = bool(steps_in(parts))
+        process = started({"out": str(parts), "resume": resume, **SETTINGS})
+        before = len(kills)
+        waited = moments.uniform(0.0, seconds / 2) + (0.0 if before else seconds / 3)
+        end = time.monotonic() + waited
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.kill()
+        _, said = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -9, said
+        kills.append(latest(parts).name if steps_in(parts) else "before the first checkpoint")
+    done = launched({"out": str(parts), "resume": bool(steps_in(parts)), **SETTINGS})
+    assert done.returncode == 0, done.stderr
+    print("killed after", *kills)
+
+    assert latest(whole).name == latest(parts).name == "step-00000040"
+    for name in ("model.safetensors", "training.safetensors"):
+        a, b = (load_file(latest(folder) / name) for folder in (whole, parts))
+        assert a.keys() == b.keys()
+        assert "scaler.scale" in a or name.startswith("model")
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    logs = [(folder / "log.jsonl").read_text().count("\n") for folder in (whole, parts)]
+    assert logs[0] == logs[1]
+    assert [f.name for f in steps_in(whole)] == [f.name for f in steps_in(parts)]
+    load_pipeline(parts)
