@@ -38,7 +38,8 @@ def test_the_second_folder_holds_both(runs):
 def test_samples_are_drawn_from_the_second(runs, tmp_path, capsys):
     words = ["--size", "16", "--count", "2", "--steps", "2", "--out", str(tmp_path / "out")]
     assert main(["sample", runs[1], *words]) == 0
-    assert Image.open(tmp_path / "out" / "0001.png").size == (16, 16)
+    with Image.open(tmp_path / "out" / "0001.png") as picture:
+        assert picture.size == (16, 16)
     assert main(["sample", runs[0], *words[:-1], str(tmp_path / "other")]) == 2
     assert "no prior to draw them from" in capsys.readouterr().err
 
@@ -54,8 +55,7 @@ def test_pictures_are_reconstructed(runs, tmp_path, capsys):
 
 def test_bad_input_is_one_line(runs, tmp_path, capsys):
     plain = str(tmp_path / "plain")
-    words = [word for word in TINY if word not in ("--network.latent", "4")]
-    assert main(["train", "faces", *words, "--batch-size", "4", "--out", plain]) == 0
+    assert main(["train", "faces", *TINY, "--network.latent", "None", "--out", plain]) == 0
     for command in (["train-prior", plain, "faces"], ["reconstruct", plain]):
         assert main([*command, "--out", str(tmp_path / "x")]) == 2
         assert "without latents" in capsys.readouterr().err

@@ -125,7 +125,7 @@ class Reconstruct(Command):
         images = real.take(self.count, real.shape or (size, size))
         return torch.stack([images[i] for i in range(self.count)])
 
-    def truth(self, size: int, pictures: Tensor) -> Float[Tensor, "n c h w"] | None:
+    def truth(self, size: int, pictures: Tensor) -> Tensor | None:
         """The pictures at another size, where they are known there."""
         if self.data == "faces":
             return self.pictures(size)
@@ -143,7 +143,7 @@ class Reconstruct(Command):
             x0 = x0.restrict(random_subset(grid, size, batch=len(pictures), generator=generator))
         return pipeline.encode(x0)
 
-    def save_sheet(self, columns: Sequence[Float[Tensor, "n c h w"]]) -> None:
+    def save_sheet(self, columns: Sequence[Tensor]) -> None:
         """Write the pictures and their reconstructions side by side."""
         panel = Panel(
             "",

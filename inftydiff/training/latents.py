@@ -17,10 +17,29 @@ from inftydiff.processes import WhiteNoise
 from inftydiff.training.objective import Part, spread_times
 from inftydiff.training.order import picture_generator, step_generator
 
-__all__ = ["LatentObjective", "encode_pictures"]
+__all__ = ["LatentObjective", "Latents", "encode_pictures"]
 
 SEED = 2**31 - 2
 """Of the points that pictures are encoded from."""
+
+
+@final
+class Latents(Dataset[Tensor]):
+    """Latents as data to train on.
+
+    Args:
+        values: shape ``(samples, features)``.
+    """
+
+    def __init__(self, values: Float[Tensor, "samples features"]) -> None:
+        self.values = values.float()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "features"]:
+        """One latent, in float32."""
+        return self.values[index]
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from inftydiff.training.compiling import require_compiler
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import require_run
 from inftydiff.training.journal import require_tensorboard
+from inftydiff.training.latents import Latents
 from inftydiff.training.lock import RunLock
 from inftydiff.training.run import Run
 from inftydiff.training.signals import Interrupted, StopSignals
@@ -74,7 +75,7 @@ def train(
 def train_prior(
     pipeline: InftyDiff,
     latents: Float[Tensor, "samples features"],
-    validation: Float[Tensor, "samples features"] | None,
+    validation: Float[Tensor, "others features"] | None,
     prior: LatentPriorConfig,
     config: TrainConfig,
     out: str | Path,
@@ -101,9 +102,8 @@ def train_prior(
         ValueError: as :func:`train`, or if the model has no latents.
     """
     stage = LatentStage(pipeline, prior, latents)
-    data = cast(Dataset[Tensor], latents.float())
-    held_out = None if validation is None else cast(Dataset[Tensor], validation.float())
-    return _run(stage, data, held_out, config, Path(out), resume, progress)
+    held_out = None if validation is None else Latents(validation)
+    return _run(stage, Latents(latents), held_out, config, Path(out), resume, progress)
 
 
 def _run(

@@ -73,7 +73,7 @@ class Update:
 
     Args:
         accelerator: what the run is distributed by.
-        objective: the loss of pictures, as the accelerator has prepared it.
+        objective: the loss of items, as the accelerator has prepared it.
         optimiser: so has been this.
         scaler: what scales the loss, if anything does.
         config: the settings of the run.
@@ -93,18 +93,18 @@ class Update:
         self.scaler = scaler
         self.config = config
 
-    def __call__(self, images: Float[Tensor, "count c h w"], step: int, rate: float) -> Outcome:
+    def __call__(self, items: Float[Tensor, "count *shape"], step: int, rate: float) -> Outcome:
         """Move the weights, unless the loss or the gradient is not finite.
 
         Args:
-            images: the pictures of this process, in [-1, 1].
+            items: the pictures or latents of this process.
             step: the number of the step, of which all randomness is a function.
             rate: the learning rate.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
-        loss = self._accumulated(images, step)
+        loss = self._accumulated(items, step)
         scale = 1.0
         if self.scaler is not None:
             scale = self.scaler.get_scale()
@@ -122,15 +122,15 @@ class Update:
         overflow = math.isfinite(value) and not finite and scale > 1.0
         return Outcome(value, gradient, rate, overflow)
 
-    def _accumulated(self, images: Tensor, step: int) -> Tensor:
+    def _accumulated(self, items: Tensor, step: int) -> Tensor:
         """Add up the gradients of the parts, and return the mean loss of this process."""
-        accelerator, config, count = self.accelerator, self.config, len(images)
+        accelerator, config, count = self.accelerator, self.config, len(items)
         before = accelerator.process_index * count
         total = torch.zeros((), device=accelerator.device)
         for begin, end in parts(count, config.accumulate):
             part = Part(config.seed, step, before + begin, count * accelerator.num_processes)
             with self._alone() if end < count else nullcontext():
-                mine = images[begin:end].to(accelerator.device)
+                mine = items[begin:end].to(accelerator.device)
                 loss = self.objective(mine, part).mean() * ((end - begin) / count)
                 total += loss.detach()
                 accelerator.backward(loss if self.scaler is None else self.scaler.scale(loss))
