@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, final
 
 import tyro
 
@@ -18,6 +18,7 @@ from inftydiff.cli.sources import ArraySource, FaceSource, FolderSource, Source
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
+from inftydiff.pipelines.presets import PresetName
 from inftydiff.training import Interrupted, TrainConfig, train
 from inftydiff.training.checkpoint import require_run
 
@@ -36,7 +37,7 @@ class Train(Command):
         out: the run folder, where checkpoints go.
         resume: go on from the newest checkpoint in the run folder.
         preset: the model that the settings below change: "faces" has two million parameters,
-            "tiny" some thousands.
+            "tiny" some thousands; "infty_diff_256" and its like are the paper's.
         resolution: pixels a side, or rows and columns, that faces and image files get; arrays keep
             theirs.
         style: the style of faces.
@@ -50,7 +51,7 @@ class Train(Command):
     data: tyro.conf.Positional[str]
     out: Path = Path("run")
     resume: bool = False
-    preset: Literal["faces", "tiny"] = "faces"
+    preset: PresetName = "faces"
     resolution: tuple[int] | tuple[int, int] = (64,)
     style: str = "toon-head"
     images: int = 5000
