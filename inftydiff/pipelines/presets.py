@@ -13,8 +13,8 @@ a mollifier of one cell, the noise as what is predicted, estimates of the signal
   that is sampled. Theirs has one unit a cell of any grid, so that its variance after the mollifier
   changes with the resolution.
 - The Wiener filter keeps constants: theirs times :math:`1 + 0.05^2`.
-- The prior's embedding of the time has 64 sines and cosines, as in diffusion autoencoders, and is as
-  wide as the layers; the code's has 128, and as many channels as the latent. SiLU for GELU.
+- The prior's embedding of the time has 64 sines and cosines, as in diffusion autoencoders, and as
+  many channels as the layers; the code's has 128, and as many as the latent. SiLU for GELU.
 - Samples come by 50 steps of UniPC from the prior, where the code takes its 1000 ancestral steps.
 """
 
