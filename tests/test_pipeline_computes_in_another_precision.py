@@ -17,23 +17,21 @@ def single(x: Function) -> Function:
     return Function(x.on, x.values.float())
 
 
-def seen_by(part: nn.Module) -> tuple[list[torch.dtype], object]:
+def seen_by(part: nn.Module) -> list[torch.dtype]:
     """The dtypes that the linear maps of a part answer with, as they are called."""
     found: list[torch.dtype] = []
-    handles = [
-        layer.register_forward_hook(lambda _, inputs, out: found.append(out.dtype))
-        for layer in part.modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    return found, handles
+    for layer in part.modules():
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_hook(lambda _, inputs, out: found.append(out.dtype))
+    return found
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
 def test_linear_maps_compute_in_it(dtype):
     pipeline = model()
     pipeline.compute_dtype = dtype
-    network, _ = seen_by(pipeline.network)
-    encoder, _ = seen_by(pipeline.encoder)
+    network = seen_by(pipeline.network)
+    encoder = seen_by(pipeline.encoder)
     loss = pipeline.loss(single(functions(grid_16)), times().float(), generator=seeded())
     expected = torch.float32 if dtype is None else dtype
     assert set(network) == set(encoder) == {expected}

@@ -7,7 +7,7 @@ from networks import functions, grid_16, subset_of, times
 from torch.autograd.graph import saved_tensors_hooks
 
 from inftydiff import Function, Grid, random_subset
-from inftydiff.models import MultiscaleNetwork, faces_64, recompute_blocks
+from inftydiff.models import MultiscaleNetwork, UNet, faces_64, recompute_blocks
 
 
 def gradients(model, recompute: bool) -> list[torch.Tensor]:
@@ -28,8 +28,6 @@ def test_the_gradients_of_encoder_and_decoder():
 
 
 def test_dropout_is_drawn_again_as_it_was():
-    from inftydiff.models import UNet
-
     torch.manual_seed(0)
     net = UNet(8, 4, multipliers=(1, 2), head=8, dropout=0.5).double().train()
     for parameter in net.parameters():
