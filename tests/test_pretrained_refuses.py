@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines import pretrained as module
+from inftydiff.training import load_pipeline
 
 
 @pytest.fixture
@@ -102,6 +103,8 @@ def test_pickles_are_refused_by_name(tmp_path, folder, suffix):
     file = tmp_path / f"weights{suffix}"
     torch.save({"a": torch.ones(1)}, file)
     refused(file, "pickles are never read")
+    with pytest.raises(ValueError, match="pickles are never read"):
+        load_pipeline(file)
     refused(f"owner/name{suffix}", "pickles are never read")
     (folder / "model.safetensors").unlink()
     file.rename(folder / f"model{suffix}")

@@ -128,12 +128,15 @@ def resolve(source: str | Path, *, revision: str | None = None) -> Path:
 
 
 def is_pretrained(source: str | Path) -> bool:
-    """Whether this is the folder of a saved model, or may be a name on the Hub.
+    """Whether a saved model is meant: its folder, a name on the Hub, or a file, to be refused.
 
     A training run's checkpoint is not: its ``config.json`` has the model's configuration inside.
     """
-    file = Path(source) / CONFIG
-    if not Path(source).exists():
+    path = Path(source)
+    file = path / CONFIG
+    if path.is_file() or (path.suffix.lower() in PICKLES and not path.is_dir()):
+        return True
+    if not path.exists():
         return _hub_name(source)
     try:
         return "network" in json.loads(file.read_text(encoding="utf-8"))
