@@ -29,6 +29,7 @@ def draw(
     times: Float[Tensor, "times"],
     title: str,
     latents: Float[Tensor, "n features"] | None = None,
+    noise_to_signal: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -42,6 +43,7 @@ def draw(
         times: decreasing times.
         title: what the progress bar is called.
         latents: the latent of each; by default drawn with its seed, if the model has latents.
+        noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
     """
     fine = pipeline.sampling_grid(on)
     together = max(1, POINTS // fine.size) if rule == DDIM() else 1
@@ -71,7 +73,8 @@ def draw(
                 x = state.x
                 bar.update(len(part) if state.prediction is not None else 0)
             with torch.no_grad():
-                pictures.append(coarsen(pipeline.deconvolve(x), on).to_image().cpu())
+                clean = pipeline.deconvolve(x, noise_to_signal=noise_to_signal)
+                pictures.append(coarsen(clean, on).to_image().cpu())
     return check_finite(torch.cat(pictures), "Samples")
 
 
