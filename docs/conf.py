@@ -62,6 +62,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(accelerate|hypothesis|jaxtyping|matplotlib|numpy|PIL|torch|tyro)(\..*)?"),
     (r"py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})\..*"),
     (r"py:.*", r"Ellipsis|(.*\.)?(Annotated|Tensor)"),
+    (r"py:class", r".*\._\w+\.\w+"),  # base classes of private modules, which have no page
 ]
 
 

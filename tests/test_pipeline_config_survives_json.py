@@ -83,11 +83,20 @@ def test_values_out_of_range_are_refused(changes, message):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_follow_the_resolution(name):
+    cells = 1.0 if name.startswith("infty_diff") else 0.75
     for resolution in (32, 128):
         config = preset(name, resolution=resolution, channels=1)
         assert config.network.cell == config.noise_intensity == 1 / resolution
-        assert config.mollifier_width == 0.75 / resolution
+        assert config.mollifier_width == cells / resolution
         assert config.channels == 1
+        assert InftyDiffConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_made_for_the_resolution_in_their_name(name):
+    resolution = name.rpartition("_")[2]
+    expected = int(resolution) if resolution.isdigit() else 64
+    assert preset(name).network.cell == 1 / expected
 
 
 def test_the_scale_is_the_standard_deviation_of_the_noise():

@@ -1,4 +1,4 @@
-"""``inftydiff info``: what is installed, and what the local operator runs on."""
+"""``inftydiff info``: what is installed, what the local operator runs on, how large presets are."""
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,9 @@ import torch
 
 from inftydiff import Grid, Scattered, Subset
 from inftydiff.cli.command import Command
+from inftydiff.cli.report import parameters
 from inftydiff.operators.local import BACKENDS, Backend, automatic_backend, installed_backends
+from inftydiff.pipelines import PRESETS, InftyDiff, preset
 
 __all__ = ["Info"]
 
@@ -23,11 +25,14 @@ WHAT: dict[Backend, str] = {
     "torchsparse": "TorchSparse's kernels; only on request; so far never run on a device",
 }
 
+TRAINED = 4 * 5
+"""Bytes a parameter while it is trained in single precision."""
+
 
 @final
 @dataclass(frozen=True)
 class Info(Command):
-    """Say what is installed here, and which backends the local operator has and takes."""
+    """Say what is installed here, which backends are taken, and what the presets need."""
 
     def run(self, words: Sequence[str]) -> None:
         print(*report(), sep="\n")
@@ -56,6 +61,34 @@ def report() -> Iterator[str]:
     for device in devices():
         for name, on in places.items():
             yield f"  {device.type:5s} {name:24s} {automatic_backend(on, device, refined=False)}"
+    yield ""
+    yield from preset_lines()
+
+
+def preset_lines() -> Iterator[str]:
+    """The parameters of each preset and the memory they take, built without allocating it.
+
+    Activations are not counted: they grow with the pictures, the batch and the share of the points.
+    """
+    yield "Presets, in single precision, activations apart"
+    yield f"  {'':16s} {'parameters':>12s} {'prior':>12s} {'weights':>10s} {'training':>10s}"
+    for name in PRESETS:
+        with torch.device("meta"):
+            model = InftyDiff(preset(name))
+        every = parameters(model)
+        prior = 0 if model.prior is None else sum(p.numel() for p in model.prior.parameters())
+        first = every - prior
+        yield (
+            f"  {name:16s} {first:12,} {prior:12,} {gigabytes(4 * every):>10s} "
+            f"{gigabytes(TRAINED * first):>10s}"
+        )
+    yield "  training: weights, gradients, AdamW's two moments and the moving average of the first"
+    yield "  stage, 20 bytes a parameter; the prior is trained afterwards, by itself"
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes, in units that suit it."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.2f} MB"
 
 
 def devices() -> list[torch.device]:

@@ -31,7 +31,8 @@ class Sample(Command):
     """Draw pictures from a trained model, at any size; a seed is one picture, whatever the size.
 
     Args:
-        checkpoint: a run folder, of which the newest checkpoint is taken, or one checkpoint.
+        checkpoint: a run folder, of which the newest checkpoint is taken, or one checkpoint; or a
+            saved model: its folder, or its name on the Hugging Face Hub.
         size: pixels along the longest side, or rows and columns.
         count: how many pictures; they have the seeds SEED, SEED + 1, …
         seed: the seed of the first picture.

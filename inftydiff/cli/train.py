@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, final
 
 import tyro
 
@@ -16,6 +16,7 @@ from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments, Source
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
+from inftydiff.pipelines.presets import PresetName
 from inftydiff.training import Interrupted, TrainConfig, train
 from inftydiff.training.folders import require_run
 
@@ -34,7 +35,7 @@ class Train(Command):
         out: the run folder, where checkpoints go.
         resume: go on from the newest checkpoint in the run folder.
         preset: the model that the settings below change: "faces" has two million parameters,
-            "tiny" some thousands.
+            "tiny" some thousands; "infty_diff_256" and its like are the paper's.
         train: the training run.
         model: the model; channels and lengths follow the pictures.
     """
@@ -42,7 +43,7 @@ class Train(Command):
     pictures: Annotated[PictureArguments, tyro.conf.arg(name="")]
     out: Path = Path("run")
     resume: bool = False
-    preset: Literal["faces", "tiny"] = "faces"
+    preset: PresetName = "faces"
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(minutes=60.0)
     )

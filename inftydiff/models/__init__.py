@@ -7,7 +7,14 @@ from inftydiff.models.latent import LatentPrior, LatentPriorConfig
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.multiscale import MultiscaleConfig, MultiscaleNetwork
 from inftydiff.models.neural_operator import GridNetwork, NeuralOperator, functionalise
-from inftydiff.models.presets import faces_64, tiny
+from inftydiff.models.presets import (
+    faces_64,
+    faces_128,
+    infty_diff_64,
+    infty_diff_128,
+    infty_diff_256,
+    tiny,
+)
 from inftydiff.models.unet import Descent, UNet
 
 __all__ = [
@@ -26,7 +33,11 @@ __all__ = [
     "TimeEmbedding",
     "UNet",
     "faces_64",
+    "faces_128",
     "functionalise",
+    "infty_diff_64",
+    "infty_diff_128",
+    "infty_diff_256",
     "recompute_blocks",
     "tiny",
 ]

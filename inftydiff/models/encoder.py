@@ -21,6 +21,7 @@ References:
 
 from typing import NamedTuple, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -93,6 +94,10 @@ class Encoder(nn.Module):
             x: the functions, on a grid, a subset of one or scattered points in the plane, with
                 values of shape ``(batch, points, channels)``.
 
+        Returns:
+            The latents' mean and log-variance, in the dtype of the parameters, and in float32 where
+            that is less.
+
         Raises:
             ValueError: if ``x`` has another number of channels than the encoder, not one batch
                 axis, or does not live in the plane.
@@ -106,7 +111,8 @@ class Encoder(nn.Module):
         near = neighbours(x.on, size=config.kernel_size, cell=config.cell, device=x.values.device)
         _, cells = self.gathering(x.values, x.on, near)
         coarse, _ = self.descent(cells)
-        features = self.out(self.to_code(coarse.permute(0, 2, 3, 1)).mean((1, 2))).float()
+        features = self.out(self.to_code(coarse.permute(0, 2, 3, 1)).mean((1, 2)))
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
         if not self.variational:
             return Code(features, None)
         return Code(*features.chunk(2, -1))

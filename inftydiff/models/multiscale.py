@@ -125,8 +125,8 @@ class MultiscaleNetwork(nn.Module):
         condition: Function | None,
     ) -> None:
         expected = self.config.latent
-        if expected is None or latent is None:
-            require_plain(x, on, latent, condition, "This MultiscaleNetwork")
+        refused = latent if expected is None else None
+        require_plain(x, on, refused, condition, "This MultiscaleNetwork")
         if expected is not None and latent is None:
             raise TypeError(
                 f"This MultiscaleNetwork takes a latent of shape (batch, {expected}); got none."

@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import final
 
 import torch
@@ -31,8 +32,16 @@ from inftydiff.models import Code, Encoder, MultiscaleNetwork
 from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
+from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.pipelines.pretrained import (
+    WEIGHTS,
+    check_weights,
+    read_folder,
+    resolve,
+    write_folder,
+)
 from inftydiff.pipelines.projection import range_projection
 from inftydiff.processes import (
     DDIM,
@@ -443,6 +452,89 @@ class InftyDiff(nn.Module):
             times=times,
             start=Function(start.on, start.values.expand(count, -1, -1)),
         )
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        dtype: torch.dtype | None = None,
+        card: ModelCard | None = None,
+    ) -> Path:
+        """Save the model as a folder of safetensors, JSON and a model card.
+
+        Args:
+            folder: where to; what a model saved there before is replaced, other files stay.
+            dtype: how the parameters are stored, such as ``torch.bfloat16`` for half the size; by
+                default as they are. The mean and the spread of the latents keep their precision.
+            card: what to say of the model.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: if the folder is a file or a checkpoint of a training run, or a parameter is
+                not finite when it is stored so.
+
+        Example:
+            >>> import tempfile
+            >>> from inftydiff.pipelines import preset
+            >>> model = InftyDiff(preset("tiny", resolution=16))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = model.save_pretrained(folder)
+            ...     loaded = InftyDiff.from_pretrained(path)
+            >>> loaded.config == model.config
+            True
+        """
+        parameters = dict(self.named_parameters())
+        state = {
+            name: value if dtype is None or name not in parameters else value.detach().to(dtype)
+            for name, value in self.state_dict().items()
+        }
+        check_weights(state, state, file=Path(folder) / WEIGHTS)
+        count = sum(value.numel() for value in parameters.values())
+        text = (ModelCard() if card is None else card).text(self.config, parameters=count)
+        return write_folder(folder, self.config, state, card=text)
+
+    @staticmethod
+    def from_pretrained(
+        source: str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        revision: str | None = None,
+    ) -> "InftyDiff":
+        """Load a model that :meth:`save_pretrained` saved, in evaluation mode.
+
+        A folder is read without a network, and without ``huggingface_hub``. Pickles are refused.
+
+        Args:
+            source: a folder, or a name on the Hugging Face Hub, as in ``"owner/name"``.
+            device: where the weights are wanted.
+            dtype: the precision of the parameters; the mean and the spread of the latents have
+                float32 at least.
+            revision: the branch, tag or commit on the Hub.
+
+        Raises:
+            ValueError: if there is no such model, a file of it is missing, damaged, of another
+                version or a pickle, or the weights are not those of the configuration.
+            ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
+                installed.
+        """
+        folder = resolve(source, revision=revision)
+        config, tensors = read_folder(folder)
+        with torch.device("meta"):
+            model = InftyDiff(config)
+        check_weights(model.state_dict(), tensors, file=folder / WEIGHTS)
+        parameters = dict(model.named_parameters())
+        wider = torch.promote_types(dtype, torch.float32)
+        model.load_state_dict(
+            {
+                name: value.to(device, dtype if name in parameters else wider)
+                for name, value in tensors.items()
+            },
+            assign=True,
+        )
+        return model.eval()
 
     @property
     def _like(self) -> Tensor:

@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
@@ -81,16 +82,18 @@ def best(run: str | Path) -> Path:
 
 
 def load_pipeline(path: str | Path, *, device: torch.device | str = "cpu") -> InftyDiff:
-    """The model of a checkpoint, with its averaged weights, in evaluation mode.
+    """The model of a checkpoint, with its averaged weights, in evaluation mode; or a saved model.
 
     Args:
-        path: a checkpoint's folder, or a run folder, of which the newest is taken.
+        path: a checkpoint's folder, or a run folder, of which the newest is taken; or what
+            :meth:`InftyDiff.from_pretrained` takes.
         device: where the weights are wanted.
 
     Raises:
-        ValueError: if there is no checkpoint, or a file of it is missing, damaged or of another
-            version.
+        ValueError: if there is no model, or a file of it is missing, damaged or of another version.
     """
+    if is_pretrained(path):
+        return InftyDiff.from_pretrained(path, device=device)
     folder = latest(path)
     pipeline = InftyDiff(read_settings(folder)[0])
     _load_into(pipeline, _read_tensors(folder / MODEL), folder / MODEL)

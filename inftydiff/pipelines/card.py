@@ -1,0 +1,103 @@
+"""Model cards: what a folder of weights says of itself to people, as README.md."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+from inftydiff.pipelines.config import InftyDiffConfig
+
+__all__ = ["ModelCard"]
+
+USE = (
+    "```python",
+    "import torch",
+    "from inftydiff.pipelines import InftyDiff",
+    "",
+    'model = InftyDiff.from_pretrained("FOLDER")  # this folder, or its name on the Hub',
+    "generator = torch.Generator().manual_seed(0)",
+    "x = model.sample(on=model.grid(64), batch=4, generator=generator)",
+    "pictures = x.to_image()  # (batch, channels, rows, columns), about [-1, 1]",
+    "```",
+    "",
+    "`model.safetensors` holds the weights, `config.json` all else that the model is made from.",
+    "",
+)
+
+
+@final
+@dataclass(frozen=True)
+class ModelCard:
+    """What its maker says of a model.
+
+    Args:
+        name: the name of the model.
+        summary: a sentence or a few on what it draws.
+        license: the licence of the weights, by its name on the Hugging Face Hub.
+        command: the command that trained it.
+        credits: who made the data, and under which licence, a line each.
+        figures: what has been measured, by name; a number comes with what it was measured on.
+
+    Example:
+        >>> card = ModelCard("faces", license="mit", figures={"KID, N = 500": 0.15})
+        >>> "| KID, N = 500 | 0.15 |" in card.text(InftyDiffConfig(), parameters=2_250_515)
+        True
+    """
+
+    name: str = "∞-Diff model"
+    summary: str = "A diffusion model of functions: its samples have values at every point."
+    license: str | None = None
+    command: str | None = None
+    credits: Sequence[str] = ()
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+
+    def text(self, config: InftyDiffConfig, *, parameters: int) -> str:
+        """The card of a model with this configuration and number of parameters, in Markdown."""
+        lines = [
+            *self._front(),
+            f"# {self.name}",
+            "",
+            self.summary,
+            "",
+            *USE,
+            *_table("What it is", _facts(config, parameters)),
+        ]
+        if self.figures:
+            lines += _table("Measured", self.figures)
+        if self.command:
+            lines += ["## Trained by", "", "```bash", self.command, "```", ""]
+        if self.credits:
+            lines += ["## Data", "", *(f"- {line}" for line in self.credits), ""]
+        said = self.license or "The maker of these weights has not stated one."
+        return "\n".join([*lines, "## Licence", "", said, ""])
+
+    def _front(self) -> list[str]:
+        """What the Hub reads; a JSON string is one of YAML."""
+        license = [f"license: {json.dumps(self.license)}"] if self.license else []
+        tags = ["tags: [infty-diff, diffusion, neural-operator]"]
+        return ["---", "library_name: inftydiff", *license, *tags, "---", ""]
+
+
+def _facts(config: InftyDiffConfig, parameters: int) -> dict[str, str]:
+    network = config.network
+    latent = "none" if network.latent is None else f"{network.latent} features"
+    prior = "none" if config.prior is None else f"{config.prior.layers} × {config.prior.width}"
+    return {
+        "parameters": f"{parameters:,}",
+        "channels": str(config.channels),
+        "sides of the domain": " × ".join(f"{side:g}" for side in config.lengths),
+        "trained on a grid of": f"{round(1 / network.cell)} cells along the longest side",
+        "process": f"{config.process}, width {config.mollifier_width:.6g}, {config.schedule}",
+        "predicts": config.predict,
+        "latent": latent,
+        "prior": prior,
+        "sampling steps": str(config.steps),
+    }
+
+
+def _table(heading: str, rows: Mapping[str, float | str]) -> list[str]:
+    def cell(value: object) -> str:
+        return " ".join(str(value).split()).replace("|", "\\|")
+
+    lines = [f"| {cell(name)} | {cell(value)} |" for name, value in rows.items()]
+    return [f"## {heading}", "", "| | |", "|---|---|", *lines, ""]

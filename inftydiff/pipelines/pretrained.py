@@ -1,0 +1,253 @@
+r"""Models as folders of plain files, on a disk or on the Hugging Face Hub.
+
+::
+
+    folder/config.json         what the model is made from, with the version of its form
+           model.safetensors   the weights
+           README.md           the model card
+
+Nothing is pickled, and nothing pickled is read: a pickle runs whatever code its maker put in. Each
+file is written beside its place and put there when all of them are on the disk, the configuration
+last. The weights carry a digest of themselves, so that a damaged file is noticed.
+
+The Hub's own mixin for PyTorch models is not used: it reads pickles where there are no safetensors,
+and has to be imported before the class is made.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from inftydiff.pipelines.config import InftyDiffConfig
+
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "check_weights",
+    "is_pretrained",
+    "read_folder",
+    "resolve",
+    "write_folder",
+]
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+DIGEST = "sha256"
+SHOWN = 3
+"""How many names of weights an error lists."""
+
+
+def write_folder(
+    folder: str | Path,
+    config: InftyDiffConfig,
+    tensors: Mapping[str, Tensor],
+    *,
+    card: str,
+) -> Path:
+    """Write a model's files, all of them or none; other files in the folder stay.
+
+    Raises:
+        ValueError: if the folder is a file, or it holds a checkpoint of a training run.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a model is saved in a folder.")
+    if (folder / CONFIG).exists() and not is_pretrained(folder):
+        raise ValueError(
+            f"{folder / CONFIG} is not that of a saved model, and would be replaced. Choose "
+            "another folder."
+        )
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = f".tmp-{secrets.token_hex(4)}"
+    partial = {name: folder / f"{name}{mark}" for name in (CARD, WEIGHTS, CONFIG)}
+    try:
+        partial[CARD].write_text(card, encoding="utf-8")
+        save_file(tensors, partial[WEIGHTS], metadata={"format": "pt", DIGEST: digest(tensors)})
+        partial[CONFIG].write_text(config.to_json(), encoding="utf-8")
+        for file in partial.values():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        for name, file in partial.items():
+            os.replace(file, folder / name)
+    finally:
+        for file in partial.values():
+            file.unlink(missing_ok=True)
+    return folder
+
+
+def resolve(source: str | Path, *, revision: str | None = None) -> Path:
+    """The folder of a model: the one given, or what a name on the Hub stands for, downloaded.
+
+    A folder that is there is taken; ``owner/name`` is a name on the Hub unless there is a folder
+    ``owner`` here. Of the Hub's repository only the three files of a model are fetched.
+
+    Raises:
+        ValueError: if the source is a file, or neither a folder nor a name, or cannot be fetched.
+        ModuleNotFoundError: if a name is given and ``huggingface_hub`` is not installed.
+    """
+    path = Path(source)
+    if path.suffix.lower() in PICKLES and not path.is_dir():
+        raise ValueError(f"{source} is a pickle by its name, and {_REFUSED}")
+    if path.is_file():
+        raise ValueError(f"{source} is a file; give the folder with {WEIGHTS} and {CONFIG}.")
+    if path.is_dir():
+        return path
+    if not _hub_name(source):
+        raise ValueError(
+            f"{source} does not exist; give the folder of a model, or its name on the Hugging Face "
+            "Hub, as in owner/name."
+        )
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{source} is no folder here, and a name on the Hugging Face Hub takes its library: "
+            'pip install "inftydiff[train]".'
+        ) from error
+    try:
+        fetched = snapshot_download(
+            str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ValueError(
+            f"{source} is no folder here, and cannot be had from the Hugging Face Hub: {error}"
+        ) from error
+    return Path(fetched)
+
+
+def is_pretrained(source: str | Path) -> bool:
+    """Whether a saved model is meant: its folder, a name on the Hub, or a file, to be refused.
+
+    A training run's checkpoint is not: its ``config.json`` has the model's configuration inside.
+    """
+    path = Path(source)
+    file = path / CONFIG
+    if path.is_file() or (path.suffix.lower() in PICKLES and not path.is_dir()):
+        return True
+    if not path.exists():
+        return _hub_name(source)
+    try:
+        return "network" in json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_folder(folder: Path) -> tuple[InftyDiffConfig, dict[str, Tensor]]:
+    """The configuration and the weights in a folder.
+
+    Raises:
+        ValueError: if a file is missing or damaged, or of another version.
+    """
+    return _read_config(folder), _read_weights(folder / WEIGHTS)
+
+
+def check_weights(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, file: Path
+) -> None:
+    """Refuse weights that are not those of a model, or not finite.
+
+    Args:
+        expected: the model's state, of which names and shapes are read.
+        found: the file's.
+        file: its name, for the message.
+
+    Raises:
+        ValueError: if weights are missing, unexpected, of another shape, or not finite.
+    """
+    both = expected.keys() & found.keys()
+    wrong = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
+            for name in sorted(both)
+            if found[name].shape != expected[name].shape
+        ],
+        "not of floating point": [n for n in sorted(both) if not found[n].is_floating_point()],
+    }
+    if any(wrong.values()):
+        said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
+        raise ValueError(
+            f"{file} does not hold the weights of the model that {CONFIG} beside it describes. "
+            f"{said[0].upper()}{said[1:]}."
+        )
+    broken = [name for name in sorted(both) if not bool(found[name].isfinite().all())]
+    if broken:
+        raise ValueError(f"{file} has weights that are not finite: {_some(broken)}.")
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """A fingerprint of names, shapes, dtypes and values."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name]
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+_REFUSED = (
+    "pickles are never read: they run whatever code their maker put in. Give a folder with "
+    f"{WEIGHTS} and {CONFIG}."
+)
+
+
+def _hub_name(source: str | Path) -> bool:
+    """Whether this reads as owner/name, and owner is no folder here."""
+    text = str(source)
+    return bool(NAME.fullmatch(text)) and not Path(text).parent.exists()
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _require(folder: Path, name: str) -> Path:
+    file = folder / name
+    if not file.is_file():
+        there = sorted(path.name for path in folder.iterdir())
+        pickled = [other for other in there if Path(other).suffix.lower() in PICKLES]
+        hint = f" {pickled[0]} is a pickle by its name, and {_REFUSED}" if pickled else ""
+        raise ValueError(
+            f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}.{hint}"
+        )
+    return file
+
+
+def _read_config(folder: Path) -> InftyDiffConfig:
+    file = _require(folder, CONFIG)
+    try:
+        return InftyDiffConfig.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{file} cannot be read as a model's configuration: {error}") from error
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    _require(file.parent, file.name)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            stated = (opened.metadata() or {}).get(DIGEST)
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
+    if stated is not None and stated != digest(tensors):
+        raise ValueError(
+            f"{file} has been changed since it was saved: its weights are not those that its "
+            "digest is of. Get it again."
+        )
+    return tensors

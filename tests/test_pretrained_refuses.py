@@ -1,0 +1,150 @@
+"""Weights of another model, damaged files, other versions and pickles are refused, by name."""
+
+import json
+
+import pytest
+import torch
+from autoencoders import autoencoder, autoencoder_config
+from safetensors.torch import load_file, save_file
+
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import pretrained as module
+from inftydiff.training import load_pipeline
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return autoencoder().float().save_pretrained(tmp_path / "model")
+
+
+def rewritten(folder, change):
+    """The weights with a change, and without the digest, as another program would write them."""
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def refused(folder, message):
+    with pytest.raises(ValueError, match=message):
+        InftyDiff.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    refused(folder, f"has no {name}")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_a_truncated_file_is_named(folder, name, size):
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:size])
+    refused(folder, f"{name} cannot be read")
+
+
+def test_one_changed_bit_is_noticed(folder):
+    file = folder / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(bytes(content))
+    refused(folder, "has been changed since it was saved")
+
+
+def test_a_missing_weight_is_named(folder):
+    rewritten(folder, lambda tensors: tensors.pop("network.projection.bias"))
+    refused(folder, r"Missing: network\.projection\.bias\.$")
+
+
+def test_an_unexpected_weight_is_named(folder):
+    rewritten(folder, lambda tensors: tensors.update(extra=torch.zeros(1)))
+    refused(folder, r"Unexpected: extra\.$")
+
+
+def test_a_weight_of_another_shape_is_named(folder):
+    rewritten(folder, lambda tensors: tensors.update({"prior.mean": torch.zeros(7)}))
+    refused(folder, r"shape: prior\.mean \(7,\) for \(5,\)")
+
+
+def test_a_weight_of_another_kind_is_named(folder):
+    rewritten(folder, lambda tensors: tensors.update({"prior.mean": torch.zeros(5).long()}))
+    refused(folder, r"Not of floating point: prior\.mean")
+
+
+def test_a_weight_that_is_not_finite_is_named(folder):
+    rewritten(folder, lambda tensors: tensors["prior.mean"].fill_(torch.nan))
+    refused(folder, r"not finite: prior\.mean")
+
+
+def test_weights_of_another_architecture_are_refused(folder):
+    changed = autoencoder_config(kl_weight=0.5)
+    (folder / "config.json").write_text(changed.to_json())
+    refused(folder, r"shape: encoder\.out\.bias \(5,\) for \(10,\)")
+    (folder / "config.json").write_text(autoencoder_config(prior=None).to_json())
+    refused(folder, r"Unexpected: prior\..* and \d+ more")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "reads configurations of version 1; got 2"),
+        ({"widht": 3}, "no field 'widht'"),
+        ({"steps": 0}, "steps must be"),
+    ],
+)
+def test_a_configuration_that_is_not_known_is_refused(folder, change, message):
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    refused(folder, message)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".pkl", ".ckpt", ".PT"])
+def test_pickles_are_refused_by_name(tmp_path, folder, suffix):
+    file = tmp_path / f"weights{suffix}"
+    torch.save({"a": torch.ones(1)}, file)
+    refused(file, "pickles are never read")
+    with pytest.raises(ValueError, match="pickles are never read"):
+        load_pipeline(file)
+    refused(f"owner/name{suffix}", "pickles are never read")
+    (folder / "model.safetensors").unlink()
+    file.rename(folder / f"model{suffix}")
+    refused(folder, f"model{suffix} is a pickle by its name")
+
+
+def test_a_pickle_is_not_unpickled(folder, monkeypatch):
+    monkeypatch.setattr(torch, "load", lambda *args, **keywords: pytest.fail("unpickled"))
+    (folder / "model.safetensors").write_bytes(b"\x80\x04N.")
+    refused(folder, "cannot be read as safetensors")
+
+
+def test_a_file_is_refused(folder):
+    refused(folder / "model.safetensors", "give the folder")
+    with pytest.raises(ValueError, match="is a file"):
+        autoencoder().save_pretrained(folder / "config.json")
+
+
+def test_what_does_not_exist_is_refused(tmp_path):
+    refused(tmp_path / "nothing", "does not exist")
+
+
+def test_a_full_disk_leaves_the_old_model(folder, monkeypatch):
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+
+    def full(*args, **keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        autoencoder(1).float().save_pretrained(folder)
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_the_hub_s_refusal_is_one_error(tmp_path, monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(*args, **keywords):
+        raise LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    monkeypatch.chdir(tmp_path)
+    refused("nobody/nothing", "cannot be had from the Hugging Face Hub: no network")
