@@ -11,7 +11,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Scalar, check_finite, expand_trailing
+from inftydiff._typing import Scalar, check_device, check_finite, expand_trailing
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset
 from inftydiff.operators.domain import Box, Domain
 
@@ -174,11 +174,11 @@ class Function:
 
 
 def require_same(f: Function, g: Function) -> None:
-    """Refuse two functions that live on different discretisations.
+    """Refuse two functions that live on different discretisations or devices.
 
     Raises:
         TypeError: if ``g`` is not a Function.
-        ValueError: if their discretisations differ.
+        ValueError: if their discretisations differ, or the devices of their values.
     """
     if not isinstance(g, Function):
         raise TypeError(f"Expected a Function; got {type(g).__name__}.")
@@ -187,6 +187,12 @@ def require_same(f: Function, g: Function) -> None:
             f"The functions live on different discretisations, {_name(f.on)} and {_name(g.on)}. "
             "Restrict or interpolate one to where the other lives."
         )
+    check_device(
+        f.values.device,
+        g.values.device,
+        "The values of two functions",
+        "Move one, or draw it there: a field is read with device=…, whatever its generator's.",
+    )
 
 
 def _name(on: Discretisation) -> str:

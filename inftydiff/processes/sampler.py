@@ -106,8 +106,10 @@ def trajectory(
         times: strictly decreasing times, such as ``steps(100)``.
         batch: the number of samples.
         channels: the number of channels.
-        generator: the source of randomness; values are made on its device.
-        start: the first state; by default :math:`\sigma(t_0) N\xi`.
+        generator: the source of randomness, of which seeds are taken alone: it may live on another
+            device than the states.
+        start: the first state; by default :math:`\sigma(t_0) N\xi` on the generator's device. All
+            states are made on its device.
 
     Raises:
         ValueError: if the times do not decrease within [0, 1], or the start is not of this batch,
