@@ -117,8 +117,8 @@ def log_likelihood(
         ValueError: if the time is outside (0, 1), the states do not live on a full grid or are not
             finite, the signal operator changes with time, :math:`N` cannot be inverted to rounding
             on this grid (the message names a cut-off), probes come without a generator or the
-            reverse or from another device, the tolerances are not above zero, or the denoiser's answer is not finite or
-            not differentiable.
+            reverse or with one on another device, the tolerances are not above zero, or the
+            denoiser's answer is not finite or not differentiable.
         TypeError: if an operator is not spectral.
         ModuleNotFoundError: if torchdiffeq is not installed.
 

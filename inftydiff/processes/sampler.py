@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import check_finite
-from inftydiff.operators.discretisation import Discretisation
+from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
@@ -122,8 +122,8 @@ def trajectory(
         start.on != on or start.batch != (batch,) or start.channels != channels
     ):
         raise ValueError(
-            f"The start has the shape {tuple(start.values.shape)}; expected ({batch}, {on.size}, "
-            f"{channels}) on the discretisation asked for."
+            f"The start has the shape {tuple(start.values.shape)} on {described(start.on)}; "
+            f"expected ({batch}, {on.size}, {channels}) on {described(on)}."
         )
     return _states(rule, process, denoiser, on, times.double(), batch, channels, generator, start)
 
