@@ -5,7 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["Real", "Scalar", "check_finite", "expand_trailing", "positive", "whole"]
+__all__ = [
+    "Real",
+    "Scalar",
+    "check_device",
+    "check_finite",
+    "expand_trailing",
+    "positive",
+    "whole",
+]
 
 Real = float | int
 """A Python number: unlike a type checker, the checks at run time do not take an int for a float."""
@@ -51,6 +59,16 @@ def check_finite(values: Tensor, name: str) -> Tensor:
             "Clean the data first."
         )
     return values
+
+
+def check_device(found: torch.device, expected: torch.device, names: str, advice: str) -> None:
+    """Refuse what lies on another device than what it meets.
+
+    Raises:
+        ValueError: if the devices differ; ``names`` says of which two, and ``advice`` what to do.
+    """
+    if found != expected:
+        raise ValueError(f"{names} lie on one device; got {found} and {expected}. {advice}")
 
 
 def expand_trailing(scalar: Scalar, like: Tensor, trailing: int) -> Scalar:

@@ -124,8 +124,8 @@ def end_of(rule, process, denoiser, x: Function, times: Tensor, memory=(), gener
 
 
 @contextmanager
-def impulses(grid: Grid) -> Iterator[list[int]]:
-    """Noise whose i-th draw has the coefficient one in every mode of channel i, and zero elsewhere.
+def impulses(grid: Grid, deviations: Tensor | float = 1.0) -> Iterator[list[int]]:
+    """Noise whose i-th draw has one deviation in every mode of channel i, and zero elsewhere.
 
     With a linear denoiser the channels of a state are then the factors of the single draws in it;
     channel 0 is left for the start. Gives the list of draws made.
@@ -135,7 +135,7 @@ def impulses(grid: Grid) -> Iterator[list[int]]:
     def draw(self, on, *, batch, channels, generator, dtype=None, device=None):
         made.append(len(made) + 1)
         values = torch.zeros(batch, channels, *grid.shape, dtype=torch.float64)
-        values[:, made[-1]] = 1.0
+        values[:, made[-1]] = deviations
         return function_of(values, grid)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -143,10 +143,18 @@ def impulses(grid: Grid) -> Iterator[list[int]]:
         yield made
 
 
-def linear_law(rule, process, denoiser, times: Tensor, grid: Grid, memory=None):
+def linear_law(
+    rule,
+    process,
+    denoiser,
+    times: Tensor,
+    grid: Grid,
+    memory=None,
+    deviations: Tensor | float = 1.0,
+):
     """The factor of the start in a run's end, and the variance of what was drawn, exactly.
 
-    Both are of shape (*modes); the draws have variance one in every mode.
+    Both are of shape (*modes).
 
     Args:
         rule: a rule that draws at most once a step.
@@ -155,11 +163,12 @@ def linear_law(rule, process, denoiser, times: Tensor, grid: Grid, memory=None):
         times: the times of the run.
         grid: where it happens.
         memory: a function of the start that gives the memory, or None.
+        deviations: those of a draw's modes, (*modes) or one number.
     """
     start = torch.zeros(1, len(times), *grid.shape, dtype=torch.float64)
     start[:, 0] = 1.0
     x = function_of(start, grid)
-    with impulses(grid):
+    with impulses(grid, deviations):
         past = () if memory is None else memory(x)
         end = coefficients(end_of(rule, process, denoiser, x, times, past))[0]
     return end[0], end[1:].square().sum(0)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inftydiff import (
     Box,
+    Function,
     GaussianMeasure,
     Grid,
     Identity,
@@ -154,6 +155,43 @@ def test_the_trace_is_the_integral_of_the_variance(boundary: str):
     integral = measure.covariance(grid).diagonal().sum().item() * grid.cell_volume
     assert isinstance(found, TraceClass)
     assert found.trace == pytest.approx(integral, rel=1e-9)
+
+
+def test_without_a_domain_it_is_that_of_the_mean():
+    box = Box((1.0, 2.0), ("periodic", "absorbing"))
+    mean = Function(Grid((3, 4), box), torch.zeros(12, 1))
+    for factor in (T, bessel(1.0), matern(1.5, 0.2, dim=1), Identity()):
+        with_mean = GaussianMeasure(mean, factor, WhiteNoise())
+        assert trace_class(with_mean) == trace_class(with_mean, box)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_without_mean_and_domain_it_is_the_unit_box_of_the_factor(dim: int):
+    own = matern(0.7, 0.2, dim=dim)
+    box = Box((1.0,) * dim)
+    for factor in (own, 2.0 * own, T @ own, own + T, own @ own, wiener_inverse(own)):
+        found = trace_class(GaussianMeasure(None, factor, WhiteNoise(0.5)))
+        assert found == verdict(factor, box, 0.5)
+    assert isinstance(trace_class(GaussianMeasure(None, own, WhiteNoise())), TraceClass)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [T, bessel(3.0), squared_exponential(0.1, dim=1), matern(1, 1, dim=1) @ matern(1, 1, dim=2)],
+    ids=["heat", "Bessel", "squared exponential", "two dimensions"],
+)
+def test_where_nothing_tells_the_domain_it_asks_for_one(factor: LinearOperator):
+    measure = GaussianMeasure(None, factor, WhiteNoise())
+    found = trace_class(measure)
+    assert isinstance(found, Unknown)
+    assert "Pass domain=" in found.reason
+    with pytest.raises(ValueError, match=r"cannot be shown to be trace-class\. .*Pass domain="):
+        require_trace_class(measure)
+
+
+def test_what_is_on_no_box_is_not_without_a_domain():
+    for factor in (Identity(), Identity() + T, bessel(0.5)):
+        assert isinstance(trace_class(GaussianMeasure(None, factor, WhiteNoise())), NotTraceClass)
 
 
 def test_require_gives_the_certificate_or_one_clear_error():

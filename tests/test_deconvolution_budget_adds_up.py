@@ -121,6 +121,20 @@ def test_bands_and_totals_are_sums(boundary, cells, width, filtered):
     assert_close(counted, total.risk, rtol=1e-12, atol=0)
 
 
+def test_the_table_has_the_sums_and_their_shares():
+    on = Grid((12,))
+    budget = error_budget(T, FILTERS["constant"], data=DATA, on=on, error=ROUGH)
+    total = budget.total()
+    rows = [line.split() for line in budget.table().splitlines()]
+    assert [name for name, _, _ in rows][-2:] == ["lost", "risk"]
+    for name, energy, share in rows:
+        found = getattr(total, name).item()
+        assert float(energy) == pytest.approx(found, rel=1e-3)
+        assert float(share.rstrip("%")) == pytest.approx(
+            100 * found / total.signal.item(), abs=0.01
+        )
+
+
 def test_what_is_hidden_is_the_error_of_the_mollified_function():
     on = Grid((5, 4))
     perfect = error_budget(T, Identity(), data=DATA, on=on, finest=on)

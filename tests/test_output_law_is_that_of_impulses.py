@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff import (
+    Box,
     CosineSchedule,
     DiffusionProcess,
     Function,
@@ -39,11 +40,18 @@ MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=WhiteNoise(1 / 16))
 WHITE = DiffusionProcess.white(COSINE, noise=WhiteNoise(1 / 16))
 NOISE_ONLY = DiffusionProcess.noise_only(COSINE, T, noise=WhiteNoise(1 / 16))
 BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.1), noise=WhiteNoise(1 / 16))
+TRACE_CLASS = DiffusionProcess.trace_class(
+    COSINE,
+    matern(2.5, 0.2, dim=3, cutoff=40.0),
+    domain=Box((1.0, 1.0, 1.0)),
+    noise=WhiteNoise(1 / 16),
+)
 PROCESSES = {
     "mollified": MOLLIFIED,
     "white": WHITE,
     "noise only": NOISE_ONLY,
     "blurring": BLURRING,
+    "trace-class": TRACE_CLASS,
 }
 RULES = [
     DDIM(),
@@ -91,6 +99,7 @@ def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.
         (DPMSolverPP(2, stochastic=True), "noise only"),
         (DDIM(0.5), "blurring"),
         (UniPC(3), "blurring"),
+        (DDPM(), "trace-class"),
     ],
     ids=str,
 )

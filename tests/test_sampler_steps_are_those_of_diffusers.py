@@ -134,12 +134,16 @@ def test_ddim(name, predict, eta, schedule, clip):
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.7])
-@given(seed=seeds(), calls=st.sampled_from([1, 4, 10, 25]))
-def test_a_whole_ddim_trajectory(eta: float, seed: int, calls: int):
-    schedule = CosineSchedule()
+@given(
+    schedule=st.sampled_from(SCHEDULES),
+    clip=st.sampled_from([None, (-1.0, 1.0)]),
+    calls=st.sampled_from([1, 4, 10, 25]),
+    seed=seeds(),
+)
+def test_a_whole_ddim_trajectory(eta: float, schedule, clip, calls: int, seed: int):
     process = DiffusionProcess.white(schedule, noise=NOISE)
-    denoiser = as_denoiser(process, network, predict=VelocityPrediction(), clip=(-1.0, 1.0))
-    scheduler = theirs(diffusers.DDIMScheduler, schedule, "v_prediction", (-1.0, 1.0))
+    denoiser = as_denoiser(process, network, predict=VelocityPrediction(), clip=clip)
+    scheduler = theirs(diffusers.DDIMScheduler, schedule, "v_prediction", clip)
     scheduler.set_timesteps(calls)
     start, generator = normal(seed % 1000), torch.Generator().manual_seed(seed)
     x = start.to_image()
@@ -151,7 +155,7 @@ def test_a_whole_ddim_trajectory(eta: float, seed: int, calls: int):
             index,
             x,
             eta=eta,
-            use_clipped_model_output=True,
+            use_clipped_model_output=clip is not None,
             variance_noise=fresh(process, generator) if eta else None,
         ).prev_sample
         states.append(x)

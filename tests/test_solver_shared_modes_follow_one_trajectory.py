@@ -1,9 +1,11 @@
-"""The low modes follow the same trajectory at 32² and at 256², with every rule.
+"""All modes of 32² follow the same trajectory at 256², with every rule and process.
 
-The noise is one function on both grids. The denoiser is a nonlinear map of the lowest modes, so it
-is the same operator on both. With unit noise in each cell of whatever grid, the trajectories are
-others.
+The noise is one function on both grids, without modes above those of 32² where these would be
+folded onto them. The denoiser is a nonlinear map of the modes of 32², so it is the same operator on
+both. With unit noise in each cell of whatever grid, the trajectories are others.
 """
+
+import math
 
 import jaxtyping
 import pytest
@@ -15,9 +17,11 @@ from inftydiff import (
     DiffusionProcess,
     Function,
     Grid,
+    HeatDissipation,
     Prediction,
     WhiteNoise,
     gaussian_mollifier,
+    matern,
     trajectory,
 )
 from inftydiff.processes.solvers import (
@@ -30,7 +34,7 @@ from inftydiff.processes.solvers import (
     UniPC,
 )
 
-LOW = 6
+LOW = 32
 COARSE, FINE = Grid((32, 32)), Grid((256, 256))
 SCHEDULE = CosineSchedule()
 TIMES = torch.tensor([1.0, 0.9, 0.6, 0.3, 0.1, 0.0], dtype=torch.float64)
@@ -39,18 +43,30 @@ NOISE = WhiteNoise(1 / 32)
 PROCESSES = {
     "white": DiffusionProcess.white(SCHEDULE, noise=NOISE),
     "mollified": DiffusionProcess.mollified(SCHEDULE, T, noise=NOISE),
+    "noise-only": DiffusionProcess.noise_only(SCHEDULE, T, noise=NOISE),
+    "trace-class": DiffusionProcess.trace_class(
+        SCHEDULE,
+        matern(0.5, 0.2, dim=2, cutoff=math.pi * (LOW - 0.5)),
+        domain=COARSE.domain,
+        noise=NOISE,
+    ),
+    "blurring": DiffusionProcess.blurring(SCHEDULE, HeatDissipation(0.05), noise=NOISE),
 }
 RULES = [
     DDPM(),
     DDPM("transition"),
     DDIM(),
     DDIM(0.5),
+    DDIM(1.0),
     EulerMaruyama(),
     Heun(),
     Heun("ratio"),
+    DPMSolverPP(1),
     DPMSolverPP(2),
     DPMSolverPP(3),
+    DPMSolverPP(1, stochastic=True),
     DPMSolverPP(2, stochastic=True),
+    UniPC(1),
     UniPC(2),
     UniPC(3),
 ]
@@ -63,7 +79,7 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def band_limited(x: Function, t: torch.Tensor) -> Prediction:
-    """Estimates of the signal from the low modes of the state, mixed and bent."""
+    """Estimates of the signal from the modes of 32², mixed and bent."""
     low = coefficients(x)[..., :LOW, :LOW]
     mix = (
         torch.randn(LOW, LOW, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -78,7 +94,7 @@ def band_limited(x: Function, t: torch.Tensor) -> Prediction:
 
 
 def low_modes(rule, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.Tensor:
-    """The low modes of all states, (states, batch, channels, LOW, LOW)."""
+    """The modes of 32² of all states, (states, batch, channels, LOW, LOW)."""
     generator = torch.Generator().manual_seed(4)
     start = process.draw_noise(grid, batch=1, channels=1, generator=generator, dtype=torch.float64)
     states = trajectory(
@@ -98,8 +114,10 @@ def low_modes(rule, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.T
 @pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_shared_modes(rule, kind: str):
+    """To 1e-9, or of the largest mode where one is above one (Heun in the ratio overshoots)."""
     coarse, fine = (low_modes(rule, PROCESSES[kind], grid) for grid in (COARSE, FINE))
-    torch.testing.assert_close(fine, coarse, rtol=0, atol=1e-9)
+    largest = max(1.0, coarse.abs().max().item())
+    torch.testing.assert_close(fine, coarse, rtol=0, atol=1e-9 * largest)
     assert coarse[-1].abs().max() > 0.01
 
 

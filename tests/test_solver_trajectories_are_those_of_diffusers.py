@@ -1,7 +1,8 @@
 """With white noise whole trajectories are those of diffusers, with our schedules put in.
 
 DDPM; DPM-Solver++ (2M, 3M with the weight that diffusers has, SDE 2M with its noise put in); UniPC
-with bh2 and data prediction. DDIM's are compared where its steps are.
+with bh2 and data prediction. DDIM's are compared where its steps are. DDPM and DDIM are also
+compared with schedulers as diffusers makes them, by a process of the scheduler's schedule.
 """
 
 import diffusers
@@ -19,9 +20,9 @@ from inftydiff import (
     as_denoiser,
     trajectory,
 )
-from inftydiff.processes import Schedule
+from inftydiff.processes import Schedule, from_diffusers
 from inftydiff.processes.schedule import noise_ratio
-from inftydiff.processes.solvers import DDPM, DPMSolverPP, UniPC
+from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, UniPC
 
 GRID = Grid((6, 4))
 NOISE = WhiteNoise(GRID.cell_volume**0.5)
@@ -154,35 +155,31 @@ def test_order_three_of_diffusers_is_another_rule_than_ours():
         compare(DPMSolverPP(3), LinearSchedule(), scheduler, 7)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
-def test_a_whole_ddpm_trajectory(schedule: Schedule, monkeypatch: pytest.MonkeyPatch):
-    process = DiffusionProcess.white(schedule, noise=NOISE)
+def compare_with_draws(rule, process, scheduler, patch: pytest.MonkeyPatch, **options) -> int:
+    """Hold every state of ours against theirs, with our noise put in; how often they drew."""
     denoiser = as_denoiser(process, network, predict=VelocityPrediction())
-    scheduler = diffusers.DDPMScheduler(
-        1000, prediction_type="v_prediction", clip_sample=False, variance_type="fixed_small"
-    )
-    scheduler.alphas_cumprod = schedule.alpha((torch.arange(1000).double() + 1.0) / 1000.0) ** 2
-    scheduler.one = torch.ones((), dtype=torch.float64)
-    scheduler.set_timesteps(20)
     times = torch.cat([(scheduler.timesteps + 1.0).double() / 1000.0, torch.zeros(1)]).double()
     generator, draws = torch.Generator().manual_seed(3), []
     start = Function(GRID, torch.randn(2, GRID.size, 2, generator=generator, dtype=torch.float64))
     generator = torch.Generator().manual_seed(1)
 
-    def drawn(*args, **options) -> torch.Tensor:
+    def drawn(*args, **kwargs) -> torch.Tensor:
         fresh = process.draw_noise(
             GRID, batch=2, channels=2, generator=generator, dtype=torch.float64
         )
         draws.append(fresh)
         return fresh.to_image()
 
-    monkeypatch.setattr(diffusers.schedulers.scheduling_ddpm, "randn_tensor", drawn)
+    for module in (diffusers.schedulers.scheduling_ddpm, diffusers.schedulers.scheduling_ddim):
+        patch.setattr(module, "randn_tensor", drawn)
     x = start.to_image()
+    expected = [x]
     for i, index in enumerate(scheduler.timesteps):
         output = network(Function(GRID, x.flatten(2).mT), times[i].expand(2)).to_image()
-        x = scheduler.step(output, index, x).prev_sample
-    *_, last = trajectory(
-        DDPM(),
+        x = scheduler.step(output, index, x, **options).prev_sample
+        expected.append(x)
+    ours = trajectory(
+        rule,
         process,
         denoiser,
         on=GRID,
@@ -192,6 +189,56 @@ def test_a_whole_ddpm_trajectory(schedule: Schedule, monkeypatch: pytest.MonkeyP
         generator=torch.Generator().manual_seed(1),
         start=start,
     )
-    assert len(draws) == 19
-    scale = max(1.0, x.abs().max().item())
-    torch.testing.assert_close(last.x.to_image(), x, rtol=0, atol=TOLERANCE * scale)
+    for state, image in zip(ours, expected, strict=True):
+        scale = max(1.0, image.abs().max().item())
+        torch.testing.assert_close(state.x.to_image(), image, rtol=0, atol=TOLERANCE * scale)
+    return len(draws)
+
+
+VARIANCES = {"posterior": "fixed_small", "transition": "fixed_large"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("variance", VARIANCES)
+def test_a_whole_ddpm_trajectory(
+    variance: str, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+):
+    process = DiffusionProcess.white(schedule, noise=NOISE)
+    scheduler = diffusers.DDPMScheduler(
+        1000,
+        prediction_type="v_prediction",
+        clip_sample=False,
+        variance_type=VARIANCES[variance],
+    )
+    scheduler.alphas_cumprod = schedule.alpha((torch.arange(1000).double() + 1.0) / 1000.0) ** 2
+    scheduler.one = torch.ones((), dtype=torch.float64)
+    scheduler.set_timesteps(20)
+    assert compare_with_draws(DDPM(variance), process, scheduler, monkeypatch) == 19
+
+
+BETAS = ["linear", "scaled_linear", "squaredcos_cap_v2"]
+UNCLIPPED = {"prediction_type": "v_prediction", "clip_sample": False}
+
+
+@pytest.mark.parametrize("betas", BETAS)
+@pytest.mark.parametrize("variance", VARIANCES)
+def test_a_scheduler_as_it_is_and_our_ddpm(
+    variance: str, betas: str, monkeypatch: pytest.MonkeyPatch
+):
+    """In its own single precision, and our process of its schedule."""
+    scheduler = diffusers.DDPMScheduler(
+        1000, beta_schedule=betas, variance_type=VARIANCES[variance], **UNCLIPPED
+    )
+    process = DiffusionProcess.white(from_diffusers(scheduler), noise=NOISE)
+    scheduler.set_timesteps(20)
+    assert compare_with_draws(DDPM(variance), process, scheduler, monkeypatch) == 19
+
+
+@pytest.mark.parametrize("betas", BETAS)
+@pytest.mark.parametrize("eta", [0.0, 0.7])
+def test_a_scheduler_as_it_is_and_our_ddim(eta: float, betas: str, monkeypatch: pytest.MonkeyPatch):
+    scheduler = diffusers.DDIMScheduler(1000, beta_schedule=betas, **UNCLIPPED)
+    process = DiffusionProcess.white(from_diffusers(scheduler), noise=NOISE)
+    scheduler.set_timesteps(20)
+    drawn = compare_with_draws(DDIM(eta), process, scheduler, monkeypatch, eta=eta)
+    assert drawn == (20 if eta else 0)

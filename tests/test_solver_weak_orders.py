@@ -10,7 +10,7 @@ import pytest
 import torch
 from solver_runs import ModeDenoiser, exact_memory, linear_law, spread
 
-from inftydiff import CosineSchedule, Grid
+from inftydiff import CosineSchedule, GaussianMeasure, Grid, gaussian_mollifier
 from inftydiff.processes import DiffusionProcess, HeatDissipation
 from inftydiff.processes.schedules import FlowMatchingSchedule, VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama
@@ -19,12 +19,14 @@ RATIOS = torch.tensor([0.004, 0.02, 0.3, 10.0, 50.0], dtype=torch.float64)
 """The variances of the data's modes over those of the noise."""
 
 GRID = Grid((len(RATIOS),))
+MOLLIFIER = gaussian_mollifier(0.1)
 INTERVALS = {
     CosineSchedule(): (0.55, 0.53),
     FlowMatchingSchedule(): (0.55, 0.53),
     VarianceExplodingSchedule(0.01, 10.0): (0.66, 0.65),
 }
 STEPS = (4, 8)
+KINDS = ("white", "mollified", "blurring")
 ROUNDING = 1e-10
 
 ORDERS = {
@@ -44,11 +46,15 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def denoiser_of(kind: str, schedule) -> ModeDenoiser:
+    noise = torch.ones_like(RATIOS)
     if kind == "blurring":
         process = DiffusionProcess.blurring(schedule, HeatDissipation(0.1))
+    elif kind == "mollified":
+        process = DiffusionProcess.mollified(schedule, MOLLIFIER)
+        noise = GaussianMeasure(None, MOLLIFIER, process.noise).mode_variances(GRID)
     else:
         process = DiffusionProcess.white(schedule)
-    return ModeDenoiser(process, RATIOS, torch.ones_like(RATIOS))
+    return ModeDenoiser(process, RATIOS * noise, noise)
 
 
 def moments(rule, denoiser: ModeDenoiser, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,7 +66,7 @@ def moments(rule, denoiser: ModeDenoiser, n: int) -> tuple[torch.Tensor, torch.T
     def memory(x):
         return exact_memory(denoiser, x, before[: getattr(rule, "order", 1)])
 
-    return linear_law(rule, denoiser.process, denoiser, times, GRID, memory)
+    return linear_law(rule, denoiser.process, denoiser, times, GRID, memory, denoiser.noise.sqrt())
 
 
 def exact_moments(denoiser: ModeDenoiser) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,7 +84,7 @@ def slope(coarse: torch.Tensor, fine: torch.Tensor, order: int) -> torch.Tensor:
     return torch.where(coarse.abs() < ROUNDING, order, (coarse / fine).abs().log2())
 
 
-@pytest.mark.parametrize("kind", ["white", "blurring"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("rule", ORDERS, ids=str)
 def test_weak_order_of_mean_and_variance(rule, schedule, kind: str):
@@ -90,7 +96,7 @@ def test_weak_order_of_mean_and_variance(rule, schedule, kind: str):
         assert ((found - ORDERS[rule]).abs() < 0.2).all(), found
 
 
-@pytest.mark.parametrize("kind", ["white", "blurring"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
 def test_between_flow_and_reverse_equation_the_marginal_has_order_one(schedule, kind: str):
     rule, denoiser = DDIM(0.5), denoiser_of(kind, schedule)

@@ -21,7 +21,7 @@ from torch import Tensor
 from inftydiff._typing import check_finite, whole
 from inftydiff.operators.domain import Domain, Point, unit_box
 
-__all__ = ["Discretisation", "Grid", "Scattered", "Subset"]
+__all__ = ["Discretisation", "Grid", "Scattered", "Subset", "described"]
 
 
 @final
@@ -289,3 +289,12 @@ def _same(a: Tensor, b: Tensor) -> bool:
 Discretisation: TypeAlias = Grid | Scattered | Subset
 """Any of the three kinds; match on them, or use what they share: ``points`` ``weights`` ``size``
 ``shape_of_points`` ``domain``."""
+
+
+def described(on: Discretisation) -> str:
+    """A discretisation and its domain in a few words, for messages."""
+    if isinstance(on, Grid):
+        return f"Grid({on.shape}) on {on.domain}"
+    if isinstance(on, Subset):
+        return f"a Subset of {on.size} points of {described(on.grid)}"
+    return f"Scattered({on.size} points) on {on.domain}"

@@ -11,8 +11,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Scalar, check_finite, expand_trailing
-from inftydiff.operators.discretisation import Discretisation, Grid, Subset
+from inftydiff._typing import Scalar, check_device, check_finite, expand_trailing
+from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
 from inftydiff.operators.domain import Box, Domain
 
 __all__ = ["Function", "require_same"]
@@ -98,7 +98,7 @@ class Function:
         if self.on != subset.grid:
             raise ValueError(
                 "A function is restricted to a Subset of its own grid; it lives on "
-                f"{_name(self.on)} and the subset is taken from {_name(subset.grid)}."
+                f"{described(self.on)} and the subset is taken from {described(subset.grid)}."
             )
         index = subset.index.to(self.values.device)
         if index.ndim == 1:
@@ -150,7 +150,7 @@ class Function:
         """
         if not isinstance(self.on, Grid):
             raise TypeError(
-                f"Only a function on a Grid is a picture; this one lives on {_name(self.on)}. "
+                f"Only a function on a Grid is a picture; this one lives on {described(self.on)}. "
                 "Sample it on a Grid, or interpolate it to one."
             )
         return self.values.mT.reshape(*self.batch, self.channels, *self.on.shape)
@@ -174,24 +174,22 @@ class Function:
 
 
 def require_same(f: Function, g: Function) -> None:
-    """Refuse two functions that live on different discretisations.
+    """Refuse two functions that live on different discretisations or devices.
 
     Raises:
         TypeError: if ``g`` is not a Function.
-        ValueError: if their discretisations differ.
+        ValueError: if their discretisations differ, or the devices of their values.
     """
     if not isinstance(g, Function):
         raise TypeError(f"Expected a Function; got {type(g).__name__}.")
     if f.on is not g.on and f.on != g.on:
         raise ValueError(
-            f"The functions live on different discretisations, {_name(f.on)} and {_name(g.on)}. "
-            "Restrict or interpolate one to where the other lives."
+            f"The functions live on different discretisations, {described(f.on)} and "
+            f"{described(g.on)}. Restrict or interpolate one to where the other lives."
         )
-
-
-def _name(on: Discretisation) -> str:
-    if isinstance(on, Grid):
-        return f"Grid({on.shape}, {on.domain.lengths})"
-    if isinstance(on, Subset):
-        return f"a Subset of {on.size} points of Grid({on.grid.shape})"
-    return f"Scattered({on.size} points)"
+    check_device(
+        f.values.device,
+        g.values.device,
+        "The values of two functions",
+        "Move one, or draw it there: a field is read with device=…, whatever its generator's.",
+    )

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators.discretisation import Discretisation
+from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
 
@@ -146,6 +146,6 @@ def _check_on(operator: MatrixOperator | MatrixAdjoint, f: Function, on: Discret
     if f.on is not on and f.on != on:
         name = type(operator).__name__
         raise ValueError(
-            f"This {name} acts on functions on its own {type(on).__name__} of {on.size} points; "
-            f"got one on another {type(f.on).__name__} of {f.on.size}. Make a {name} for it."
+            f"This {name} acts on functions on its own discretisation, {described(on)}; got one on "
+            f"another, {described(f.on)}. Make a {name} for it."
         )

@@ -112,6 +112,17 @@ class ErrorBudget:
         sums = {part.name: getattr(self, part.name).sum() for part in fields(self)}
         return ErrorBudget(**sums | {"wave": self.wave.max()})
 
+    def table(self) -> str:
+        """The sums of all parts and of the risk, a line each, with their shares of the signal."""
+        total = self.total()
+        names = [part.name for part in fields(self) if part.name != "wave"]
+        lines = []
+        for name in (*names, "risk"):
+            energy = getattr(total, name).item()
+            share = energy / total.signal.item() if total.signal else float("nan")
+            lines.append(f"{name:<12}{energy:>12.4g}{share:>10.2%}")
+        return "\n".join(lines)
+
 
 def error_budget(
     mollifier: LinearOperator,

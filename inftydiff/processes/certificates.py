@@ -21,8 +21,16 @@ from typing import TypeAlias, final
 import torch
 
 from inftydiff.operators.asymptote import Asymptote
-from inftydiff.operators.domain import Domain
-from inftydiff.operators.multiplier import Multiplier
+from inftydiff.operators.covariance import MaternMultiplier
+from inftydiff.operators.domain import Domain, unit_box
+from inftydiff.operators.multiplier import (
+    Multiplier,
+    ProductMultiplier,
+    ScaledMultiplier,
+    SumMultiplier,
+    WienerMultiplier,
+)
+from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.noise import RandomField
 from inftydiff.processes.spectral_sum import squared_sum
@@ -76,11 +84,16 @@ class Unknown:
     reason: str
 
 
+NO_DOMAIN = (
+    "The domain is not known: the measure has no mean, and its factor was made for no dimension. "
+    "Pass domain=…."
+)
+
 TraceCertificate: TypeAlias = TraceClass | NotTraceClass | Unknown
 """The three answers of ``trace_class``."""
 
 
-def trace_class(measure: GaussianMeasure, domain: Domain) -> TraceCertificate:
+def trace_class(measure: GaussianMeasure, domain: Domain | None = None) -> TraceCertificate:
     r"""Whether a Gaussian measure is one on :math:`L^2` of a domain.
 
     Decided by the decay of the operator, without its cut-off, and the dimension; the trace is the
@@ -88,7 +101,10 @@ def trace_class(measure: GaussianMeasure, domain: Domain) -> TraceCertificate:
 
     Args:
         measure: the measure.
-        domain: the domain, whose dimension matters most.
+        domain: the domain, whose dimension matters most. By default that of the mean, else the
+            reflecting unit box of the dimension that the factor was made for, as Matérn's is. If
+            neither is known, the answer is ``NotTraceClass`` where it is that on every box, and
+            otherwise ``Unknown``.
 
     Example:
         >>> from inftydiff import Box, WhiteNoise
@@ -101,6 +117,11 @@ def trace_class(measure: GaussianMeasure, domain: Domain) -> TraceCertificate:
         NotTraceClass The multiplier falls like λ^-0.5; in d = 2 it has to fall faster than λ^-0.5.
         TraceClass The multiplier falls like λ^-0.55, faster than λ^-0.5 in d = 2.
     """
+    if domain is None:
+        domain = _own_domain(measure)
+    if domain is None:
+        line = trace_class(measure, unit_box(1))  # more axes ask for more decay
+        return line if not isinstance(line, TraceClass) else Unknown(NO_DOMAIN)
     found = spectrum(measure, domain)
     if isinstance(found, Unknown):
         return found
@@ -126,8 +147,12 @@ def trace_class(measure: GaussianMeasure, domain: Domain) -> TraceCertificate:
     return TraceClass(squared_sum(multiplier, domain), reason)
 
 
-def require_trace_class(measure: GaussianMeasure, domain: Domain) -> TraceClass:
+def require_trace_class(measure: GaussianMeasure, domain: Domain | None = None) -> TraceClass:
     r"""The certificate that a Gaussian measure is one on :math:`L^2`, or an error.
+
+    Args:
+        measure: the measure.
+        domain: the domain, by default as for :func:`trace_class`.
 
     Raises:
         ValueError: if it is not, or it is not known whether it is.
@@ -164,3 +189,26 @@ def spectrum(
     if whole(torch.zeros(1, dtype=torch.float64)).ndim > 1:
         return Unknown("The operator has one scale a sample; ask for one sample at a time.")
     return whole, whole.asymptote
+
+
+def _own_domain(measure: GaussianMeasure) -> Domain | None:
+    """The domain of the mean, else the unit box of the factor's dimension."""
+    if measure.mean is not None:
+        return measure.mean.on.domain
+    found = spectrum(measure, unit_box(1))
+    dims = set() if isinstance(found, Unknown) else _dims(found[0])
+    return unit_box(dims.pop()) if len(dims) == 1 else None
+
+
+def _dims(multiplier: Multiplier) -> set[int]:
+    """The dimensions that the parts of a multiplier were made for."""
+    match multiplier:
+        case MaternMultiplier() | TruncatedGaussianMultiplier():
+            return {multiplier.dim}
+        case ProductMultiplier() | SumMultiplier():
+            return _dims(multiplier.first) | _dims(multiplier.second)
+        case ScaledMultiplier():
+            return _dims(multiplier.multiplier)
+        case WienerMultiplier():
+            return _dims(multiplier.forward)
+    return set()

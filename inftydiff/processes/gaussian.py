@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real
-from inftydiff.operators.discretisation import Discretisation, Grid, Subset
+from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field, LinearOperator
@@ -103,8 +103,8 @@ class GaussianMeasure:
         if isinstance(on, Subset):
             return self.mean.restrict(on)
         raise ValueError(
-            f"The mean lives on another discretisation, {type(self.mean.on).__name__} of "
-            f"{self.mean.on.size} points, than was asked for, {type(on).__name__} of {on.size}. "
+            f"The mean lives on another discretisation, {described(self.mean.on)}, than was asked "
+            f"for, {described(on)}. "
             "Interpolate it first, or take the measure without a mean and add the mean after."
         )
 

@@ -43,7 +43,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite, positive, whole
+from inftydiff._typing import Real, check_device, check_finite, positive, whole
 from inftydiff.operators.function import Function, require_same
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
@@ -99,7 +99,7 @@ def log_likelihood(
         probes: how many random signs a mode estimate the trace (Hutchinson), at as many backward
             passes for each call of the denoiser. By default the trace is exact, at one backward
             pass a channel and mode, which is for small grids.
-        generator: the source of the probes; needed with them.
+        generator: the source of the probes, on the device of the states; needed with them.
         cutoff: a wave number, in radians per unit of length. Modes above it are set to zero in the
             states and in the denoiser's answers: the likelihood is that of the flow of the modes
             below. By default all of the grid's.
@@ -117,8 +117,8 @@ def log_likelihood(
         ValueError: if the time is outside (0, 1), the states do not live on a full grid or are not
             finite, the signal operator changes with time, :math:`N` cannot be inverted to rounding
             on this grid (the message names a cut-off), probes come without a generator or the
-            reverse, the tolerances are not above zero, or the denoiser's answer is not finite or
-            not differentiable.
+            reverse or with one on another device, the tolerances are not above zero, or the
+            denoiser's answer is not finite or not differentiable.
         TypeError: if an operator is not spectral.
         ModuleNotFoundError: if torchdiffeq is not installed.
 
@@ -141,6 +141,7 @@ def log_likelihood(
         ICLR 2021, appendix D.2.
     """
     _check_time(time)
+    _check_probes(x, probes, generator)
     require_states(x, "States")
     require_density(process, smooth_data=smooth_data)
     tolerances = {
@@ -225,11 +226,6 @@ def _signs(
     reference: Reference, x: Function, probes: int | None, generator: torch.Generator | None
 ) -> Tensor | None:
     """Random signs for each sample, channel and mode kept, of shape ``(probes, batch, …)``."""
-    if (probes is None) != (generator is None):
-        raise ValueError(
-            "Probes are drawn by a generator: pass both, or neither for the exact trace; got "
-            f"probes={probes} and generator={generator}."
-        )
     if probes is None or generator is None:
         return None
     shape = (whole(probes, "The number of probes"), *x.batch, x.channels, *reference.on.shape)
@@ -253,6 +249,21 @@ def _ends(process: DiffusionProcess, time: float, device: torch.device) -> State
             "log-density 0. Take an earlier time."
         )
     return first, last
+
+
+def _check_probes(x: Function, probes: int | None, generator: torch.Generator | None) -> None:
+    if (probes is None) != (generator is None):
+        raise ValueError(
+            "Probes are drawn by a generator: pass both, or neither for the exact trace; got "
+            f"probes={probes} and generator={generator}."
+        )
+    if generator is not None:
+        check_device(
+            generator.device,
+            x.values.device,
+            "The generator of the probes and the states",
+            "Pass torch.Generator(x.values.device).",
+        )
 
 
 def _check_time(time: Real) -> None:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import check_device
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.linear import Field
@@ -45,12 +46,13 @@ def denoising_loss(
         process: the process that makes the states.
         model: any callable ``(x_t, t) -> Function``.
         x0: clean functions on a full grid, values of shape ``(batch, points, channels)``.
-        t: times in [0, 1], of shape ``(batch,)``.
-        at: the points to train on, a subset of the grid of ``x0``; by default all.
+        t: times in [0, 1], of shape ``(batch,)``, on the device of ``x0``.
+        at: the points to train on, a subset of the grid of ``x0`` with its index on the device of
+            ``x0``; by default all.
         predict: what the network predicts.
         weight: ``"simple"``, the unweighted loss of the paper.
         error: ``"square"``, or ``"absolute"`` for the mean of :math:`|f_θ - y|`.
-        generator: the source of the noise.
+        generator: the source of the noise, on any device: one seed is taken from it.
         noise: the white noise itself, drawn before; no generator is needed then.
 
     Returns:
@@ -58,8 +60,9 @@ def denoising_loss(
 
     Raises:
         ValueError: if ``x0`` does not live on a grid with one batch axis, the subset is not of that
-            grid, the times are not one a sample in [0, 1], the weight or the error is unknown, or
-            there is not one of generator and noise.
+            grid, the times are not one a sample in [0, 1], times or subset lie on another device
+            than ``x0``, the weight or the error is unknown, or there is not one of generator and
+            noise.
     """
     if error not in ("square", "absolute"):
         raise ValueError(f"The error is 'square' or 'absolute'; got {error!r}.")
@@ -75,6 +78,15 @@ def denoising_loss(
             f"shape (batch, points, channels); got {type(x0.on).__name__}, "
             f"{tuple(x0.values.shape)}."
         )
+    device = x0.values.device
+    check_device(t.device, device, "Times and clean functions", "Move the times by t.to(device).")
+    if at is not None:
+        check_device(
+            at.index.device,
+            device,
+            "The points to train on and clean functions",
+            "Draw the points by random_subset with a generator on the device of the functions.",
+        )
     check_times(t)
     if tuple(t.shape) != x0.batch:
         raise ValueError(f"One time a sample: expected {x0.batch}; got shape {tuple(t.shape)}.")
@@ -88,7 +100,7 @@ def denoising_loss(
         noise = process.noise.draw(
             x0.on.domain, batch=x0.batch[0], channels=x0.channels, generator=generator
         )
-    drawn = process.noise_factor(noise)(signal.on, dtype=x0.values.dtype, device=x0.values.device)
+    drawn = process.noise_factor(noise)(signal.on, dtype=x0.values.dtype, device=device)
     x_t = signal * alpha + drawn * sigma
     target = predict.target(signal=signal, noise=drawn, clean=clean, alpha=alpha, sigma=sigma)
     output = model(x_t, t.to(x0.values))

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import check_finite
-from inftydiff.operators.discretisation import Discretisation
+from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
@@ -106,8 +106,10 @@ def trajectory(
         times: strictly decreasing times, such as ``steps(100)``.
         batch: the number of samples.
         channels: the number of channels.
-        generator: the source of randomness; values are made on its device.
-        start: the first state; by default :math:`\sigma(t_0) N\xi`.
+        generator: the source of randomness, of which seeds are taken alone: it may live on another
+            device than the states.
+        start: the first state; by default :math:`\sigma(t_0) N\xi` on the generator's device. All
+            states are made on its device.
 
     Raises:
         ValueError: if the times do not decrease within [0, 1], or the start is not of this batch,
@@ -120,8 +122,8 @@ def trajectory(
         start.on != on or start.batch != (batch,) or start.channels != channels
     ):
         raise ValueError(
-            f"The start has the shape {tuple(start.values.shape)}; expected ({batch}, {on.size}, "
-            f"{channels}) on the discretisation asked for."
+            f"The start has the shape {tuple(start.values.shape)} on {described(start.on)}; "
+            f"expected ({batch}, {on.size}, {channels}) on {described(on)}."
         )
     return _states(rule, process, denoiser, on, times.double(), batch, channels, generator, start)
 

@@ -38,7 +38,11 @@ NUDGES = (0.0, 1e-12, 1e-9, 1e-6)
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What a process asks of a schedule."""
+    """What a process asks of a schedule.
+
+    Times outside [0, 1] are not refused by the amplitudes, which are formulas; the functions here,
+    processes, samplers and losses refuse them.
+    """
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""

@@ -3,6 +3,7 @@
 They draw sizes and seeds, from which a test makes its tensors by a generator of its own.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,15 @@ from hypothesis import strategies as st
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff.operators import Box, Grid, Identity, LinearOperator, Subset, gaussian_mollifier
+from inftydiff.operators import (
+    Box,
+    Grid,
+    Identity,
+    LinearOperator,
+    Subset,
+    gaussian_mollifier,
+    matern,
+)
 from inftydiff.processes import (
     CosineSchedule,
     DiffusionProcess,
@@ -193,15 +202,26 @@ def mollifiers(
 def processes(
     draw: Draw, grid: Grid, *, cells: tuple[float, float] = (0.5, 2.0)
 ) -> DiffusionProcess:
-    """White, mollified, noise-only and mixed diffusion with any schedule and intensity.
+    """White, mollified, noise-only, trace-class and mixed diffusion, any schedule and intensity.
 
     Args:
         draw: given by hypothesis.
         grid: the grid whose cells the mollifiers are measured in.
-        cells: the least and the largest width of a mollifier, in cells.
+        cells: the least and the largest width of a mollifier, or length of Matérn noise, in cells.
     """
     widths = mollifiers(grid, cells=cells)
     S = draw(st.one_of(st.just(Identity()), widths))
-    N = draw(st.one_of(st.just(Identity()), st.just(S), widths))
+    N = draw(st.one_of(st.just(Identity()), st.just(S), widths, _materns(grid, cells)))
     noise = WhiteNoise(draw(st.floats(0.1, 2.0)))
     return DiffusionProcess(draw(schedules()), signal=S, noise_factor=N, noise=noise)
+
+
+def _materns(grid: Grid, cells: tuple[float, float]) -> st.SearchStrategy[LinearOperator]:
+    """Matérn factors with the modes of the grid and of one twice as fine."""
+    side = min(grid.spacing)
+    cutoff = 2.0 * math.pi / side
+    return st.builds(
+        lambda smoothness, number: matern(smoothness, number * side, dim=grid.dim, cutoff=cutoff),
+        st.floats(0.3, 2.5),
+        st.floats(*cells),
+    )
