@@ -15,7 +15,6 @@ LOSSES = [0.9, 0.7, 0.8, 0.75, float("nan"), 0.6, 0.65, 0.7, 0.7, 0.5]
 @pytest.fixture
 def losses(monkeypatch):
     """The held-out losses above, from that of a step on."""
-
     waiting = []
 
     def loss(average, *args, **kwargs):
