@@ -18,7 +18,7 @@ from inftydiff.cli.sources import ArraySource, FaceSource, FolderSource, Source
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
-from inftydiff.training import Interrupted, TrainConfig, train
+from inftydiff.training import Interrupted, TrainConfig, best, train
 from inftydiff.training.checkpoint import require_run
 
 __all__ = ["Train"]
@@ -82,6 +82,8 @@ class Train(Command):
             raise
         if PartialState().is_main_process:
             print(training_report(args.out))
+            if args.train.patience is not None:
+                print(f"Lowest held-out loss: {best(args.out)}")
             print(f"Sample from it with: inftydiff sample {args.out}")
 
     def source(self) -> Source:
