@@ -65,6 +65,7 @@ class Encoder(nn.Module):
         ValueError: if the configuration has no latent.
 
     Example:
+        >>> import torch
         >>> from dataclasses import replace
         >>> from inftydiff import Grid
         >>> from inftydiff.models.presets import tiny

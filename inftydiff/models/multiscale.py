@@ -47,6 +47,7 @@ class MultiscaleNetwork(nn.Module):
         config: the sizes of its parts.
 
     Example:
+        >>> import torch
         >>> from inftydiff.models.presets import tiny
         >>> network = MultiscaleNetwork(tiny())
         >>> f = Function(Grid((8, 8)), torch.zeros(1, 64, 3))

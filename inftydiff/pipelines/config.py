@@ -69,6 +69,9 @@ class InftyDiffConfig:
             are idle where data are not mollified.
         noise_to_signal: the noise-to-signal ratio of the Wiener filter that undoes the mollifier.
         steps: the number of sampling steps unless others are asked for.
+        trained_at: the cells along the longest side of the grid that the network was trained on.
+            Coarser pictures are averages over cells of one at least as fine; None for a model whose
+            coarser pictures are point values.
         kl_weight: the weight of the latents' divergence from the standard normal in the loss, in
             units of the loss a nat; None for an encoder that gives each function one latent.
         prior: the sizes of the network that draws latents, if there is one.
@@ -94,6 +97,7 @@ class InftyDiffConfig:
     range_floor: float | None = None
     noise_to_signal: float = 0.05
     steps: int = 15
+    trained_at: int | None = None
     kl_weight: float | None = None
     prior: LatentPriorConfig | None = None
 
@@ -111,6 +115,8 @@ class InftyDiffConfig:
         for name in ("mollifier_width", "noise_intensity", "noise_to_signal"):
             positive(getattr(self, name), name)
         whole(self.steps, "steps")
+        if self.trained_at is not None:
+            whole(self.trained_at, "trained_at")
         if len(self.lengths) != 2 or max(positive(n, "A side") for n in self.lengths) != 1.0:
             raise ValueError(
                 f"lengths are two sides, the longest of them 1; got {self.lengths}. A picture of "

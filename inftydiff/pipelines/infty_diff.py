@@ -16,6 +16,7 @@ References:
     Preechakul et al., "Diffusion autoencoders", CVPR 2022.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from inftydiff._typing import check_finite, whole
 from inftydiff.models import Code, Encoder, MultiscaleNetwork
 from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
+from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.latents import LatentDiffusion
@@ -252,6 +254,19 @@ class InftyDiff(nn.Module):
             device=self._like.device,
         ) * float(self.process.schedule.sigma(torch.ones((), dtype=torch.float64)))
 
+    def sampling_grid(self, on: Grid, oversample: int | None = None) -> Grid:
+        """The grid on which samples are drawn that are wanted on another.
+
+        Args:
+            on: where they are wanted.
+            oversample: into how many cells each cell is cut along every axis; by default into as
+                many as make it no coarser than the grid that the network was trained on.
+        """
+        if oversample is None:
+            trained = self.config.trained_at or 1
+            oversample = max(1, math.ceil(trained / max(on.shape) - 1e-9))
+        return refine(on, oversample)
+
     def sample(
         self,
         *,
@@ -263,8 +278,12 @@ class InftyDiff(nn.Module):
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
         deconvolve: bool = True,
+        oversample: int | None = None,
     ) -> Function:
         r"""Draw samples on a grid.
+
+        A grid that is coarser than the one the network was trained on gets averages over its cells,
+        as a picture has them; see :meth:`sampling_grid`. On others the values are point values.
 
         Args:
             on: the grid; :meth:`grid` makes one on the model's domain.
@@ -273,10 +292,12 @@ class InftyDiff(nn.Module):
             rule: the step rule.
             times: decreasing times, the first of them 1 unless a start is given; by default
                 uniform, as many steps as the configuration says.
-            start: the first state; by default drawn from the prior by :meth:`start`.
+            start: the first state, on the :meth:`sampling_grid`; by default drawn from the prior by
+                :meth:`start`.
             latent: the latents, of shape ``(batch, features)``; by default drawn by
                 :meth:`draw_latents`.
             deconvolve: whether to undo the mollifier.
+            oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
 
         Returns:
             Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
@@ -287,7 +308,7 @@ class InftyDiff(nn.Module):
                 finite.
         """
         states = self.trajectory(
-            on=on,
+            on=self.sampling_grid(on, oversample),
             batch=batch,
             generator=generator,
             rule=rule,
@@ -299,7 +320,7 @@ class InftyDiff(nn.Module):
             x = state.x
         check_finite(x.values, "Samples")
         with torch.no_grad():
-            return self.deconvolve(x) if deconvolve else x
+            return coarsen(self.deconvolve(x) if deconvolve else x, on)
 
     def trajectory(
         self,
@@ -346,6 +367,7 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         deconvolve: bool = True,
+        oversample: int | None = None,
     ) -> Function:
         r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
 
@@ -363,6 +385,7 @@ class InftyDiff(nn.Module):
             start=start,
             latent=latent,
             deconvolve=deconvolve,
+            oversample=oversample,
         )
 
     def reconstruct(
@@ -411,14 +434,14 @@ class InftyDiff(nn.Module):
         if whole(count, "A number of functions") < 2:
             raise ValueError(f"An interpolation has at least its two ends; got count={count}.")
         weights = torch.linspace(0.0, 1.0, count, dtype=first.dtype, device=first.device)
-        start = self.start(on=on, batch=1, generator=generator)
+        start = self.start(on=self.sampling_grid(on), batch=1, generator=generator)
         return self.decode(
             torch.lerp(first, last, weights.unsqueeze(-1)),
             on=on,
             generator=generator,
             rule=rule,
             times=times,
-            start=Function(on, start.values.expand(count, -1, -1)),
+            start=Function(start.on, start.values.expand(count, -1, -1)),
         )
 
     @property
