@@ -51,3 +51,19 @@ def test_the_loss_curve_is_the_same(tmp_path, latent):
         assert read[0] == 0  # whose shape is looked at
         assert read[1:] == expected[: len(read) - 1]
         assert len(read) - 1 in (2 * STEPS, 2 * STEPS + 2)
+
+
+@pytest.mark.slow
+def test_a_run_may_go_on_with_another_number_of_processes(tmp_path):
+    settings = {"log_every": 1, "warmup": 1, "points": 0.5}
+    one, both = tmp_path / "one", tmp_path / "both"
+    for arguments, launcher in (
+        ({"out": str(one), "batch_size": 4, "max_steps": 8}, ()),
+        ({"out": str(both), "batch_size": 4, "max_steps": 5}, ()),
+        ({"out": str(both), "batch_size": 2, "max_steps": 8, "resume": True}, TWO),
+    ):
+        done = launched(arguments | settings, *launcher)
+        assert done.returncode == 0, done.stderr
+    for a, b in zip(curve(one), curve(both), strict=True):
+        assert b["step"] == a["step"]
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-5, abs=1e-5)

@@ -24,7 +24,6 @@ from inftydiff.training import TrainConfig, train
         ({"warmup": -1}, "warmup is finite and not negative"),
         ({"seed": -1}, "seed is finite and not negative"),
         ({"weight_decay": float("nan")}, "weight_decay is finite and not negative"),
-        ({"precision": "fp8"}, "precision is one of 'auto', 'float32', 'bf16', 'fp16'; got 'fp8'"),
         ({"accumulate": 0}, "accumulate must be"),
         ({"accumulate": 5}, "4 pictures has at most so many parts; got accumulate=5"),
         ({"workers": -1}, "workers, unless 0, must be"),

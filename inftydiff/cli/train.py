@@ -17,7 +17,7 @@ from inftydiff.cli.sources import PictureArguments, Source
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PresetName
-from inftydiff.training import Interrupted, TrainConfig, train
+from inftydiff.training import Interrupted, TrainConfig, best, train
 from inftydiff.training.folders import require_run
 
 __all__ = ["Train"]
@@ -70,6 +70,8 @@ class Train(Command):
             raise
         if PartialState().is_main_process:
             print(training_report(args.out))
+            if args.train.patience is not None:
+                print(f"Lowest held-out loss: {best(args.out)}")
             print(f"Sample from it with: inftydiff sample {args.out}")
 
     def default_model(self, source: Source) -> InftyDiffConfig:

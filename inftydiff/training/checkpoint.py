@@ -45,6 +45,7 @@ from inftydiff.training.folders import (
 from inftydiff.training.progress import Progress
 
 __all__ = [
+    "CONFIG",
     "best",
     "latest",
     "load_pipeline",
