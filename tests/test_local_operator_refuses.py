@@ -172,6 +172,29 @@ def test_a_table_of_other_channels(shape):
         local_operator(values(0, 20, 4), values(1, *shape), NEAR)
 
 
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool])
+def test_values_that_are_not_real(dtype):
+    v, weight = values(0, 20, 2), values(1, 2, 3, 3)
+    for near in (NEAR, neighbours(GRID, size=3, cell=GRID.spacing, backend="torch")):
+        with pytest.raises(TypeError, match=rf"floating-point.*values of {dtype}"):
+            local_operator(v.to(dtype), weight, near)
+        with pytest.raises(TypeError, match=rf"floating-point.*kernel of {dtype}"):
+            local_operator(v, weight.to(dtype), near)
+
+
+@installed
+@pytest.mark.parametrize("backend", ["numba", "triton"])
+@pytest.mark.parametrize(
+    "dtypes", [(torch.float16, torch.float16), (torch.float32, torch.float64)], ids=str
+)
+def test_kernels_take_one_real_dtype(dtypes, backend):
+    pairs = neighbours(subset(GRID, 6, 0), size=3, cell=GRID.spacing, backend="torch").form.pairs
+    v, taps, scale = values(0, 1, 6, 2), values(1, 9, 2), values(2, 6)
+    tensors = v.to(dtypes[0]), taps.to(dtypes[1]), scale.to(dtypes[1])
+    with pytest.raises(TypeError, match=f"{backend}' take tensors of one dtype.* got {dtypes[0]}"):
+        torch.ops.inftydiff.pair_sum(*tensors, pairs.lists(backend), backend)
+
+
 @pytest.mark.parametrize("window", [(), (3, 5), (4, 4)])
 def test_an_operator_of_a_table_that_is_no_cube(window):
     with pytest.raises(ValueError, match=r"odd|one size on each axis"):

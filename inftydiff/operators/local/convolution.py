@@ -122,9 +122,14 @@ def _image(lattice: Tensor, table: Tensor) -> Tensor:
     return convolve(lattice, table.movedim(-1, 0)).contiguous()
 
 
-def _gradients(grad: Tensor, lattice: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+def _gradients(
+    grad: Tensor, lattice: Tensor, table: Tensor, of_lattice: bool, of_table: bool
+) -> tuple[Tensor | None, Tensor | None]:
     window = tuple(table.shape[:-1])
-    d_lattice = _image(grad, table.flip(tuple(range(len(window)))))
+    mirrored = table.flip(tuple(range(len(window))))
+    d_lattice = _image(grad, mirrored) if of_lattice else None
+    if not of_table:
+        return d_lattice, None
     count = max(1, _PIECE // max(1, lattice.shape[1:].numel()))
     d_table = torch.zeros_like(table).movedim(-1, 0)
     for some, along in zip(lattice.split(count), grad.split(count), strict=True):

@@ -16,6 +16,7 @@ from inftydiff.operators.local.backend import (
     automatic_pairs,
     require_backend,
 )
+from inftydiff.operators.local.bilinear import transformed
 from inftydiff.operators.local.definition import (
     check_reflecting,
     lattice_ratio,
@@ -197,6 +198,7 @@ def _pairs(
     if isinstance(on, Scattered):
         points = on.points.to(device).reshape(-1, *on.points.shape[-2:])
         pairs = scattered_pairs(points, size, cell)
+        pairs.lists(backend)
         weights = on.weights.to(device).flatten()
         mass = pairs.mass(weights).view(on.weights.shape)
         return mass, PairsForm(pairs, backend, points.shape[-1], weights=weights)
@@ -204,12 +206,13 @@ def _pairs(
     index = torch.arange(grid.size) if isinstance(on, Grid) else on.index
     index = index.to(device)
     samples = index.reshape(-1, on.size)
-    if backend == "numba":
+    if backend == "numba" and not transformed():  # within a transform tensors have no address
         from inftydiff.operators.local.numba_pairs import window_pairs
 
         pairs = window_pairs(*lattice_windows(samples, grid.shape, ratios, size))
     else:
         pairs = lattice_pairs(samples, grid.shape, ratios, size)
+    pairs.lists(backend)
     if all(ratio == 1 for ratio in ratios):
         mass = pairs.row_pointer.diff().double()
     else:
@@ -254,5 +257,6 @@ def _ragged(
         pairs=joined([form.pairs for form in forms]),
         weights=torch.cat(weights) if weights else None,
     )
+    form.pairs.lists(backend)
     mass = torch.cat([near.mass for near in maps])
     return Neighbours(samples, maps[0].size, maps[0].cell, mass, backend, form)

@@ -59,6 +59,7 @@ def local_operator(
     Raises:
         ValueError: if the values' points or channels, or the table's window, are not as expected,
             or they are not all on the map's device.
+        TypeError: if the values or the table are not of a floating-point dtype.
 
     Example:
         >>> from inftydiff import Grid
@@ -103,6 +104,12 @@ def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
+    if not (values.is_floating_point() and weight.is_floating_point()):
+        raise TypeError(
+            "The local operator takes values and a kernel of floating-point dtypes; got values of "
+            f"{values.dtype} and a kernel of {weight.dtype}. Convert them first; of a complex "
+            "function take the real and the imaginary part as channels."
+        )
     expected = tuple(neighbours.mass.shape)
     if tuple(values.shape[:-1][-len(expected) :]) != expected:
         raise ValueError(

@@ -62,8 +62,7 @@ class PairsForm(Form):
             taps, backend = weight.flatten(1).movedim(1, 0), self.backend
         else:
             taps, backend = weight.flatten(2).permute(2, 1, 0), "torch"
-        lists = self.pairs.by_tap if backend == "torch" else self.pairs.by_row
-        image: Tensor = _pair_sum(column, taps, scale, lists, backend)
+        image: Tensor = _pair_sum(column, taps, scale, self.pairs.lists(backend), backend)
         return image.view(*values.shape[:-1], image.shape[-1])
 
 
@@ -72,8 +71,8 @@ def _image(
 ) -> Tensor:
     if backend == "torch":
         return torch_kernels.pair_sum(values, taps, scale, lists)
-    pairs = PairList.of(lists, len(taps))
-    image: Tensor = _compiled(backend).pair_sum(values, taps, pairs, scale)
+    kernels, pairs = _compiled(backend, values, taps, scale), PairList.of(lists, len(taps))
+    image: Tensor = kernels.pair_sum(values, taps, pairs, scale)
     return image
 
 
@@ -84,16 +83,32 @@ def _gradients(
     scale: Tensor,
     lists: list[Tensor],
     backend: str,
-) -> tuple[Tensor, Tensor]:
+    of_values: bool,
+    of_taps: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    wanted = {"of_values": of_values, "of_taps": of_taps}
     if backend == "torch":
-        return torch_kernels.pair_sum_gradients(grad, values, taps, scale, lists)
-    pairs = PairList.of(lists, len(taps))
-    d_values, d_taps = _compiled(backend).pair_sum_gradients(grad, values, taps, pairs, scale)
-    return d_values, d_taps
+        return torch_kernels.pair_sum_gradients(grad, values, taps, scale, lists, **wanted)
+    kernels, pairs = _compiled(backend, grad, values, taps, scale), PairList.of(lists, len(taps))
+    found: tuple[Tensor | None, Tensor | None]
+    if backend == "triton":
+        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale, **wanted)
+    elif of_taps:
+        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale)
+    else:
+        along, ones = grad * scale.unsqueeze(-1), torch.ones_like(scale)
+        found = kernels.pair_sum(along, taps.flip(0), pairs, ones), None
+    return found
 
 
-def _compiled(backend: str) -> Any:
+def _compiled(backend: str, *tensors: Tensor) -> Any:
     """The module of kernels, which is imported when it is first used."""
+    dtypes = {x.dtype for x in tensors}
+    if dtypes not in ({torch.float32}, {torch.float64}):
+        raise TypeError(
+            f"The kernels of {backend!r} take tensors of one dtype, float32 or float64; got "
+            f"{', '.join(sorted(map(str, dtypes)))}. local_operator converts them."
+        )
     return import_module(f"inftydiff.operators.local.{backend}_kernels")
 
 
