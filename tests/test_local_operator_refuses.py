@@ -11,7 +11,12 @@ from local_operators import box_grid, device_of, every_backend
 from inftydiff.operators import Function, Grid, Identity, LocalOperator
 from inftydiff.operators.domain import Point
 from inftydiff.operators.local import backend as backend_module
-from inftydiff.operators.local import local_operator, neighbours, reference
+from inftydiff.operators.local import (
+    local_operator,
+    neighbours,
+    reference,
+    torchsparse_kernels,
+)
 from inftydiff.operators.local.backend import BACKENDS
 from inftydiff.processes import WhiteNoise
 
@@ -76,7 +81,7 @@ def test_a_backend_that_does_not_exist():
     for on in PLACES:
         with pytest.raises(ValueError, match="one of reference, dense, torch.*; got 'cudnn'"):
             neighbours(on, size=3, cell=0.1, backend="cudnn")
-    with pytest.raises(ValueError, match="one of torch, numba, triton; got 'cudnn'"):
+    with pytest.raises(ValueError, match="one of torch, numba, triton, or 'dense'; got 'cudnn'"):
         neighbours([ANYWHERE], size=3, cell=0.1, backend="cudnn")
 
 
@@ -126,6 +131,20 @@ def test_triton_takes_cuda(on, value, monkeypatch):
 
 
 @installed
+@pytest.mark.parametrize("on", PLACES)
+def test_torchsparse_takes_cuda(on):
+    with pytest.raises(ValueError, match="'torchsparse' runs on CUDA; the points are on cpu"):
+        neighbours(on, size=3, cell=GRID.spacing, backend="torchsparse")
+
+
+@pytest.fixture
+def _torchsparse_on_cpu(monkeypatch):
+    """Let TorchSparse take the CPU, to see what else it refuses."""
+    monkeypatch.setattr(torchsparse_kernels, "DEVICE", "cpu")
+
+
+@installed
+@pytest.mark.usefixtures("_torchsparse_on_cpu")
 def test_torchsparse_takes_subsets_of_the_reference_lattice():
     for on, cell in ((GRID, GRID.spacing), (subset(GRID, 6, 0), 0.35)):
         with pytest.raises(ValueError, match="takes a Subset of the grid whose spacing is"):
@@ -133,6 +152,7 @@ def test_torchsparse_takes_subsets_of_the_reference_lattice():
 
 
 @installed
+@pytest.mark.usefixtures("_torchsparse_on_cpu")
 def test_torchsparse_takes_no_scattered_points():
     with pytest.raises(
         ValueError, match="'torchsparse' works on a lattice, and scattered points have none"

@@ -13,7 +13,7 @@ and needs no scatter.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -32,12 +32,16 @@ __all__ = [
     "joined",
     "lattice_pairs",
     "lattice_windows",
+    "listed",
     "row_starts",
     "scattered_pairs",
 ]
 
 MOST = 2**31 - 1
 """The most rows and entries: they are counted in int32."""
+
+_PIECE = 2**22
+"""How many nodes of windows are looked at at once."""
 
 CHUNKS, ROWS = 64, 16
 """The most chunks of rows that the entries of a tap are cut into, and the fewest rows of one."""
@@ -155,25 +159,37 @@ class PairList:
 
 
 def lattice_pairs(
-    samples: Int[Tensor, "samples points"],
-    grid: tuple[int, ...],
-    ratios: tuple[Fraction, ...],
-    size: int,
+    lattice: Int[Tensor, "nodes"], where: Int[Tensor, "rows"], offsets: Int[Tensor, "taps"]
 ) -> PairList:
     """Find the pairs of points of a grid, with one tap for each offset.
 
     Args:
-        samples: the flat numbers of the points, of shape ``(samples, points)``.
-        grid: the grid's number of cells along each axis.
-        ratios: the reference cell's side in spacings of the grid, along each axis.
-        size: the number of nodes of the kernel's table along each axis.
+        lattice: the row of the point at each node, or −1 where there is none, int32.
+        where: the node of each row, int64.
+        offsets: the nodes of a window, less the node of its middle, ascending, int64.
     """
-    lattice, where, offsets = lattice_windows(samples, grid, ratios, size)
-    seen = lattice[where.unsqueeze(-1) + offsets]
-    there = seen >= 0
-    last = len(offsets) - 1
-    tap = torch.arange(last, -1, -1, dtype=torch.int32, device=samples.device).expand_as(seen)
-    return PairList(row_starts(there.sum(-1)), seen[there], tap[there], None, len(offsets))
+    return listed(
+        lattice[some.unsqueeze(-1) + offsets]
+        for some in where.split(max(1, _PIECE // len(offsets)))
+    )
+
+
+def listed(windows: Iterable[Int[Tensor, "rows taps"]]) -> PairList:
+    """List what is seen in windows, whose last tap belongs to the first offset.
+
+    Args:
+        windows: the row that each row sees at each offset, or −1 where there is none, of some rows
+            after the other, int32.
+    """
+    counts, columns, taps = [], [], []
+    for seen in windows:
+        there = seen >= 0
+        tap = torch.arange(seen.shape[-1] - 1, -1, -1, dtype=torch.int32, device=seen.device)
+        counts.append(there.sum(-1))
+        columns.append(seen[there])
+        taps.append(tap.expand_as(seen)[there])
+    column, tap = torch.cat(columns), torch.cat(taps)
+    return PairList(row_starts(torch.cat(counts)), column, tap, None, seen.shape[-1])
 
 
 def lattice_windows(

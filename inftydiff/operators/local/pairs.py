@@ -1,7 +1,6 @@
 """The local operator by the pairs of points that see each other: as fast as the points are few."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib import import_module
 from typing import Any, final
 
@@ -33,15 +32,15 @@ class PairsForm(Form):
         pairs: the pairs, all samples' points in one column.
         backend: what sums over them, one of ``KERNELS``.
         dim: the number of axes.
-        lattice: the grid's number of cells along each axis, and the reference cell's side in its
-            spacings; none for scattered points.
+        hats: what reads the table at a grid's offsets, from ``lattice_hats``; none for scattered
+            points.
         weights: the quadrature weights of the rows, where they are not all equal.
     """
 
     pairs: PairList
     backend: str
     dim: int
-    lattice: tuple[tuple[int, ...], tuple[Fraction, ...]] | None = None
+    hats: tuple[Float[Tensor, "_ _"] | None, ...] | None = None
     weights: Float[Tensor, "rows"] | None = None
 
     def __call__(
@@ -55,9 +54,8 @@ class PairsForm(Form):
         if self.weights is not None:
             column = column * self.weights.to(values).unsqueeze(-1)
         scale = torch.where(mass > 0, 1.0 / mass, 0.0).flatten()
-        if self.lattice is not None:
-            grid, ratios = self.lattice
-            weight = resample(weight, ratios, grid)
+        if self.hats is not None:
+            weight = resample(weight, self.hats)
         if is_depthwise(weight, self.dim):
             taps, backend = weight.flatten(1).movedim(1, 0), self.backend
         else:
