@@ -78,12 +78,27 @@ def local_operator(
         if torch.is_grad_enabled() or neighbours.backend != "dense":
             image = neighbours.form(copies.to(dtype), weight, mass)
             return image.view(*values.shape[:-1], image.shape[-1]).to(values.dtype)
-        depthwise = is_depthwise(weight, len(neighbours.cell))
-        image = copies.new_empty(*copies.shape[:-1], len(weight))
-        for some, few in _pieces(copies, len(weight) if depthwise else 0):
-            part = copies[some][..., few if depthwise else slice(None)].to(dtype)
-            image[some][..., few] = neighbours.form(part, weight[few], mass)
+        image = _in_pieces(copies, weight, mass, neighbours)
     return image.view(*values.shape[:-1], image.shape[-1])
+
+
+def _in_pieces(copies: Tensor, weight: Tensor, mass: Tensor, near: Neighbours) -> Tensor:
+    """The image in the dtype of the values, where autograd keeps nothing of the way there."""
+    depthwise = is_depthwise(weight, len(near.cell))
+
+    def piece(some: slice, few: slice) -> Tensor:
+        part = copies[some][..., few if depthwise else slice(None)].to(weight)
+        return near.form(part, weight[few], mass).to(copies.dtype)
+
+    (some, few), *others = _pieces(copies, len(weight) if depthwise else 0)
+    first = piece(some, few)
+    if not others:
+        return first
+    image = first.new_empty(*copies.shape[:-1], len(weight))  # with vmap's axes, as a piece has
+    image[some][..., few] = first
+    for some, few in others:
+        image[some][..., few] = piece(some, few)
+    return image
 
 
 def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
@@ -96,7 +111,7 @@ def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
     points = copies.shape[1:-1].numel()
     count = max(1, _PIECE // max(1, points * copies.shape[-1]))
     width = max(_LANES, _PIECE // max(1, points) // _LANES * _LANES)
-    for copy in range(0, len(copies), count):
+    for copy in range(0, max(1, len(copies)), count):
         if channels == 0:
             yield slice(copy, copy + count), slice(None)
         for channel in range(0, channels, width):
