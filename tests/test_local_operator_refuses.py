@@ -221,6 +221,17 @@ def test_an_operator_of_a_table_that_is_no_cube(window):
         LocalOperator(values(0, 2, *window), 0.1)
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 3, 5), (2, 3, 4, 4)])
+def test_a_mixing_operator_of_a_table_that_is_no_cube(shape):
+    with pytest.raises(ValueError, match=r"odd|\(images, channels, \*window\) with one size"):
+        LocalOperator(values(0, *shape), 0.1, mixing=True)
+
+
+def test_a_table_that_mixes_without_saying_so():
+    with pytest.raises(ValueError, match=r"With mixing=True it is \(images, channels, \*window\)"):
+        LocalOperator(values(0, 4, 2, 3, 3), 0.1)
+
+
 @pytest.mark.parametrize("window", [(3,), (3, 5), (2, 2)])
 def test_a_reference_of_another_window(window):
     with pytest.raises(ValueError, match=r"shape \(channels, 3, 3\)|shape \(channels, 5, 5\)|odd"):
@@ -244,5 +255,10 @@ def test_functions_of_other_channels_or_axes():
     operator = LocalOperator(values(0, 2, 3, 3), 0.1)
     with pytest.raises(ValueError, match="2 channels, the values have 1"):
         operator(Function(GRID, values(0, 20, 1)))
+    mixing = LocalOperator(values(0, 4, 2, 3, 3), 0.1, mixing=True)
+    with pytest.raises(ValueError, match="2 channels, the values have 4"):
+        mixing(Function(GRID, values(0, 20, 4)))
+    with pytest.raises(ValueError, match="4 channels, the values have 2"):
+        mixing.adjoint(Function(GRID, values(0, 20, 2)))
     with pytest.raises(ValueError, match="got 2 for 1 axes"):
         operator(Function(box_grid(20), values(0, 20, 2)))
