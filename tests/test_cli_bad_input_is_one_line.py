@@ -93,6 +93,43 @@ def test_sample(tmp_path, capsys, monkeypatch, words, match):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ("nowhere", "does not exist"),
+        (".", "holds no checkpoint"),
+        ("good.npy --count 1", "--count must be at least 2; got 1"),
+        ("good.npy --count 0", "--count must be a whole number"),
+        ("good.npy --reference 1", "--reference must be at least 2"),
+        ("good.npy --resamples 1", "--resamples must be at least 2"),
+        ("good.npy --seed -1", "--seed is not negative"),
+        ("good.npy --rule ddpm --eta 0.5", "--eta belongs to --rule ddim"),
+        ("good.npy --low-pass 0", "--low-pass must be a finite number above 0"),
+        ("good.npy --noise-to-signal -1", "--noise-to-signal must be"),
+        ("good.npy --network-size 8", "at least 32; got 8"),
+        ("good.npy --json good.npy", "good.npy exists"),
+        ("good.npy --style xx", "No style is called"),
+        ("good.npy --data nowhere", "neither 'faces', nor a folder"),
+        ("good.npy", "good.npy holds 14 pictures, and 500 are needed"),
+        ("good.npy --data good.npy --reference 10 --count 9", "14 pictures, and 19 are needed"),
+        ("good.npy --data good.npy --size 8", "16 × 16 pixels; got --size 8"),
+        ("good.npy --count 9 --data wide.npy", "Compare pictures of one size"),
+        ("wide.npy --count 9", "Faces are square; got 16 × 20"),
+        ("bytes.npy", "cannot be read as one array"),
+        ("loud.npy", "scale it"),
+    ],
+)
+def test_evaluate(tmp_path, capsys, monkeypatch, words, match):
+    monkeypatch.chdir(tmp_path)
+    np.save("good.npy", pictures().pixels.numpy())
+    np.save("wide.npy", pictures(shape=(16, 20)).pixels.numpy())
+    np.save("loud.npy", pictures().pixels.numpy().astype(np.float32))
+    (tmp_path / "bytes.npy").write_bytes(b"")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    bad(["evaluate", *words.split()], match, capsys)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("words", ["demo --minuts 3", "dmo", "train", "sample --size x y z"])
 def test_what_cannot_be_parsed(tmp_path, capsys, monkeypatch, words):
     monkeypatch.chdir(tmp_path)

@@ -84,6 +84,6 @@ def test_equation_16_reversed_from_a_time_above_0_on(kind: str):
         bound = (f.abs() + g**2 / chain.schedule.sigma(t) ** 2).item()
         found = [reversed_constant(kind, time, n) for n in (4, 8, 16)]
         assert max(found) <= bound * (1 + 1e-9)
-        assert found[2] >= found[1] >= found[0]
+        assert found[2] >= found[1] * (1 - 1e-12) >= found[0] * (1 - 1e-11)
         bounds.append(found[2])
     assert bounds[2] > 2 * bounds[1] > 4 * bounds[0]

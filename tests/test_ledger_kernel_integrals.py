@@ -97,7 +97,7 @@ def test_equation_18_attention_is_an_integral_whose_kernel_reads_the_values(seed
     """κ(c, b, x(c), x(b)) = e^{q(x(c))·k(x(b))} / ∫ e^{q(x(c))·k(x(b′))} db′, for each head."""
     shape, channels, head = (3, 5), 6, 2
     net = UNet(channels, 4, multipliers=(1,), attention=(0,), head=head)
-    layer = randomised(net, seed % 1000).middle[0].attention
+    layer = randomised(net, seed % 1000).descent.middle[0].attention
     x = values(seed, 2, channels, *shape)
     grid = Grid(shape)
     normed = F.layer_norm(x.flatten(2).mT, (channels,), layer.norm.weight, layer.norm.bias)

@@ -47,11 +47,13 @@ def check_pairs(
         opcheck(gradients.default, arguments, test_utils=checks)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("window", [(3,), (5, 3), (3, 1, 3)])
-def test_convolutions(window):
+def test_convolutions(window, scaled):
     lattice = values(0, 2, *(4, 3, 5)[: len(window)], 2).requires_grad_()
     table, grad = values(1, *window, 2).requires_grad_(), values(2, *lattice.shape).requires_grad_()
-    opcheck(torch.ops.inftydiff.depthwise.default, (lattice, table))
+    scale = [values(3, *lattice.shape[1:-1])] if scaled else []
+    opcheck(torch.ops.inftydiff.depthwise.default, (lattice, table, scale))
     for wanted in WANTED:
         gradients = torch.ops.inftydiff.depthwise_gradients.default
-        opcheck(gradients, (grad, lattice, table, *wanted))
+        opcheck(gradients, (grad, lattice, table, scale, *wanted))

@@ -74,7 +74,7 @@ def test_a_new_network_is_linear_and_ignores_the_time():
 def test_attention_alone_carries_one_cell_to_all(attends: bool):
     net, x, e = unet(multipliers=(1,)), images(1, 8, 16, 16), images(1, 4)
     if not attends:
-        net.middle[0].attention = torch.nn.Identity()
+        net.descent.middle[0].attention = torch.nn.Identity()
     changed = x.clone()
     changed[0, 0, 0, 0] += 1.0
     moved = (net(changed, e) - net(x, e)).abs()[..., -1, -1].max()

@@ -21,6 +21,6 @@ def test_presets_have_the_parameters_they_state(
 def test_a_local_block_has_a_kernel_for_each_channel_and_no_bias_to_it():
     with torch.device("meta"):
         shapes = {n: tuple(p.shape) for n, p in MultiscaleNetwork(faces_64()).named_parameters()}
-    assert shapes["encoder.0.kernel"] == (48, 7, 7)
+    assert shapes["gathering.blocks.0.kernel"] == (48, 7, 7)
     assert shapes["decoder.0.entry.weight"] == (48, 96)
-    assert shapes["position"] == (32, 32, 32)
+    assert shapes["gathering.position"] == (32, 32, 32)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from training_runs import SETTINGS, held_out, model, pictures, run, same
 
 from inftydiff.training import load_pipeline, read_progress, train
-from inftydiff.training.order import BatchOrder, step_generator
+from inftydiff.training.order import BatchOrder, picture_generator, step_generator
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])  # an epoch has three steps
@@ -126,11 +126,13 @@ def test_epochs_are_shuffled_anew():
     assert BatchOrder(20, 20, seed=1).batch(0) != order.batch(0)
 
 
-def test_no_two_steps_or_processes_draw_the_same():
-    keys = [(s, t, p) for s in range(3) for t in range(3) for p in range(3)]
-    draws = {float(torch.rand((), generator=step_generator(*key)).double()) for key in keys}
-    assert len(draws) == len(keys)
-    a, b = (torch.rand(5, generator=step_generator(1, 2, 3)) for _ in range(2))
+def test_no_two_steps_or_pictures_draw_the_same():
+    steps = [(seed, step) for seed in range(3) for step in range(3)]
+    generators = [step_generator(*key) for key in steps]
+    generators += [picture_generator(*key, number) for key in steps for number in range(3)]
+    draws = {float(torch.rand((), generator=g).double()) for g in generators}
+    assert len(draws) == len(generators)
+    a, b = (torch.rand(5, generator=picture_generator(1, 2, 3)) for _ in range(2))
     assert torch.equal(a, b)
 
 

@@ -7,15 +7,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import randomised
 from safetensors.torch import load_file
+from torch.testing import assert_close
 from training_runs import SETTINGS, held_out, model, pictures, run
 
-from inftydiff import Function, Grid, denoising_loss
+from inftydiff import Function, Grid, Subset, denoising_loss
+from inftydiff.data import Images
+from inftydiff.models import MultiscaleNetwork
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import TrainConfig, held_out_loss, train
-from inftydiff.training.objective import batch_loss, spread_times
-from inftydiff.training.order import BatchOrder, step_generator
+from inftydiff.training.objective import Objective, Part, spread_times
+from inftydiff.training.order import BatchOrder, picture_generator, step_generator
 
 
 def weights(folder):
@@ -37,18 +41,17 @@ def test_three_steps_by_hand(tmp_path):
     order, grid = BatchOrder(len(data), 4, seed=config.seed), Grid((16, 16))
     average = None
     for step in range(3):
-        g = step_generator(config.seed, step, 0)
         x0 = Function.from_image(torch.stack([data[i] for i in order.batch(step)]))
-        t = spread_times(4, generator=g)
-        at = random_subset(grid, 64, batch=4, generator=g)
+        generators = [picture_generator(config.seed, step, number) for number in range(4)]
+        taken = [random_subset(grid, 64, generator=g).index for g in generators]
         loss = denoising_loss(
             pipeline.process,
             pipeline.network,
             x0,
-            t,
-            at=at,
+            spread_times(Part(config.seed, step, 0, 4), 4),
+            at=Subset(grid, torch.stack(taken)),
             predict=pipeline.predict,
-            generator=g,
+            generator=step_generator(config.seed, step),
         )
         optimiser.zero_grad()
         (loss.mean() / pipeline.config.network.scale**2).backward()
@@ -77,7 +80,7 @@ def test_flips_mirror_some_pictures(tmp_path):
 
 @given(batch=st.integers(1, 64), seed=st.integers(0, 2**32))
 def test_times_are_spread_evenly(batch, seed):
-    t = spread_times(batch, generator=torch.Generator().manual_seed(seed))
+    t = spread_times(Part(seed, 0, 0, batch), batch)
     assert t.shape == (batch,)
     assert bool(((t >= 0) & (t < 1)).all())
     gaps = t.sort().values.diff()
@@ -85,11 +88,24 @@ def test_times_are_spread_evenly(batch, seed):
 
 
 def test_each_time_is_uniform():
-    g = torch.Generator().manual_seed(0)
-    draws = torch.stack([spread_times(4, generator=g) for _ in range(2000)])
+    draws = torch.stack([spread_times(Part(0, step, 0, 4), 4) for step in range(2000)])
     for k in (1, 2):  # Fourier coefficients of a uniform law are zero, with variance ½ / n
         wave = torch.cos(2 * math.pi * k * draws).mean(0)
         assert float(wave.abs().max()) < 5 * math.sqrt(0.5 / 2000)
+
+
+@pytest.mark.parametrize("latent", [None, 4])
+@pytest.mark.parametrize("kl_weight", [None, 0.1])
+def test_the_loss_of_a_batch_does_not_depend_on_its_parts(latent, kl_weight):
+    if latent is None and kl_weight is not None:
+        return
+    network = dataclasses.replace(model().network, latent=latent)
+    pipeline = randomised(InftyDiff(model(network=network, kl_weight=kl_weight)))
+    objective = Objective(pipeline, points=0.25, flips=True)
+    images = torch.stack([pictures()[i] for i in range(5)]).double()
+    whole = objective(images, Part(1, 7, 0, 5))
+    parts = [objective(images[a:b], Part(1, 7, a, 5)) for a, b in ((0, 2), (2, 3), (3, 5))]
+    assert_close(torch.cat(parts), whole, rtol=1e-10, atol=0)
 
 
 def test_the_held_out_loss_is_the_same_at_every_call():
@@ -111,19 +127,19 @@ def test_the_held_out_loss_of_predicting_no_noise_is_its_variance():
     assert float(variance.min()) == pytest.approx(pipeline.config.network.scale**2, rel=1e-4)
 
 
-def test_taking_all_points_takes_the_grid():
+def test_taking_all_points_takes_the_grid(monkeypatch):
     pipeline = InftyDiff(model())
     images = torch.stack([pictures()[0], pictures()[1]])
-    t = torch.tensor([0.3, 0.6])
     seen = []
+    forward = MultiscaleNetwork.forward
 
-    def network(x, time):
+    def listen(network, x, t, **keywords):
         seen.append(x.on)
-        return pipeline.network(x, time)
+        return forward(network, x, t, **keywords)
 
+    monkeypatch.setattr(MultiscaleNetwork, "forward", listen)
     for points in (1.0, 0.25):
-        g = torch.Generator().manual_seed(0)
-        batch_loss(pipeline, network, images, t, points=points, generator=g)
+        Objective(pipeline, points=points)(images, Part(0, 0, 0, 2))
     assert isinstance(seen[0], Grid)
     assert seen[1].size == 64
 
@@ -137,12 +153,13 @@ def test_the_loss_falls(tmp_path):
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         untrained = InftyDiff(model()).eval()
-    assert held_out_loss(trained, held_out()) < 0.9 * held_out_loss(untrained, held_out())
+    others = Images(pictures(128).pixels[64:].flip(-1))
+    assert held_out_loss(trained, others) < 0.9 * held_out_loss(untrained, others)
 
 
 def test_bfloat16_is_close_to_float32(tmp_path):
-    a = run(tmp_path / "a", max_steps=2, precision="bf16")
-    b = run(tmp_path / "b", max_steps=2)
+    a = run(tmp_path / "a", precision="bf16", warmup=1)
+    b = run(tmp_path / "b", warmup=1)
     assert all(w.dtype == torch.float32 for w in a.parameters())
     losses = [held_out_loss(pipeline, held_out()) for pipeline in (a, b)]
     assert losses[0] != losses[1]

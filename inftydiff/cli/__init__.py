@@ -1,4 +1,4 @@
-"""The command line: ``inftydiff demo``, ``inftydiff train`` and ``inftydiff sample``."""
+"""The command line: ``inftydiff demo``, ``train``, ``sample``, ``evaluate`` and ``info``."""
 
 from inftydiff.cli.main import main
 

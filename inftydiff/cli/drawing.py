@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from inftydiff import DDIM, Function, Grid
 from inftydiff._typing import check_finite
+from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import StepRule
 from inftydiff.training.bar import seconds_between_updates
@@ -27,6 +28,8 @@ def draw(
     rule: StepRule,
     times: Float[Tensor, "times"],
     title: str,
+    latents: Float[Tensor, "n features"] | None = None,
+    noise_to_signal: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -39,8 +42,11 @@ def draw(
         rule: the step rule.
         times: decreasing times.
         title: what the progress bar is called.
+        latents: the latent of each; by default drawn with its seed, if the model has latents.
+        noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
     """
-    together = max(1, POINTS // on.size) if rule == DDIM() else 1
+    fine = pipeline.sampling_grid(on)
+    together = max(1, POINTS // fine.size) if rule == DDIM() else 1
     pictures = []
     with tqdm(
         total=(len(times) - 1) * len(seeds),
@@ -52,18 +58,30 @@ def draw(
         for begin in range(0, len(seeds), together):
             part = seeds[begin : begin + together]
             generators = [torch.Generator().manual_seed(seed) for seed in part]
-            starts = [pipeline.start(on=on, batch=1, generator=g).values for g in generators]
+            starts = [pipeline.start(on=fine, batch=1, generator=g).values for g in generators]
+            given = latents[begin : begin + together] if latents is not None else None
             states = pipeline.trajectory(
-                on=on,
+                on=fine,
                 batch=len(part),
                 generator=generators[0],
                 rule=rule,
                 times=times,
-                start=Function(on, torch.cat(starts)),
+                start=Function(fine, torch.cat(starts)),
+                latent=_drawn(pipeline, generators) if given is None else given,
             )
             for state in states:
                 x = state.x
                 bar.update(len(part) if state.prediction is not None else 0)
             with torch.no_grad():
-                pictures.append(pipeline.deconvolve(x).to_image().cpu())
+                clean = pipeline.deconvolve(x, noise_to_signal=noise_to_signal)
+                pictures.append(coarsen(clean, on).to_image().cpu())
     return check_finite(torch.cat(pictures), "Samples")
+
+
+def _drawn(
+    pipeline: InftyDiff, generators: Sequence[torch.Generator]
+) -> Float[Tensor, "n features"] | None:
+    """One latent a generator, for a model that has latents."""
+    drawn = [pipeline.draw_latents(batch=1, generator=g) for g in generators]
+    known = [latent for latent in drawn if latent is not None]
+    return torch.cat(known) if known else None

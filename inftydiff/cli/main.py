@@ -57,6 +57,7 @@ def _run(argv: list[str]) -> int:
 
     from inftydiff.cli.command import Command
     from inftydiff.cli.demo import Demo
+    from inftydiff.cli.evaluate import Evaluate
     from inftydiff.cli.info import Info
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.train import Train
@@ -65,6 +66,7 @@ def _run(argv: list[str]) -> int:
         "demo": Demo,
         "train": Train,
         "sample": Sample,
+        "evaluate": Evaluate,
         "info": Info,
     }
     command = tyro.extras.subcommand_cli_from_dict(

@@ -1,4 +1,4 @@
-r"""The embedding of the diffusion time, and normalisation modulated by it.
+r"""The embeddings of the diffusion time and of a latent, and normalisation modulated by them.
 
 The time :math:`t \in [0, 1]` is embedded by sines and cosines of :math:`1000\,t` at geometrically
 spaced frequencies :math:`\omega_j = 10^{-4j/J}`, :math:`j < J`, and two linear maps, each followed
@@ -6,8 +6,13 @@ by a GELU. Every block then reads a scale and a shift for each channel from the 
 
 .. math:: \mathrm{mod}(h) = \mathrm{LN}(h)\,(1 + s_t(e)) + b_t(e),
 
-with LN the layer normalisation over channels at each point. The linear map :math:`e \mapsto (s_t,
-b_t)` starts at zero, so that a new block normalises and no more.
+with LN the layer normalisation over channels at each point. A latent :math:`z` goes through two
+linear maps with a GELU each, and a linear map of the outcome scales all of it,
+
+.. math:: \mathrm{mod}(h) = \bigl(\mathrm{LN}(h)\,(1 + s_t(e)) + b_t(e)\bigr)\,(1 + s_z(z)).
+
+The maps to :math:`s_t, b_t` and :math:`s_z` start at zero, so that a new block normalises and no
+more. Where there is no time, :math:`s_t` and :math:`b_t` are parameters.
 
 References:
     Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5.
@@ -25,7 +30,7 @@ from torch import Tensor, nn
 from inftydiff._typing import whole
 from inftydiff.models._initial import zeroed
 
-__all__ = ["ModulatedNorm", "TimeEmbedding", "sinusoidal"]
+__all__ = ["LatentEmbedding", "ModulatedNorm", "TimeEmbedding", "sinusoidal"]
 
 
 def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch features"]:
@@ -84,12 +89,36 @@ class TimeEmbedding(nn.Module):
 
 
 @final
+class LatentEmbedding(nn.Module):
+    """A latent → Linear → GELU → Linear → GELU.
+
+    Args:
+        latent: the number of features of a latent.
+        width: the number of channels of the embedding.
+
+    Example:
+        >>> tuple(LatentEmbedding(4, 16)(torch.zeros(2, 4)).shape)
+        (2, 16)
+    """
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(whole(latent, "The number of features of a latent"), width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, latent: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
+        """Embed latents of shape ``(batch, features)``."""
+        return F.gelu(self.second(F.gelu(self.first(latent.to(self.first.weight.dtype)))))
+
+
+@final
 class ModulatedNorm(nn.Module):
-    """Layer normalisation over channels, scaled and shifted by the time embedding.
+    """Layer normalisation over channels, scaled and shifted by the time, and scaled by a latent.
 
     Args:
         channels: the number of channels.
-        embedding: the width of the time embedding.
+        embedding: the width of the time embedding, or None for a norm that knows no time.
+        latent: the width of the latent's embedding, or None for a norm that knows no latent.
 
     Example:
         >>> norm = ModulatedNorm(2, 8)
@@ -97,16 +126,37 @@ class ModulatedNorm(nn.Module):
         [[[-1.0, 1.0]]]
     """
 
-    def __init__(self, channels: int, embedding: int) -> None:
+    def __init__(self, channels: int, embedding: int | None, *, latent: int | None = None) -> None:
         super().__init__()
         self.channels = channels
-        self.modulation = zeroed(nn.Linear(embedding, 2 * channels))
+        self.modulation: nn.Linear | None = None
+        if embedding is None:
+            self.constant = nn.Parameter(torch.zeros(1, 2 * channels))
+        else:
+            self.modulation = zeroed(nn.Linear(embedding, 2 * channels))
+        self.latent_scale = None if latent is None else zeroed(nn.Linear(latent, channels))
 
     def forward(
-        self, x: Float[Tensor, "batch *points channels"], embedding: Float[Tensor, "batch width"]
+        self,
+        x: Float[Tensor, "batch *points channels"],
+        embedding: Float[Tensor, "batch width"] | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
     ) -> Float[Tensor, "batch *points channels"]:
-        """Normalise and modulate features, channels last, sample by sample."""
-        modulation: Tensor = self.modulation(embedding)
-        shape = (x.shape[0], *(1,) * (x.ndim - 2), self.channels)
-        scale, shift = (part.reshape(shape) for part in modulation.chunk(2, -1))
-        return F.layer_norm(x, (self.channels,)) * (1.0 + scale) + shift
+        """Normalise and modulate features, channels last, sample by sample.
+
+        Args:
+            x: the features.
+            embedding: the embedded times, for a norm that takes them.
+            latent: the embedded latents, for a norm that takes them.
+        """
+        modulation: Tensor = (
+            self.constant if self.modulation is None else self.modulation(embedding)
+        )
+        scale, shift = modulation.chunk(2, -1)
+        scale = 1.0 + scale
+        if self.latent_scale is not None:
+            factor = 1.0 + self.latent_scale(latent)
+            scale, shift = scale * factor, shift * factor
+        shape = (-1, *(1,) * (x.ndim - 2), self.channels)
+        normed = F.layer_norm(x, (self.channels,))
+        return torch.addcmul(shift.reshape(shape), normed, scale.reshape(shape))

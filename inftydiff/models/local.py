@@ -1,4 +1,4 @@
-r"""The sparse residual block: a local operator and a pointwise network, modulated by the time.
+r"""The sparse residual block: a local operator and a pointwise network, modulated.
 
 .. math::
    x \leftarrow x + K\,\mathrm{mod}_1(x), \qquad
@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff.models._initial import zeroed
+from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import ModulatedNorm
 from inftydiff.operators.local import Neighbours, local_operator
 
@@ -32,12 +33,13 @@ __all__ = ["LocalBlock"]
 
 
 @final
-class LocalBlock(nn.Module):
+class LocalBlock(RecomputedBlock):
     """A residual block at the points of a discretisation.
 
     Args:
         width: the number of channels.
-        embedding: the width of the time embedding.
+        embedding: the width of the time embedding, or None for a block that knows no time.
+        latent: the width of the latent's embedding, or None for a block that knows no latent.
         size: the number of nodes k of the kernel's table along each axis.
         expansion: the width of the pointwise network's hidden layer over ``width``.
         skip: whether the block takes the features of an earlier block, concatenated and mapped back
@@ -53,24 +55,33 @@ class LocalBlock(nn.Module):
     """
 
     def __init__(
-        self, width: int, embedding: int, *, size: int = 7, expansion: int = 2, skip: bool = False
+        self,
+        width: int,
+        embedding: int | None,
+        *,
+        latent: int | None = None,
+        size: int = 7,
+        expansion: int = 2,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.size = size
         self.entry = nn.Linear(2 * width, width) if skip else None
-        self.first_norm = ModulatedNorm(width, embedding)
+        self.first_norm = ModulatedNorm(width, embedding, latent=latent)
         self.kernel = nn.Parameter(torch.empty(width, size, size))
         nn.init.uniform_(self.kernel, -1.0 / size, 1.0 / size)
-        self.second_norm = ModulatedNorm(width, embedding)
+        self.second_norm = ModulatedNorm(width, embedding, latent=latent)
         self.expand = nn.Linear(width, expansion * width)
         self.contract = zeroed(nn.Linear(expansion * width, width))
 
     def forward(
         self,
         x: Float[Tensor, "batch points channels"],
-        embedding: Float[Tensor, "batch features"],
+        embedding: Float[Tensor, "batch features"] | None,
         near: Neighbours,
         skip: Float[Tensor, "batch points channels"] | None = None,
+        *,
+        latent: Float[Tensor, "batch codes"] | None = None,
     ) -> Float[Tensor, "batch points channels"]:
         """Apply the block.
 
@@ -79,6 +90,7 @@ class LocalBlock(nn.Module):
             embedding: the embedded times.
             near: the neighbours of each point.
             skip: the features of an earlier block, for a block that takes them.
+            latent: the embedded latents, for a block that takes them.
 
         Raises:
             ValueError: if a skip is given to a block without one, or missing where there is one.
@@ -86,10 +98,20 @@ class LocalBlock(nn.Module):
         if (skip is None) is not (self.entry is None):
             wanted = "takes no skip" if self.entry is None else "takes a skip"
             raise ValueError(f"This block {wanted}; see its argument skip.")
+        return self.kept(self._compute, x, embedding, near, skip, latent)
+
+    def _compute(
+        self,
+        x: Tensor,
+        embedding: Tensor | None,
+        near: Neighbours,
+        skip: Tensor | None,
+        latent: Tensor | None,
+    ) -> Tensor:
         if skip is not None and self.entry is not None:
             x = self.entry(torch.cat([x, skip], -1))
         table = self.size**2 * self.kernel
-        x = x + local_operator(self.first_norm(x, embedding), table, near)
-        hidden = F.gelu(self.expand(self.second_norm(x, embedding)))
+        x = x + local_operator(self.first_norm(x, embedding, latent), table, near)
+        hidden = F.gelu(self.expand(self.second_norm(x, embedding, latent)))
         out: Tensor = x + self.contract(hidden)
         return out

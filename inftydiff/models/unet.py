@@ -1,4 +1,4 @@
-r"""A U-Net on a grid of fixed size, modulated by the time.
+r"""A U-Net on a grid of fixed size, modulated by time and latent, and its way down alone.
 
 Levels of 1, ½, ¼, … of the resolution; at each, residual blocks
 
@@ -25,9 +25,117 @@ from torch import Tensor, nn
 
 from inftydiff._typing import whole
 from inftydiff.models._initial import zeroed
+from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import ModulatedNorm
 
-__all__ = ["UNet"]
+__all__ = ["Descent", "UNet"]
+
+
+@final
+class Descent(nn.Module):
+    """The way down of a U-Net, and its middle.
+
+    Args:
+        channels: the number of channels that come in, and are kept at the finest level.
+        embedding: the width of the time embedding, or None for blocks that know no time.
+        latent: the width of the latent's embedding, or None for blocks that know no latent.
+        multipliers: each level's width over ``channels``, finest first.
+        blocks: the number of residual blocks a level.
+        attention: the levels with attention after each block, 0 the finest.
+        head: the width of an attention head.
+        dropout: the probability of dropping a feature before the last convolution of a block.
+        dropout_from: the first level with dropout.
+
+    Raises:
+        ValueError: if an attention level does not exist, or its width is no multiple of ``head``.
+
+    Example:
+        >>> down = Descent(8, None, multipliers=(1, 2), head=8)
+        >>> x, skips = down(torch.ones(1, 8, 4, 6))
+        >>> tuple(x.shape), len(skips)
+        ((1, 16, 2, 3), 2)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        embedding: int | None,
+        *,
+        latent: int | None = None,
+        multipliers: Sequence[int] = (1, 2, 4),
+        blocks: int = 1,
+        attention: Sequence[int] = (),
+        head: int = 32,
+        dropout: float = 0.0,
+        dropout_from: int = 0,
+    ) -> None:
+        super().__init__()
+        widths = [whole(channels * m, "The width of a U-Net's level") for m in multipliers]
+        if not widths:
+            raise ValueError("A U-Net has at least one level; got no multipliers.")
+        unknown = sorted(set(attention) - set(range(len(widths))))
+        if unknown:
+            raise ValueError(
+                f"Attention is asked for at level {unknown}; this U-Net has the levels 0 to "
+                f"{len(widths) - 1}."
+            )
+        self.widths = tuple(widths)
+        self.blocks = whole(blocks, "The number of a U-Net's blocks a level")
+
+        self.levels = nn.ModuleList(
+            _Block(
+                width,
+                width,
+                embedding,
+                latent=latent,
+                head=head if level in attention else None,
+                dropout=dropout if level >= dropout_from else 0.0,
+            )
+            for level, width in enumerate(widths)
+            for _ in range(blocks)
+        )
+        self.shrink = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths)
+        )
+        self.middle = nn.ModuleList(
+            _Block(widths[-1], widths[-1], embedding, latent=latent, head=attended, dropout=dropout)
+            for attended in (head, None)
+        )
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels h w"],
+        embedding: Float[Tensor, "batch features"] | None = None,
+        latent: Float[Tensor, "batch codes"] | None = None,
+    ) -> tuple[Float[Tensor, "batch wide rows columns"], list[Tensor]]:
+        """Go down.
+
+        Args:
+            x: images; fastest in the memory format ``torch.channels_last``.
+            embedding: the embedded times, for blocks that take them.
+            latent: the embedded latents, for blocks that take them.
+
+        Returns:
+            The coarsest features, and those after each block of the levels, finest first.
+
+        Raises:
+            ValueError: if a side of the images cannot be halved once a level.
+        """
+        factor = 2 ** (len(self.widths) - 1)
+        if x.shape[-2] % factor or x.shape[-1] % factor:
+            raise ValueError(
+                f"This U-Net takes images with sides divisible by {factor}; got "
+                f"{tuple(x.shape[-2:])}."
+            )
+        skips = []
+        for number, block in enumerate(self.levels):
+            level, first = divmod(number, self.blocks)
+            x = self.shrink[level - 1](x) if level and not first else x
+            x = block(x, embedding, latent)
+            skips.append(x)
+        for block in self.middle:
+            x = block(x, embedding, latent)
+        return x, skips
 
 
 @final
@@ -36,12 +144,14 @@ class UNet(nn.Module):
 
     Args:
         channels: the number of channels that come in, go out, and are kept at the finest level.
-        embedding: the width of the time embedding.
+        embedding: the width of the time embedding, or None for a network that knows no time.
+        latent: the width of the latent's embedding, or None for a network that knows no latent.
         multipliers: each level's width over ``channels``, finest first.
         blocks: the number of residual blocks a level, down and up.
         attention: the levels with attention after each block, 0 the finest.
         head: the width of an attention head.
         dropout: the probability of dropping a feature before the last convolution of a block.
+        dropout_from: the first level with dropout.
 
     Raises:
         ValueError: if an attention level does not exist, or its width is no multiple of ``head``.
@@ -55,104 +165,101 @@ class UNet(nn.Module):
     def __init__(
         self,
         channels: int,
-        embedding: int,
+        embedding: int | None,
         *,
+        latent: int | None = None,
         multipliers: Sequence[int] = (1, 2, 4),
         blocks: int = 1,
         attention: Sequence[int] = (),
         head: int = 32,
         dropout: float = 0.0,
+        dropout_from: int = 0,
     ) -> None:
         super().__init__()
-        widths = [whole(channels * m, "The width of a U-Net's level") for m in multipliers]
-        if not widths:
-            raise ValueError("A U-Net has at least one level; got no multipliers.")
-        unknown = sorted(set(attention) - set(range(len(widths))))
-        if unknown:
-            raise ValueError(
-                f"Attention is asked for at level {unknown}; this U-Net has the levels 0 to "
-                f"{len(widths) - 1}."
+        self.descent = Descent(
+            channels,
+            embedding,
+            latent=latent,
+            multipliers=multipliers,
+            blocks=blocks,
+            attention=attention,
+            head=head,
+            dropout=dropout,
+            dropout_from=dropout_from,
+        )
+        widths = self.descent.widths
+        self.up = nn.ModuleList(
+            _Block(
+                2 * width,
+                width,
+                embedding,
+                latent=latent,
+                head=head if level in attention else None,
+                dropout=dropout if level >= dropout_from else 0.0,
             )
-        self.factor = 2 ** (len(widths) - 1)
-        self.blocks = whole(blocks, "The number of a U-Net's blocks a level")
-
-        def stack(entries: int) -> nn.ModuleList:
-            return nn.ModuleList(
-                _Block(
-                    entries * width,
-                    width,
-                    embedding,
-                    head=head if level in attention else None,
-                    dropout=dropout,
-                )
-                for level, width in enumerate(widths)
-                for _ in range(blocks)
-            )
-
-        self.down = stack(entries=1)
-        self.up = stack(entries=2)
-        self.shrink = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths)
+            for level, width in enumerate(widths)
+            for _ in range(blocks)
         )
         self.grow = nn.ModuleList(nn.Linear(coarse, fine) for fine, coarse in pairwise(widths))
-        self.middle = nn.ModuleList(
-            _Block(widths[-1], widths[-1], embedding, head=width, dropout=dropout)
-            for width in (head, None)
-        )
 
     def forward(
-        self, x: Float[Tensor, "batch channels h w"], embedding: Float[Tensor, "batch features"]
+        self,
+        x: Float[Tensor, "batch channels h w"],
+        embedding: Float[Tensor, "batch features"] | None = None,
+        latent: Float[Tensor, "batch codes"] | None = None,
     ) -> Float[Tensor, "batch channels h w"]:
         """Apply the network.
 
         Args:
             x: images; fastest in the memory format ``torch.channels_last``.
-            embedding: the embedded times.
+            embedding: the embedded times, for a network that takes them.
+            latent: the embedded latents, for a network that takes them.
 
         Raises:
             ValueError: if a side of the images cannot be halved once a level.
         """
-        if x.shape[-2] % self.factor or x.shape[-1] % self.factor:
-            raise ValueError(
-                f"This U-Net takes images with sides divisible by {self.factor}; got "
-                f"{tuple(x.shape[-2:])}."
-            )
-        skips = []
-        for number, block in enumerate(self.down):
-            level, first = divmod(number, self.blocks)
-            x = self.shrink[level - 1](x) if level and not first else x
-            x = block(x, embedding)
-            skips.append(x)
-        for block in self.middle:
-            x = block(x, embedding)
+        x, skips = self.descent(x, embedding, latent)
         for number in reversed(range(len(self.up))):
-            level, last = divmod(number, self.blocks)
-            x = self.up[number](torch.cat([x, skips.pop()], 1), embedding)
+            level, last = divmod(number, self.descent.blocks)
+            x = self.up[number](torch.cat([x, skips.pop()], 1), embedding, latent)
             x = _repeated(_first(self.grow[level - 1](_last(x)))) if level and not last else x
         return x
 
 
 @final
-class _Block(nn.Module):
+class _Block(RecomputedBlock):
     """A residual block, followed by attention unless ``head`` is None."""
 
     def __init__(
-        self, inner: int, outer: int, embedding: int, *, head: int | None, dropout: float
+        self,
+        inner: int,
+        outer: int,
+        embedding: int | None,
+        *,
+        latent: int | None,
+        head: int | None,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(inner)
         self.first = nn.Conv2d(inner, outer, 3, padding=1)
-        self.modulated = ModulatedNorm(outer, embedding)
+        self.modulated = ModulatedNorm(outer, embedding, latent=latent)
         self.dropout = nn.Dropout(dropout)
         self.second = zeroed(nn.Conv2d(outer, outer, 3, padding=1))
         self.shortcut = nn.Identity() if inner == outer else nn.Linear(inner, outer)
         self.attention = nn.Identity() if head is None else _Attention(outer, head)
 
     def forward(
-        self, x: Float[Tensor, "batch inner h w"], embedding: Float[Tensor, "batch features"]
+        self,
+        x: Float[Tensor, "batch inner h w"],
+        embedding: Float[Tensor, "batch features"] | None,
+        latent: Float[Tensor, "batch codes"] | None,
     ) -> Float[Tensor, "batch outer h w"]:
+        return self.kept(self._compute, x, embedding, latent)
+
+    def _compute(self, x: Tensor, embedding: Tensor | None, latent: Tensor | None) -> Tensor:
         h = self.first(_first(F.silu(self.norm(_last(x)))))
-        h = self.dropout(F.silu(self.modulated(_last(h), embedding)))
+        h = self.dropout(F.silu(self.modulated(_last(h), embedding, latent)))
         out: Tensor = self.attention(_first(self.shortcut(_last(x))) + self.second(_first(h)))
         return out
 

@@ -2,6 +2,7 @@
 
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.basis import Eigenbasis, eigenbasis
+from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.covariance import bessel, matern, squared_exponential
 from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
 from inftydiff.operators.domain import Box, Domain, Point
@@ -38,6 +39,7 @@ __all__ = [
     "Subset",
     "WienerMultiplier",
     "bessel",
+    "coarsen",
     "eigenbasis",
     "gaussian_mollifier",
     "interpolate",
@@ -45,6 +47,7 @@ __all__ = [
     "matern",
     "neighbours",
     "random_subset",
+    "refine",
     "squared_exponential",
     "truncated_gaussian_mollifier",
     "wiener_inverse",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
 from inftydiff._typing import positive, whole
-from inftydiff.models import MultiscaleConfig, faces_64
+from inftydiff.models import LatentPriorConfig, MultiscaleConfig, faces_64
 from inftydiff.operators import Box, gaussian_mollifier
 from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.processes import (
@@ -52,7 +52,8 @@ class InftyDiffConfig:
     r"""What an :class:`~inftydiff.pipelines.infty_diff.InftyDiff` is built from.
 
     Args:
-        network: the sizes of the network.
+        network: the sizes of the network; one with a latent makes a diffusion autoencoder, whose
+            encoder has the same sizes.
         process: what carries noise: "mollified" mollifies data and noise (the paper's process),
             "white" neither, "noise_only" the noise alone.
         schedule: the noise schedule, "cosine" or "linear".
@@ -68,6 +69,12 @@ class InftyDiffConfig:
             are idle where data are not mollified.
         noise_to_signal: the noise-to-signal ratio of the Wiener filter that undoes the mollifier.
         steps: the number of sampling steps unless others are asked for.
+        trained_at: the cells along the longest side of the grid that the network was trained on.
+            Coarser pictures are averages over cells of one at least as fine; None for a model whose
+            coarser pictures are point values.
+        kl_weight: the weight of the latents' divergence from the standard normal in the loss, in
+            units of the loss a nat; None for an encoder that gives each function one latent.
+        prior: the sizes of the network that draws latents, if there is one.
 
     Raises:
         ValueError: if a name is unknown, a number out of range, or the network does not give as
@@ -90,6 +97,9 @@ class InftyDiffConfig:
     range_floor: float | None = None
     noise_to_signal: float = 0.05
     steps: int = 15
+    trained_at: int | None = None
+    kl_weight: float | None = None
+    prior: LatentPriorConfig | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -105,6 +115,8 @@ class InftyDiffConfig:
         for name in ("mollifier_width", "noise_intensity", "noise_to_signal"):
             positive(getattr(self, name), name)
         whole(self.steps, "steps")
+        if self.trained_at is not None:
+            whole(self.trained_at, "trained_at")
         if len(self.lengths) != 2 or max(positive(n, "A side") for n in self.lengths) != 1.0:
             raise ValueError(
                 f"lengths are two sides, the longest of them 1; got {self.lengths}. A picture of "
@@ -117,6 +129,12 @@ class InftyDiffConfig:
                 f"A diffusion model's network gives the channels that it takes, "
                 f"{self.network.channels}; got out_channels={self.network.out_channels}."
             )
+        if self.network.latent is None and not (self.prior is None and self.kl_weight is None):
+            raise ValueError(
+                "A prior and a kl_weight are for models with latents; set network.latent."
+            )
+        if self.kl_weight is not None:
+            positive(self.kl_weight, "kl_weight")
         if self.range_floor is not None:
             positive(self.range_floor, "range_floor")
 
@@ -130,9 +148,14 @@ class InftyDiffConfig:
         """The box that pictures are functions on."""
         return Box(self.lengths)
 
+    @property
+    def noise(self) -> WhiteNoise:
+        """The white noise behind the process."""
+        return WhiteNoise(self.noise_intensity)
+
     def build_process(self) -> DiffusionProcess:
         """The diffusion process."""
-        schedule, noise = SCHEDULES[self.schedule](), WhiteNoise(self.noise_intensity)
+        schedule, noise = SCHEDULES[self.schedule](), self.noise
         mollifier = gaussian_mollifier(self.mollifier_width)
         if self.process == "white":
             return DiffusionProcess.white(schedule, noise=noise)

@@ -1,26 +1,38 @@
-r"""∞-Diff: a network, a diffusion process and what the network predicts, as one model.
+r"""∞-Diff: an encoder, a network, a diffusion process and a latent prior, as one model.
 
 Training minimises the denoising loss on a random part of the coordinates; sampling runs the reverse
 process on any grid and undoes the mollifier by a Wiener filter that keeps constants,
 :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`.
 
+A model with latents is a *diffusion autoencoder*: the encoder reads a function :math:`x_0` at some
+points, the network is modulated by its latent :math:`z`, and the two are trained together. Its
+samples are decoded from latents that the *prior* draws: a diffusion model of the latents, divided
+by their mean and standard deviation, with white noise on the one-point domain. A model without
+latents is the diffusion model alone.
+
 References:
     Bond-Taylor and Willcocks, "∞-Diff: Infinite resolution diffusion with subsampled mollified
     states", ICLR 2024.
+    Preechakul et al., "Diffusion autoencoders", CVPR 2022.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import whole
-from inftydiff.models import MultiscaleNetwork
+from inftydiff._typing import check_finite, whole
+from inftydiff.models import Code, Encoder, MultiscaleNetwork
 from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
+from inftydiff.operators.cells import coarsen, refine
+from inftydiff.operators.linear import Field
 from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.pipelines.projection import range_projection
 from inftydiff.processes import (
     DDIM,
@@ -29,7 +41,6 @@ from inftydiff.processes import (
     StepRule,
     as_denoiser,
     denoising_loss,
-    sample,
     steps,
     trajectory,
 )
@@ -47,6 +58,11 @@ class InftyDiff(nn.Module):
     Args:
         config: the network, the process and the prediction.
 
+    Attributes:
+        compute_dtype: the precision that the network and the encoder compute in, by automatic mixed
+            precision, such as ``torch.bfloat16``; None for that of the parameters. All else stays
+            in the precision of its input.
+
     Example:
         >>> from inftydiff.pipelines import preset
         >>> model = InftyDiff(preset("tiny", resolution=16))
@@ -59,13 +75,32 @@ class InftyDiff(nn.Module):
     def __init__(self, config: InftyDiffConfig) -> None:
         super().__init__()
         self.config = config
+        self.compute_dtype: torch.dtype | None = None
         self.network = MultiscaleNetwork(config.network)
         self.process = config.build_process()
         self.predict = config.build_parameterisation()
+        latent = config.network.latent
+        self.encoder = (
+            None
+            if latent is None
+            else Encoder(config.network, variational=config.kl_weight is not None)
+        )
+        self.prior = (
+            None
+            if latent is None or config.prior is None
+            else LatentDiffusion(latent, config.prior)
+        )
 
-    def forward(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
+    def forward(
+        self,
+        x: Function,
+        t: Float[Tensor, "batch"],
+        *,
+        latent: Float[Tensor, "batch features"] | None = None,
+    ) -> Function:
         """The network's prediction for states at times in [0, 1]."""
-        return self.network(x, t)
+        with self._precision():
+            return self.network(x, t, latent=latent)
 
     def grid(self, size: int | tuple[int, int]) -> Grid:
         """A grid on the model's domain.
@@ -88,35 +123,104 @@ class InftyDiff(nn.Module):
         t: Float[Tensor, "batch"],
         *,
         at: Subset | None = None,
-        generator: torch.Generator,
+        seen: Function | None = None,
+        generator: torch.Generator | None = None,
+        noise: Field | None = None,
+        latent_noise: Float[Tensor, "batch features"] | None = None,
     ) -> Float[Tensor, "batch"]:
         """The denoising loss, one number a sample; see :func:`denoising_loss`.
+
+        That of a model with a variational encoder has the latents' divergence added.
 
         Args:
             x0: clean functions on a full grid of the model's domain.
             t: times in [0, 1], of shape ``(batch,)``.
             at: the points to train on; by default all.
+            seen: what the encoder sees, the clean functions at points of their own; by default
+                ``x0``.
             generator: the source of the noise.
+            noise: the white noise itself, drawn before; no generator is needed then.
+            latent_noise: standard normals for a variational encoder; without them the mean of the
+                latents is taken.
 
         Raises:
-            ValueError: if the functions live on another domain, or as :func:`denoising_loss`.
+            ValueError: if the functions live on another domain, a model without latents is given
+                something to see, or as :func:`denoising_loss`.
         """
         if x0.on.domain != self.config.domain:
             raise ValueError(
                 f"This model's functions live on a box of sides {self.config.lengths}; got "
                 f"{x0.on.domain.lengths}."
             )
-        return denoising_loss(
-            self.process, self.network, x0, t, at=at, predict=self.predict, generator=generator
+        if self.encoder is None and seen is not None:
+            raise ValueError("A model without latents has no encoder; leave out seen=.")
+        code: Code | None = None
+        if self.encoder is not None:
+            with self._precision():
+                code = self.encoder(x0 if seen is None else seen)
+        latent = None if code is None else code.at(latent_noise)
+        loss = denoising_loss(
+            self.process,
+            partial(self.forward, latent=latent),
+            x0,
+            t,
+            at=at,
+            predict=self.predict,
+            generator=generator,
+            noise=noise,
         )
+        if code is None or self.config.kl_weight is None:
+            return loss
+        return loss + self.config.kl_weight * code.divergence()
 
-    def denoiser(self) -> Denoiser:
-        """The network as a denoiser, clipped and projected as the configuration says."""
+    def denoiser(self, latent: Float[Tensor, "batch features"] | None = None) -> Denoiser:
+        """The network as a denoiser, clipped and projected as the configuration says.
+
+        Args:
+            latent: the latents of the samples, for a model that has them.
+        """
         config = self.config
-        denoiser = as_denoiser(self.process, self.network, predict=self.predict, clip=config.clip)
+        network = partial(self.forward, latent=latent)
+        denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
         if config.range_floor is None or config.process != "mollified":
             return denoiser
         return range_projection(self.process, denoiser, floor=config.range_floor)
+
+    @torch.no_grad()
+    def encode(self, x: Function) -> Float[Tensor, "batch features"]:
+        r"""The latents of functions; a variational encoder's means.
+
+        Args:
+            x: clean functions :math:`x_0` on a grid, a subset of one or scattered points of the
+                model's domain, with values of shape ``(batch, points, channels)``.
+
+        Raises:
+            ValueError: if the model has no latents, or the encoder cannot read ``x``.
+        """
+        if self.encoder is None:
+            raise ValueError("This model has no encoder: its network takes no latent.")
+        with self._evaluating(), self._precision():
+            mean: Tensor = self.encoder(x).mean
+            return mean
+
+    def draw_latents(
+        self, *, batch: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch features"] | None:
+        """Latents from the prior; none for a model without latents.
+
+        Raises:
+            ValueError: if the model has latents and no prior, or one that has not been trained.
+        """
+        if self.encoder is None:
+            return None
+        if self.prior is None:
+            raise ValueError(
+                "This model has latents and no prior to draw them from. Train one by `inftydiff "
+                "train-prior`, or give latents."
+            )
+        with self._evaluating():
+            latents: Tensor = self.prior.sample(batch=batch, generator=generator)
+            return latents
 
     def deconvolve(self, x: Function, *, noise_to_signal: float | None = None) -> Function:
         r"""Undo the mollifier as far as the spectrum allows, keeping constants.
@@ -150,6 +254,19 @@ class InftyDiff(nn.Module):
             device=self._like.device,
         ) * float(self.process.schedule.sigma(torch.ones((), dtype=torch.float64)))
 
+    def sampling_grid(self, on: Grid, oversample: int | None = None) -> Grid:
+        """The grid on which samples are drawn that are wanted on another.
+
+        Args:
+            on: where they are wanted.
+            oversample: into how many cells each cell is cut along every axis; by default into as
+                many as make it no coarser than the grid that the network was trained on.
+        """
+        if oversample is None:
+            trained = self.config.trained_at or 1
+            oversample = max(1, math.ceil(trained / max(on.shape) - 1e-9))
+        return refine(on, oversample)
+
     def sample(
         self,
         *,
@@ -159,43 +276,51 @@ class InftyDiff(nn.Module):
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
         deconvolve: bool = True,
+        oversample: int | None = None,
     ) -> Function:
         r"""Draw samples on a grid.
+
+        A grid that is coarser than the one the network was trained on gets averages over its cells,
+        as a picture has them; see :meth:`sampling_grid`. On others the values are point values.
 
         Args:
             on: the grid; :meth:`grid` makes one on the model's domain.
             batch: the number of samples.
-            generator: the source of randomness.
+            generator: the source of randomness: first of the noise, then of the latents.
             rule: the step rule.
             times: decreasing times, the first of them 1 unless a start is given; by default
                 uniform, as many steps as the configuration says.
-            start: the first state; by default drawn from the prior by :meth:`start`.
+            start: the first state, on the :meth:`sampling_grid`; by default drawn from the prior by
+                :meth:`start`.
+            latent: the latents, of shape ``(batch, features)``; by default drawn by
+                :meth:`draw_latents`.
             deconvolve: whether to undo the mollifier.
+            oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
 
         Returns:
             Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
             of shape ``(batch, points, channels)``.
 
         Raises:
-            ValueError: as :func:`sample`.
+            ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if the samples are not
+                finite.
         """
-        times = steps(self.config.steps) if times is None else times
-        if start is None:
-            start = self.start(on=on, batch=batch, generator=generator)
-        with self._evaluating():
-            x = sample(
-                rule,
-                self.process,
-                self.denoiser(),
-                on=on,
-                times=times,
-                batch=batch,
-                channels=self.config.channels,
-                generator=generator,
-                start=start,
-            )
-            return self.deconvolve(x) if deconvolve else x
+        states = self.trajectory(
+            on=self.sampling_grid(on, oversample),
+            batch=batch,
+            generator=generator,
+            rule=rule,
+            times=times,
+            start=start,
+            latent=latent,
+        )
+        for state in states:
+            x = state.x
+        check_finite(x.values, "Samples")
+        with torch.no_grad():
+            return coarsen(self.deconvolve(x) if deconvolve else x, on)
 
     def trajectory(
         self,
@@ -206,6 +331,7 @@ class InftyDiff(nn.Module):
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
 
@@ -215,10 +341,12 @@ class InftyDiff(nn.Module):
         times = steps(self.config.steps) if times is None else times
         if start is None:
             start = self.start(on=on, batch=batch, generator=generator)
+        if latent is None:
+            latent = self.draw_latents(batch=batch, generator=generator)
         states = trajectory(
             rule,
             self.process,
-            self.denoiser(),
+            self.denoiser(latent),
             on=on,
             times=times,
             batch=batch,
@@ -229,10 +357,102 @@ class InftyDiff(nn.Module):
         with self._evaluating():
             yield from states
 
+    def decode(
+        self,
+        latent: Float[Tensor, "batch features"],
+        *,
+        on: Grid,
+        generator: torch.Generator,
+        rule: StepRule = DETERMINISTIC,
+        times: Float[Tensor, "times"] | None = None,
+        start: Function | None = None,
+        deconvolve: bool = True,
+        oversample: int | None = None,
+    ) -> Function:
+        r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
+
+        Raises:
+            ValueError: as :meth:`sample`, or if the model has no latents.
+        """
+        if self.encoder is None:
+            raise ValueError("This model has no latents to decode; sample() draws from it.")
+        return self.sample(
+            on=on,
+            batch=len(latent),
+            generator=generator,
+            rule=rule,
+            times=times,
+            start=start,
+            latent=latent,
+            deconvolve=deconvolve,
+            oversample=oversample,
+        )
+
+    def reconstruct(
+        self,
+        x: Function,
+        *,
+        on: Grid,
+        generator: torch.Generator,
+        rule: StepRule = DETERMINISTIC,
+        times: Float[Tensor, "times"] | None = None,
+    ) -> Function:
+        r"""Encode functions, known at any points, and decode their latents on a grid.
+
+        What the latents do not hold is drawn anew.
+
+        Raises:
+            ValueError: as :meth:`encode` and :meth:`decode`.
+        """
+        return self.decode(self.encode(x), on=on, generator=generator, rule=rule, times=times)
+
+    def interpolate(
+        self,
+        first: Float[Tensor, "features"],
+        last: Float[Tensor, "features"],
+        *,
+        count: int,
+        on: Grid,
+        generator: torch.Generator,
+        rule: StepRule = DETERMINISTIC,
+        times: Float[Tensor, "times"] | None = None,
+    ) -> Function:
+        r"""Decode the latents :math:`(1 - w)\,z_0 + w\,z_1`, all with one noise.
+
+        Args:
+            first: the latent :math:`z_0`, of shape ``(features,)``.
+            last: the latent :math:`z_1`.
+            count: how many, with :math:`w` from 0 to 1 in equal steps.
+            on: the grid.
+            generator: the source of the noise.
+            rule: the step rule.
+            times: decreasing times.
+
+        Raises:
+            ValueError: if there are fewer than two, or as :meth:`decode`.
+        """
+        if whole(count, "A number of functions") < 2:
+            raise ValueError(f"An interpolation has at least its two ends; got count={count}.")
+        weights = torch.linspace(0.0, 1.0, count, dtype=first.dtype, device=first.device)
+        start = self.start(on=self.sampling_grid(on), batch=1, generator=generator)
+        return self.decode(
+            torch.lerp(first, last, weights.unsqueeze(-1)),
+            on=on,
+            generator=generator,
+            rule=rule,
+            times=times,
+            start=Function(start.on, start.values.expand(count, -1, -1)),
+        )
+
     @property
     def _like(self) -> Tensor:
         """A parameter of the network, for its dtype and device."""
         return next(self.network.parameters())
+
+    def _precision(self) -> torch.autocast:
+        """Automatic mixed precision, if the model computes in another than its own."""
+        dtype = self.compute_dtype
+        return torch.autocast(self._like.device.type, dtype, enabled=dtype is not None)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

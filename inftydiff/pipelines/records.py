@@ -7,7 +7,7 @@ keys. Floats survive the way through JSON exactly.
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 __all__ = ["differences", "from_record", "to_record"]
 
@@ -47,14 +47,7 @@ def from_record(kind: type[T], record: object) -> T:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)[0]
             raise ValueError(f"{kind.__name__} has no field {key!r}; the nearest is {near!r}.")
     hints = get_type_hints(kind)
-    values = {
-        name: from_record(hints[name], value)
-        if dataclasses.is_dataclass(hints[name])
-        else tuple(value)
-        if isinstance(value, list)
-        else value
-        for name, value in record.items()
-    }
+    values = {name: _typed(hints[name], value) for name, value in record.items()}
     try:
         return kind(**values)
     except TypeError as error:
@@ -72,11 +65,19 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     found = []
     for field in dataclasses.fields(old):
         a, b, name = getattr(old, field.name), getattr(new, field.name), prefix + field.name
-        if dataclasses.is_dataclass(a):
+        if dataclasses.is_dataclass(a) and type(a) is type(b):
             found += differences(a, b, f"{name}.")
         elif a != b:
             found.append(f"{name} is {a}, not {b}")
     return found
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """A field's value from a record: a dataclass, or one or None, from a mapping."""
+    for kind in (hint, *get_args(hint)):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and value is not None:
+            return from_record(kind, value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -36,6 +36,7 @@ from inftydiff.processes.equivalence import (
     equivalence,
 )
 from inftydiff.processes.gaussian import GaussianMeasure
+from inftydiff.processes.guidance import classifier_free
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
@@ -156,6 +157,7 @@ __all__ = [
     "Whitened",
     "as_denoiser",
     "cameron_martin_norm",
+    "classifier_free",
     "combined",
     "deconvolution_risk",
     "denoising_loss",

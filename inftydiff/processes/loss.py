@@ -3,9 +3,10 @@ r"""The denoising loss on a discretisation.
 .. math:: \mathcal L = \frac1{|\Omega|}\sum_p w_p\ \frac1C\sum_c
           \big|f_\theta(x_t, t)_c(x_p) - y_c(x_p)\big|^2,
 
-where :math:`y` is what the parameterisation says (the noise :math:`N\xi` in the paper). States are
-made on the full grid, mollified there, and restricted to the sampled points afterwards: with
-uniformly drawn points the loss is an unbiased estimate of the L² one (eq. 10).
+or the absolute value in place of the square, where :math:`y` is what the parameterisation says (the
+noise :math:`N\xi` in the paper). States are made on the full grid, mollified there, and restricted
+to the sampled points afterwards: with uniformly drawn points the loss is an unbiased estimate of
+the L² one (eq. 10).
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.function import Function, require_same
+from inftydiff.operators.linear import Field
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.parameterisation import Parameterisation
 from inftydiff.processes.schedule import check_times
@@ -33,9 +35,11 @@ def denoising_loss(
     at: Subset | None = None,
     predict: Parameterisation,
     weight: Literal["simple"] = "simple",
-    generator: torch.Generator,
+    error: Literal["square", "absolute"] = "square",
+    generator: torch.Generator | None = None,
+    noise: Field | None = None,
 ) -> Float[Tensor, "batch"]:
-    """The squared error of a network's prediction, one number a sample.
+    """The error of a network's prediction, one number a sample.
 
     Args:
         process: the process that makes the states.
@@ -45,15 +49,24 @@ def denoising_loss(
         at: the points to train on, a subset of the grid of ``x0``; by default all.
         predict: what the network predicts.
         weight: ``"simple"``, the unweighted loss of the paper.
+        error: ``"square"``, or ``"absolute"`` for the mean of :math:`|f_θ - y|`.
         generator: the source of the noise.
+        noise: the white noise itself, drawn before; no generator is needed then.
 
     Returns:
         The quadrature-weighted mean over points and mean over channels, of shape ``(batch,)``.
 
     Raises:
         ValueError: if ``x0`` does not live on a grid with one batch axis, the subset is not of that
-            grid, the times are not one a sample in [0, 1], or the weight is unknown.
+            grid, the times are not one a sample in [0, 1], the weight or the error is unknown, or
+            there is not one of generator and noise.
     """
+    if error not in ("square", "absolute"):
+        raise ValueError(f"The error is 'square' or 'absolute'; got {error!r}.")
+    if (generator is None) is (noise is None):
+        raise ValueError(
+            "The noise is drawn from a generator, or given; pass one of generator= and noise=."
+        )
     if weight != "simple":
         raise ValueError(f"Unknown loss weight {weight!r}; choose 'simple'.")
     if not isinstance(x0.on, Grid) or len(x0.batch) != 1:
@@ -70,17 +83,16 @@ def denoising_loss(
     clean = x0
     if at is not None:
         signal, clean = signal.restrict(at), clean.restrict(at)
-    noise = process.draw_noise(
-        signal.on,
-        batch=x0.batch[0],
-        channels=x0.channels,
-        generator=generator,
-        dtype=x0.values.dtype,
-        device=x0.values.device,
-    )
-    x_t = signal * alpha + noise * sigma
-    target = predict.target(signal=signal, noise=noise, clean=clean, alpha=alpha, sigma=sigma)
+    if noise is None:
+        assert generator is not None
+        noise = process.noise.draw(
+            x0.on.domain, batch=x0.batch[0], channels=x0.channels, generator=generator
+        )
+    drawn = process.noise_factor(noise)(signal.on, dtype=x0.values.dtype, device=x0.values.device)
+    x_t = signal * alpha + drawn * sigma
+    target = predict.target(signal=signal, noise=drawn, clean=clean, alpha=alpha, sigma=sigma)
     output = model(x_t, t.to(x0.values))
     require_same(target, output)
-    error = (output.values - target.values).square().mean(-1)
-    return (error * target.weights).sum(-1) / target.weights.sum(-1)
+    difference = output.values - target.values
+    size = (difference.square() if error == "square" else difference.abs()).mean(-1)
+    return (size * target.weights).sum(-1) / target.weights.sum(-1)

@@ -34,6 +34,7 @@ def normals(
     batch: int,
     channels: int,
     counts: Sequence[int],
+    first: int = 0,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "batch channels *modes"]:
     r"""Standard normals for the modes :math:`0 ≤ k_a <` ``counts[a]``, in float64.
@@ -43,6 +44,7 @@ def normals(
         batch: the number of samples.
         channels: the number of channels.
         counts: the number of modes along each axis.
+        first: the number of the first sample.
         device: where the numbers are wanted.
 
     Returns:
@@ -60,7 +62,8 @@ def normals(
     modes = _counters(counts, device)
     seeds = _mix(torch.tensor(_signed(GOLDEN * (seed + 1) & MASK), device=device))
     keys = _mix(
-        _mix(seeds + _counters((batch,), device)).unsqueeze(1) + _counters((channels,), device)
+        _mix(seeds + _counters((first + batch,), device)[first:]).unsqueeze(1)
+        + _counters((channels,), device)
     )
     result = torch.empty(batch, channels, modes.numel(), dtype=torch.float64, device=device)
     group = max(1, CHUNK // (channels * modes.numel()))

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, Scalar
+from inftydiff._typing import Real, Scalar, whole
 from inftydiff.operators.basis import Eigenbasis, eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
 from inftydiff.operators.domain import Domain
@@ -65,6 +65,7 @@ class RandomField(Field):
         channels: the number of independent channels.
         intensity: the amplitude :math:`\tau` of the white noise.
         multiplier: the function :math:`m` of the Laplacian's eigenvalues; by default one.
+        first: the number of the first sample: samples are numbered in the draw, not in the batch.
     """
 
     seed: int
@@ -73,6 +74,39 @@ class RandomField(Field):
     channels: int
     intensity: Real
     multiplier: Multiplier = WHITE
+    first: int = 0
+
+    def samples(self, first: int, count: int) -> "RandomField":
+        """Some of the samples, as a field that makes these alone.
+
+        Whoever computes a part of a batch draws the noise of the whole batch and takes this part.
+
+        Args:
+            first: the number of the first one in this batch.
+            count: how many.
+
+        Raises:
+            ValueError: if the batch has not so many, or the operator has a scale a sample.
+
+        Example:
+            >>> from inftydiff import WhiteNoise
+            >>> from inftydiff.operators.domain import Point
+            >>> g = torch.Generator().manual_seed(0)
+            >>> field = WhiteNoise().draw(Point(), batch=5, channels=3, generator=g)
+            >>> on = Grid((), Point())
+            >>> bool(torch.equal(field.samples(2, 3)(on).values, field(on).values[2:]))
+            True
+        """
+        if not 0 <= first <= first + whole(count, "A number of samples") <= self.batch:
+            raise ValueError(
+                f"The field has {self.batch} samples; asked for {count} from number {first} on."
+            )
+        if self._factors((1,) * self.domain.dim, None).ndim > self.domain.dim:
+            raise ValueError(
+                "The field's operator has one scale a sample; take the samples of the white noise "
+                "first, and apply the operator to them."
+            )
+        return replace(self, first=self.first + first, batch=count)
 
     def filtered(self, multiplier: Multiplier) -> "RandomField":
         """The image of the field under the spectral operator with this multiplier."""
@@ -250,7 +284,12 @@ class RandomField(Field):
                 )
             factors = factors.unsqueeze(1)
         coefficients = normals(
-            self.seed, batch=self.batch, channels=self.channels, counts=counts, device=device
+            self.seed,
+            batch=self.batch,
+            channels=self.channels,
+            counts=counts,
+            first=self.first,
+            device=device,
         )
         return coefficients.mul_(factors)
 
@@ -284,7 +323,7 @@ class RandomField(Field):
 
 
 def _draw(field: RandomField) -> tuple[object, ...]:
-    return field.seed, field.domain, field.batch, field.channels, field.intensity
+    return field.seed, field.first, field.domain, field.batch, field.channels, field.intensity
 
 
 def _lattice(on: Grid | Subset) -> Grid:

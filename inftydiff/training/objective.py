@@ -1,58 +1,122 @@
-"""The loss of a batch of pictures at random times on random coordinates."""
+"""The loss of a batch of pictures at random times on random coordinates.
 
-from collections.abc import Callable
+All randomness of a picture is a function of the run's seed, the step and the picture's number in
+the step's batch. So it does not matter how many processes share the batch, nor in how many parts it
+is computed.
+"""
+
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from inftydiff.operators import Function, Grid
+from inftydiff.operators import Function, Grid, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import denoising_loss
+from inftydiff.training.order import picture_generator, step_generator
 
-__all__ = ["batch_loss", "spread_times"]
+__all__ = ["Objective", "Part", "spread_times"]
 
 
-def spread_times(batch: int, *, generator: torch.Generator) -> Float[Tensor, "batch"]:
+@final
+@dataclass(frozen=True)
+class Part:
+    """Which pictures of a step's batch are computed.
+
+    Args:
+        seed: the seed of the run.
+        step: the number of the step.
+        first: the number of the first picture in the whole batch.
+        batch: the number of pictures in the whole batch, on all processes.
+    """
+
+    seed: int
+    step: int
+    first: int
+    batch: int
+
+
+def spread_times(part: Part, count: int) -> Float[Tensor, "count"]:
     r"""Times :math:`(u + i/n) \bmod 1` with one uniform :math:`u`: each is uniform on [0, 1).
 
     The batch covers the interval evenly, so its mean loss varies less than with independent times.
 
+    Args:
+        part: which part of the batch.
+        count: how many pictures it has.
+
     References:
         Kingma et al., "Variational diffusion models", NeurIPS 2021, appendix I.1.
     """
-    device = generator.device
-    start = torch.rand((), generator=generator, device=device)
-    return (start + torch.arange(batch, device=device) / batch) % 1.0
+    start = torch.rand((), generator=step_generator(part.seed, part.step))
+    return (start + (part.first + torch.arange(count)) / part.batch) % 1.0
 
 
-def batch_loss(
-    pipeline: InftyDiff,
-    network: Callable[[Function, Tensor], Function],
-    images: Float[Tensor, "batch c h w"],
-    t: Float[Tensor, "batch"],
-    *,
-    points: float,
-    generator: torch.Generator,
-) -> Float[Tensor, "batch"]:
-    """The denoising loss of each picture over the square of the network's scale.
+@final
+class Objective(nn.Module):
+    """The denoising loss of pictures over the square of the network's scale.
 
     Args:
-        pipeline: the model, for its process and what is predicted.
-        network: its network, as it is to be called.
-        images: pictures in [-1, 1], shape ``(batch, c, h, w)``.
-        t: times in [0, 1], of shape ``(batch,)``.
-        points: the fraction of the coordinates to take; one takes the full grid.
-        generator: the source of the coordinates and the noise.
+        pipeline: the model.
+        points: the fraction of the coordinates to take, for the network and, independently, for the
+            encoder; one takes the full grid.
+        flips: whether half of the pictures are mirrored.
     """
-    x0 = Function.from_image(images, pipeline.config.domain)
-    grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
-    at = None
-    if points < 1.0:
-        size = max(1, round(points * grid.size))
-        at = random_subset(grid, size, batch=len(images), generator=generator)
-    loss = denoising_loss(
-        pipeline.process, network, x0, t, at=at, predict=pipeline.predict, generator=generator
-    )
-    return loss / pipeline.config.network.scale**2
+
+    def __init__(self, pipeline: InftyDiff, *, points: float, flips: bool = False) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.points = points
+        self.flips = flips
+
+    def forward(self, images: Float[Tensor, "count c h w"], part: Part) -> Float[Tensor, "count"]:
+        """The loss of each picture.
+
+        Args:
+            images: pictures in [-1, 1], shape ``(count, c, h, w)``.
+            part: their place in the batch.
+        """
+        pipeline, count, device = self.pipeline, len(images), images.device
+        generators = [
+            picture_generator(part.seed, part.step, part.first + i, device=device)
+            for i in range(count)
+        ]
+        if self.flips:
+            flipped = [bool(torch.rand((), generator=g, device=device) < 0.5) for g in generators]
+            mirrored = torch.tensor(flipped, device=device)
+            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+        x0 = Function.from_image(images, pipeline.config.domain)
+        grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
+        at = self._subset(grid, generators)
+        seen, latent_noise = None, None
+        if pipeline.config.network.latent is not None:
+            places = self._subset(grid, generators)
+            seen = x0 if places is None else x0.restrict(places)
+            shape = (pipeline.config.network.latent,)
+            noises = [torch.randn(shape, generator=g, device=device) for g in generators]
+            latent_noise = torch.stack(noises)
+        noise = pipeline.config.noise.draw(
+            grid.domain,
+            batch=part.batch,
+            channels=x0.channels,
+            generator=step_generator(part.seed, part.step),
+        ).samples(part.first, count)
+        loss = pipeline.loss(
+            x0,
+            spread_times(part, count).to(device),
+            at=at,
+            seen=seen,
+            noise=noise,
+            latent_noise=latent_noise,
+        )
+        return loss / pipeline.config.network.scale**2
+
+    def _subset(self, grid: Grid, generators: list[torch.Generator]) -> Subset | None:
+        """Some points for each picture; None for all."""
+        if self.points >= 1.0:
+            return None
+        size = max(1, round(self.points * grid.size))
+        taken = [random_subset(grid, size, generator=g).index for g in generators]
+        return Subset(grid, torch.stack(taken))

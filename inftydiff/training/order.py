@@ -13,17 +13,22 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Sampler
 
-__all__ = ["BatchOrder", "step_generator"]
+__all__ = ["BatchOrder", "picture_generator", "step_generator"]
 
 ORDER, DRAWS = 0, 1
 """Keys that keep the two uses of one seed apart."""
 
 
-def step_generator(
-    seed: int, step: int, process: int, device: torch.device | str = "cpu"
+def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """The generator of what a step draws for all its pictures together: times and noise."""
+    return _generator((DRAWS, seed, step), device)
+
+
+def picture_generator(
+    seed: int, step: int, number: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """The generator of a step's times, coordinates and noise on one process."""
-    return _generator((DRAWS, seed, step, process), device)
+    """The generator of what a step draws for one picture, by its number in the step's batch."""
+    return _generator((DRAWS, seed, step, number + 1), device)
 
 
 @final

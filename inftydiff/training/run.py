@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, final
 
@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from inftydiff.operators import Function
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.records import differences, to_record
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged
 from inftydiff.training.config import Progress, TrainConfig
-from inftydiff.training.objective import batch_loss, spread_times
-from inftydiff.training.order import BatchOrder, step_generator
+from inftydiff.training.objective import Objective, Part
+from inftydiff.training.order import BatchOrder
 from inftydiff.training.precision import fast_bfloat16
 from inftydiff.training.signals import StopSignals
 from inftydiff.training.validation import held_out_loss
@@ -62,6 +61,7 @@ class Run:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.pipeline = InftyDiff(model)
+        self.pipeline.compute_dtype = self._compute_dtype()
         self.progress = Progress()
         self.saved = out
         self.order(0)
@@ -84,7 +84,8 @@ class Run:
         if self.accelerator.is_main_process:
             self.out.mkdir(parents=True, exist_ok=True)
             checkpoint.remove_partial(self.out)
-        self.network, self.optimiser = self.accelerator.prepare(self.pipeline.network, optimiser)
+        objective = Objective(self.pipeline, points=config.points, flips=config.flips)
+        self.objective, self.optimiser = self.accelerator.prepare(objective, optimiser)
         self.began = time.monotonic() - self.progress.seconds
         self.saved_at = self.progress.seconds
 
@@ -124,30 +125,16 @@ class Run:
     def step(self, images: Tensor) -> None:
         """One update of the weights and of their average."""
         config, done = self.config, self.progress
-        device = self.accelerator.device
-        generator = step_generator(
-            config.seed, done.step, self.accelerator.process_index, device=device
-        )
-        images = images.to(device)
-        if config.flips:
-            mirrored = torch.rand(len(images), generator=generator, device=device) < 0.5
-            images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
-        t = spread_times(len(images), generator=generator)
-        losses = batch_loss(
-            self.pipeline,
-            self._autocast(self.network),
-            images,
-            t,
-            points=config.points,
-            generator=generator,
-        )
-        loss = losses.mean()
+        accelerator, count = self.accelerator, len(images)
+        first = accelerator.process_index * count
+        part = Part(config.seed, done.step, first, count * accelerator.num_processes)
+        loss = self.objective(images.to(accelerator.device), part).mean()
         rate = config.rate(done.step, config.fraction(done.step, done.seconds))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.accelerator.clip_grad_norm_(self.objective.parameters(), config.clip_norm)
         value = self.accelerator.reduce(loss.detach(), "mean").item()
         if not value < float("inf"):
             raise FloatingPointError(
@@ -185,7 +172,6 @@ class Run:
                 self.validation,
                 images=self.config.validation_images,
                 points=self.config.points,
-                network=self._autocast(average.network),
             )
         self.progress = dataclasses.replace(self.progress, held_out=held_out)
         if self.accelerator.is_main_process:
@@ -224,16 +210,10 @@ class Run:
         wishes = torch.tensor(float(wish), device=self.accelerator.device)
         return bool(self.accelerator.reduce(wishes, "sum") > 0)
 
-    def _autocast(
-        self, network: Callable[[Function, Tensor], Function]
-    ) -> Callable[[Function, Tensor], Function]:
-        """The network, called in the precision of the run."""
-        kind, precision = self.accelerator.device.type, self.config.precision
-        if precision == "float32" or (precision == "auto" and not fast_bfloat16(kind)):
-            return network
-
-        def call(x: Function, t: Tensor) -> Function:
-            with torch.autocast(kind, torch.bfloat16):
-                return network(x, t)
-
-        return call
+    def _compute_dtype(self) -> torch.dtype | None:
+        """The precision that the network computes in, if it is not its own."""
+        precision = self.config.precision
+        fast = fast_bfloat16(self.accelerator.device.type)
+        if precision == "bf16" or (precision == "auto" and fast):
+            return torch.bfloat16
+        return None

@@ -1,9 +1,10 @@
 r"""Depthwise convolution on a lattice, with a weight gradient that oneDNN computes fast.
 
-.. math:: (T * v)(c) = \sum_n T_n ⊙ v(c - n), \qquad n \in \{-p, …, p\}^d,
+.. math:: (T * v)(c) = s_c \sum_n T_n ⊙ v(c - n), \qquad n \in \{-p, …, p\}^d,
 
-with zeros outside the lattice. Its gradients are the convolution with the mirrored kernel, and the
-correlation :math:`\sum_c g(c) ⊙ v(c - n)`.
+with zeros outside the lattice. Its gradients are the convolution of :math:`s ⊙ g` with the mirrored
+kernel, and the correlation :math:`\sum_y s_{y+n}\,g(y + n) ⊙ v(y)`. They are taken piece by piece,
+some rows of the lattice at a time, so that their memory is used again and not asked for.
 
 On a CPU oneDNN's own code for the correlation of depthwise kernels takes at most three columns;
 its general code is several times slower than the convolution itself. Wider kernels are therefore
@@ -11,7 +12,7 @@ taken in strips of three columns. In a lattice whose rows begin and end in zeros
 lattice) shifting the columns is shifting the memory, and a strip costs no copy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +27,11 @@ __all__ = ["convolve", "depthwise", "mix"]
 _STRIP = 3
 """The most columns that oneDNN's kernel for depthwise weight gradients takes."""
 
-_PIECE = 2**20
-"""About how many values are padded at once."""
+PIECE = {"cpu": 2**21}
+"""About how many values the gradients are computed from at once, where that is to be few."""
+
+MANY = 2**28
+"""The same on other devices."""
 
 
 def convolve(
@@ -71,91 +75,138 @@ def mix(
     return image.movedim(1, -1)
 
 
-def pitch(width: int, reach: int) -> int:
-    """The number of columns of a pitched lattice: one of zeros, the grid's, and enough of zeros."""
-    return 1 + width + max(1, reach - 1)
-
-
-def correlate_pitched(
-    grad: Float[Tensor, "batch *shape channels"],
-    rows: Float[Tensor, "rows channels"],
-    window: tuple[int, ...],
-) -> Float[Tensor, "channels *taps"]:
-    """The gradient of the convolution in its kernel, on a pitched lattice.
+def depthwise(
+    lattice: Float[Tensor, "batch *shape channels"],
+    table: Float[Tensor, "channels *taps"],
+    scale: Float[Tensor, "*shape"] | None = None,
+) -> Float[Tensor, "batch *shape channels"]:
+    """The convolution as an operator of torch, differentiable to every order in its first two.
 
     Args:
-        grad: the gradient in the image, of shape ``(batch, *shape, channels)``; along the last axis
-            of space it is zero in the first cell, and beyond the grid's width.
-        rows: the values that were convolved, zero in the same cells, one row of channels a node;
-            before and after them as many rows of zeros as the kernel reaches along its last axis.
+        lattice: the values, of shape ``(batch, *shape, channels)`` with one to three axes of space.
+        table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
+        scale: a factor for each node of the image.
+    """
+    return _depthwise(lattice, table.movedim(0, -1), [] if scale is None else [scale])
+
+
+def _image(lattice: Tensor, table: Tensor, scale: Sequence[Tensor]) -> Tensor:
+    image = convolve(lattice, table.movedim(-1, 0)).contiguous()
+    for factor in scale:
+        image.mul_(factor.unsqueeze(-1))
+    return image
+
+
+def _gradients(
+    grad: Tensor,
+    lattice: Tensor,
+    table: Tensor,
+    scale: Sequence[Tensor],
+    of_lattice: bool,
+    of_table: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    window = tuple(table.shape[:-1])
+    wanted = of_lattice, of_table
+    if len(window) == 1:
+        factors = [factor[None] for factor in scale]
+        flat = _gradients(grad.unsqueeze(1), lattice.unsqueeze(1), table[None], factors, *wanted)
+        ends = zip(flat, (1, 0), strict=True)
+        d_lattice, d_table = (None if x is None else x.squeeze(axis) for x, axis in ends)
+        return d_lattice, d_table
+    filters = table.movedim(-1, 0).unsqueeze(1)
+    d_lattice = lattice.new_empty(lattice.shape) if of_lattice else None
+    d_table = torch.zeros_like(table).movedim(-1, 0) if of_table else None
+    reach = window[0] // 2
+    inner = (..., slice(1, 1 + lattice.shape[-2]), slice(None))
+    for samples, rows in _pieces(lattice, reach):
+        around = slice(max(0, rows.start - reach), min(lattice.shape[1], rows.stop + reach))
+        place = slice(around.start - rows.start + reach, around.stop - rows.start + reach)
+        along, memory = _pitched(grad[samples, around], place, rows, reach, window[-1] // 2)
+        for factor in scale:
+            along[:, place][inner].mul_(factor[around].unsqueeze(-1))
+        if d_lattice is not None:
+            image = _convolution(along, filters, (0, *(taps // 2 for taps in window[1:])))
+            d_lattice[samples, rows] = image[inner]
+        if d_table is not None:
+            there = slice(0, rows.stop - rows.start)
+            values, _ = _pitched(lattice[samples, rows], there, rows, 0, window[-1] // 2)
+            d_table += _correlation(memory, along, values, window)
+    return d_lattice, None if d_table is None else d_table.movedim(0, -1).contiguous()
+
+
+def _pieces(lattice: Tensor, reach: int) -> Iterator[tuple[slice, slice]]:
+    """Whole samples, or some rows of one sample, in turn."""
+    samples, height = lattice.shape[:2]
+    piece = PIECE.get(lattice.device.type, MANY)
+    count = max(1, piece // max(1, lattice.shape[1:].numel()))
+    rows = max(1, 8 * reach, piece // max(1, count * lattice.shape[2:].numel()))
+    for sample in range(0, samples, count):
+        for start in range(0, height, rows):
+            yield slice(sample, sample + count), slice(start, min(start + rows, height))
+
+
+def _pitched(
+    values: Tensor, place: slice, rows: slice, margin: int, reach: int
+) -> tuple[Tensor, Tensor]:
+    """Some rows of a lattice as a pitched lattice, and the memory that it lies in.
+
+    Args:
+        values: the rows that are known, of shape ``(batch, rows, *shape, channels)``.
+        place: where they belong among the rows of the result; the others are zero.
+        rows: the rows of the piece.
+        margin: how many rows the result has above and below them.
+        reach: how far the columns will be shifted; the memory begins and ends with so many zeros.
+    """
+    batch, _, *shape, channels = values.shape
+    width = 1 + shape[-1] + max(1, reach - 1)
+    extent = (batch, rows.stop - rows.start + 2 * margin, *shape[:-1], width)
+    nodes = torch.Size(extent).numel()
+    memory = values.new_zeros(reach + nodes + reach, channels)
+    lattice = memory[reach : reach + nodes].view(*extent, channels)
+    lattice[:, place, ..., 1 : 1 + shape[-1], :] = values
+    return lattice, memory
+
+
+def _convolution(lattice: Tensor, filters: Tensor, padding: tuple[int, ...]) -> Tensor:
+    """The correlation with a kernel, which is the convolution with the mirrored one."""
+    apply = (F.conv2d, F.conv3d)[len(padding) - 2]
+    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=len(filters))
+    return image.movedim(1, -1)
+
+
+def _correlation(
+    memory: Tensor, along: Tensor, values: Tensor, window: tuple[int, ...]
+) -> Float[Tensor, "channels *taps"]:
+    """The gradient of the convolution in its kernel, from pitched lattices.
+
+    Args:
+        memory: the memory of ``along``.
+        along: the gradient in the image, with a margin of rows.
+        values: the values that were convolved, without it.
         window: the number of taps along each axis, odd.
     """
-    if len(window) == 1:
-        return correlate_pitched(grad.unsqueeze(1), rows, (1, *window)).squeeze(1)
-    reach = window[-1] // 2
-    nodes = grad.shape[:-1].numel()
-    if len(window) == 3 or grad.device.type != "cpu" or window[-1] <= _STRIP:
-        lattice = rows[reach : reach + nodes].view(grad.shape)
-        return _gradient(grad, lattice, window).flip(tuple(range(1, len(window) + 1)))
+    if len(window) == 3 or memory.device.type != "cpu" or window[-1] <= _STRIP:
+        return _gradient(along, values, window)
+    nodes = along.shape[:-1].numel()
     strips = []
     for first in range(0, window[-1], _STRIP):
         start = min(first, window[-1] - _STRIP)
-        shifted = rows[start + 1 : start + 1 + nodes].view(grad.shape)
-        strips.append(_gradient(grad, shifted, (window[0], _STRIP))[..., first - start :])
-    return torch.cat(strips, -1).flip(1, 2)
+        shifted = memory[start + 1 : start + 1 + nodes].view(along.shape)
+        strips.append(_gradient(shifted, values, (window[0], _STRIP))[..., first - start :])
+    return torch.cat(strips, -1)
 
 
-def _gradient(grad: Tensor, lattice: Tensor, window: tuple[int, ...]) -> Tensor:
+def _gradient(along: Tensor, values: Tensor, window: tuple[int, ...]) -> Tensor:
     gradient: Callable[..., Tensor] = conv2d_weight if len(window) == 2 else conv3d_weight
-    channels = grad.shape[-1]
+    channels = values.shape[-1]
     filters = gradient(
-        lattice.movedim(-1, 1),
+        along.movedim(-1, 1),
         (channels, 1, *window),
-        grad.movedim(-1, 1),
-        padding=tuple(taps // 2 for taps in window),
+        values.movedim(-1, 1),
+        padding=(0, *(taps // 2 for taps in window[1:])),
         groups=channels,
     )
     return filters.squeeze(1)
 
 
-def _image(lattice: Tensor, table: Tensor) -> Tensor:
-    return convolve(lattice, table.movedim(-1, 0)).contiguous()
-
-
-def _gradients(
-    grad: Tensor, lattice: Tensor, table: Tensor, of_lattice: bool, of_table: bool
-) -> tuple[Tensor | None, Tensor | None]:
-    window = tuple(table.shape[:-1])
-    mirrored = table.flip(tuple(range(len(window))))
-    d_lattice = _image(grad, mirrored) if of_lattice else None
-    if not of_table:
-        return d_lattice, None
-    count = max(1, _PIECE // max(1, lattice.shape[1:].numel()))
-    d_table = torch.zeros_like(table).movedim(-1, 0)
-    for some, along in zip(lattice.split(count), grad.split(count), strict=True):
-        d_table += _correlate(along, some, window)
-    return d_lattice, d_table.movedim(0, -1).contiguous()
-
-
-def _correlate(grad: Tensor, lattice: Tensor, window: tuple[int, ...]) -> Tensor:
-    """The gradient of the convolution in its kernel."""
-    reach = window[-1] // 2
-    width = lattice.shape[-2]
-    margin = (0, 0, 1, pitch(width, reach) - width - 1)
-    rows = F.pad(F.pad(lattice, margin).flatten(0, -2), (0, 0, reach, reach))
-    return correlate_pitched(F.pad(grad, margin), rows, window)
-
-
-_depthwise = bilinear("depthwise", _image, _gradients)
-
-
-def depthwise(
-    lattice: Float[Tensor, "batch *shape channels"], table: Float[Tensor, "channels *taps"]
-) -> Float[Tensor, "batch *shape channels"]:
-    """The convolution as an operator of torch, differentiable to every order.
-
-    Args:
-        lattice: the values, of shape ``(batch, *shape, channels)`` with one to three axes of space.
-        table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
-    """
-    return _depthwise(lattice, table.movedim(0, -1))
+_depthwise = bilinear("depthwise", _image, _gradients, rest=", Tensor[] scale")

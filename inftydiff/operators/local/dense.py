@@ -48,9 +48,8 @@ class DirectForm(Form):
         table = resample(weight, self.hats)
         lattice = values.unflatten(1, self.shape)
         if is_depthwise(weight, len(self.shape)):
-            image = depthwise(lattice, table)
-        else:
-            image = mix(lattice, table, (0,) * len(self.shape), groups=1)
+            return depthwise(lattice, table, (1.0 / mass).view(self.shape)).flatten(1, -2)
+        image = mix(lattice, table, (0,) * len(self.shape), groups=1)
         return image.flatten(1, -2) / mass.unsqueeze(-1)
 
 

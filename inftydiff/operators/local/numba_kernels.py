@@ -3,8 +3,8 @@
 A row of channels is kept in registers while the row's entries are visited: one load of the table,
 one of the value and one multiply-add an entry and vector. The backward pass visits the same rows
 with the table mirrored, so that nothing is scattered; each value of the gradient is loaded once,
-for both gradients. Gradients of the table are summed piece by piece: the pieces are fixed, whatever
-the number of threads, and are added in order.
+for both gradients. What the next rows will see is fetched ahead. Gradients of the table are summed
+piece by piece: the pieces are fixed, whatever the number of threads, and are added in order.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from inftydiff.operators.local.team import run
 from inftydiff.operators.local.vectors import (
     add_to,
     array_of,
+    fetch,
     load,
     multiply,
     multiply_add,
@@ -38,6 +39,9 @@ BYTES = 64
 
 PIECES, ROWS = 64, 128
 """About how many pieces the work is cut into, and the fewest rows of one."""
+
+AHEAD = 16
+"""So many rows beyond the last one that a row sees are fetched, since the next rows see them."""
 
 TASK = numba.types.void(numba.types.CPointer(numba.types.int64))
 """A C function of one pointer, to the counter of the pieces, the sizes and the addresses."""
@@ -160,7 +164,9 @@ def _row_sum(lanes, weighted):
     def row(i, entries, taps, values, image, width, place, c):
         row_pointer, column, tap, coefficient, scale = entries
         total = zeros(values, lanes)
-        for e in range(row_pointer[i], row_pointer[i + 1]):
+        end = row_pointer[i + 1]
+        fetch(values, place + (column[end - 1] + AHEAD) * width, lanes)
+        for e in range(row_pointer[i], end):
             value = load(values, place + column[e] * width, lanes)
             if weighted:
                 value = multiply(value, spread(coefficient[e], lanes))
@@ -222,7 +228,10 @@ def _row_gradients(lanes, weighted):
         taps, values, grad, d_values, d_taps = arrays
         own = load(values, place + i * width, lanes)
         total = zeros(values, lanes)
-        for e in range(row_pointer[i], row_pointer[i + 1]):
+        end = row_pointer[i + 1]
+        fetch(grad, place + (column[end - 1] + AHEAD) * width, lanes)
+        fetch(values, place + (i + AHEAD) * width, lanes)
+        for e in range(row_pointer[i], end):
             factor = scale[column[e]]
             if weighted:
                 factor *= coefficient[e]

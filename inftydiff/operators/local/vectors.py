@@ -11,7 +11,21 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["add_to", "array_of", "load", "multiply", "multiply_add", "spread", "store", "zeros"]
+__all__ = [
+    "add_to",
+    "array_of",
+    "fetch",
+    "load",
+    "multiply",
+    "multiply_add",
+    "spread",
+    "store",
+    "zeros",
+]
+
+
+LINE = 64
+"""The bytes that a processor fetches at a time."""
 
 
 class VectorType(types.Type):
@@ -54,6 +68,30 @@ def load(context, pointer, index, lanes):
         return value
 
     return kind(pointer, types.intp, lanes), generate
+
+
+@intrinsic(prefer_literal=True)
+@no_type_check
+def fetch(context, pointer, index, lanes):
+    """Ask for a vector that will be read soon; an index beyond the array does no harm."""
+    kind = VectorType(pointer.dtype, lanes.literal_value)
+
+    def generate(context, builder, signature, arguments):
+        where = _place(context, builder, kind, arguments[0], arguments[1])
+        byte = builder.bitcast(where, ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte.type, number, number, number]),
+            "llvm.prefetch.p0i8",
+        )
+        line = LINE // (kind.scalar.bitwidth // 8)
+        for first in range(0, kind.lanes, line):
+            at = builder.gep(byte, [number(first * kind.scalar.bitwidth // 8)])
+            builder.call(function, [at, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp, lanes), generate
 
 
 @intrinsic

@@ -1,0 +1,126 @@
+"""A whole training step of the face models, by the share of the points, and its memory.
+
+Run it by ``python benchmarks/training.py``; ``--help`` lists the options. A step draws noise and
+points, builds the neighbour map, goes forward and backward through the network in bfloat16 where
+the machine has it, and updates the weights by AdamW. It is compared with a step on the whole grid,
+and with *masked dense*: the same points, the local operator computed by convolving the whole grid
+with zeros elsewhere. The times are medians, taken in turns; only the ratios are worth quoting. The
+memory is by how much a step raises the peak of a fresh process, as Linux tells it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from local_operator import in_turns, machine, report, rise
+from torch import Tensor
+
+from inftydiff.models import recompute_blocks
+from inftydiff.operators.local import neighbours
+from inftydiff.pipelines import InftyDiff, preset
+from inftydiff.training.objective import Objective, Part
+from inftydiff.training.precision import fast_bfloat16
+
+SIDES = (64, 128)
+PICTURES = 8
+SHARES = (1, 2, 4, 8, 16)
+
+MEMORY = """
+import sys
+from training import memory_of_a_step
+print(memory_of_a_step(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "recomputed"))
+"""
+
+
+def step(
+    side: int, density: int, *, latent: int | None = None, recompute: bool = False
+) -> Callable[[], object]:
+    """A training step of the face model for pictures of a size, at a share of the points."""
+    torch.manual_seed(0)
+    config = preset("faces", resolution=side)
+    config = replace(config, network=replace(config.network, latent=latent))
+    pipeline = InftyDiff(config)
+    pipeline.compute_dtype = torch.bfloat16 if fast_bfloat16("cpu") else None
+    recompute_blocks(pipeline, recompute)
+    objective = Objective(pipeline, points=1 / density)
+    optimiser = torch.optim.AdamW(pipeline.parameters(), lr=1e-3, fused=True)
+    pictures: Tensor = torch.rand(PICTURES, 3, side, side) * 2 - 1
+
+    def call() -> None:
+        loss = objective(pictures, Part(0, 0, 0, PICTURES)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return call
+
+
+def masked(call: Callable[[], object]) -> Callable[[], object]:
+    """The same step with the local operator computed on the whole grid."""
+
+    def dense() -> object:
+        with patch("inftydiff.models.multiscale.neighbours", partial(neighbours, backend="dense")):
+            return call()
+
+    return dense
+
+
+def memory_of_a_step(side: int, density: int, recompute: bool) -> int:
+    """By how many bytes a step raises the peak of this process."""
+    call = step(side, density, recompute=recompute)
+    return 1024 * rise(call, step(16, 4, recompute=recompute))
+
+
+def peak(side: int, density: int, kind: str) -> float:
+    """The same in a fresh process, in MiB."""
+    command = [sys.executable, "-c", MEMORY, str(side), str(density), kind]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+    )
+    return int(printed.stdout) / 2**20
+
+
+def main() -> None:
+    """Run every experiment, print it, and write it down if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(*(f"{name}: {value}" for name, value in machine().items()), sep="\n")
+    figures: dict[str, object] = {"machine": machine()}
+    for side in options.sides:
+        calls = {
+            f"r = 1/{density}" if density > 1 else "r = 1": step(side, density)
+            for density in SHARES
+        }
+        calls["r = 1/4, masked dense"] = masked(step(side, 4))
+        calls["r = 1/4, with an encoder"] = step(side, 4, latent=64)
+        calls["r = 1/4, recomputed"] = step(side, 4, recompute=True)
+        title = f"a training step, {side}², batch {PICTURES}"
+        figures[title] = in_turns(options.runs, **calls)
+        report(title, figures[title])
+    side = max(options.sides)
+    title = f"peak memory of a step, {side}², batch {PICTURES}, MiB"
+    found = {f"1/{density}": peak(side, density, "kept") for density in SHARES}
+    found["1/4, recomputed"] = peak(side, 4, "recomputed")
+    found["1/1, recomputed"] = peak(side, 1, "recomputed")
+    figures[title] = found
+    print(f"\n{title}")
+    for name, size in found.items():
+        print(f"  {name:20s} {size:8.0f}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""What is judged: pictures that a model draws, or pictures as they are."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff import Grid, steps
+from inftydiff._typing import whole
+from inftydiff.cli.drawing import draw
+from inftydiff.cli.real import chosen, is_array
+from inftydiff.data import Images, image_array, image_folder
+from inftydiff.data.array import Layout
+from inftydiff.data.folder import SUFFIXES
+from inftydiff.evaluation import as_bytes
+from inftydiff.pipelines import InftyDiff
+from inftydiff.processes import StepRule
+from inftydiff.training import load_pipeline
+from inftydiff.training.checkpoint import CONFIG, latest, steps_in
+
+__all__ = ["Candidate", "ModelCandidate", "PictureCandidate", "Size"]
+
+Size = tuple[int] | tuple[int, int]
+"""Pixels along the longest side, or rows and columns."""
+
+OVERSHOOT = 2.0
+"""How far values of pictures that were sampled to an array may leave [-1, 1]: they are clamped."""
+
+
+class Candidate(ABC):
+    """Pictures to judge."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Where the pictures come from."""
+
+    @property
+    @abstractmethod
+    def verb(self) -> str:
+        """What is done to get them."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of every picture."""
+
+    @abstractmethod
+    def pictures(self) -> Images:
+        """The pictures, in eight bits."""
+
+
+@final
+@dataclass(frozen=True)
+class ModelCandidate(Candidate):
+    """Pictures that a model draws.
+
+    Args:
+        checkpoint: the checkpoint's folder.
+        pipeline: the model.
+        on: the grid.
+        seeds: one a picture.
+        rule: the step rule.
+        times: decreasing times; by default what the model was saved with.
+        noise_to_signal: of the Wiener filter; by default the model's.
+    """
+
+    checkpoint: Path
+    pipeline: InftyDiff
+    on: Grid
+    seeds: range
+    rule: StepRule
+    times: Float[Tensor, "times"] | None
+    noise_to_signal: float | None
+
+    @staticmethod
+    def load(
+        path: Path,
+        size: Size | None,
+        *,
+        seeds: range,
+        rule: StepRule,
+        times: Float[Tensor, "times"] | None,
+        noise_to_signal: float | None,
+    ) -> "ModelCandidate":
+        """Load the model.
+
+        Raises:
+            ValueError: if there is no checkpoint, its channels cannot be judged, or it has latents
+                and no trained prior.
+        """
+        pipeline = load_pipeline(path)
+        if pipeline.config.channels not in (1, 3):
+            raise ValueError(
+                f"This model has {pipeline.config.channels} channels, and the feature network sees "
+                "1 or 3. Sample it to an array, and judge the channels one by one."
+            )
+        pipeline.draw_latents(batch=1, generator=torch.Generator())  # refuses before the work
+        size = (64,) if size is None else size
+        on = pipeline.grid(size[0] if len(size) == 1 else size)
+        return ModelCandidate(latest(path), pipeline, on, seeds, rule, times, noise_to_signal)
+
+    @property
+    def name(self) -> str:
+        return str(self.checkpoint)
+
+    @property
+    def verb(self) -> str:
+        return "sampled in"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.on.shape
+        return rows, columns
+
+    def pictures(self) -> Images:
+        config = self.pipeline.config
+        x = draw(
+            self.pipeline,
+            self.on,
+            self.seeds,
+            rule=self.rule,
+            times=steps(config.steps) if self.times is None else self.times,
+            title="Sampling",
+            noise_to_signal=self.noise_to_signal,
+        )
+        return Images(as_bytes(x))
+
+
+@final
+@dataclass(frozen=True)
+class PictureCandidate(Candidate):
+    """A folder of image files, or an array.
+
+    Args:
+        path: where they come from.
+        judged: those chosen.
+    """
+
+    path: Path
+    judged: Images
+
+    @staticmethod
+    def holds(path: Path) -> bool:
+        """Whether a path holds pictures, and no checkpoint."""
+        if is_array(path):
+            return True
+        if not path.is_dir() or (path / CONFIG).is_file() or steps_in(path):
+            return False
+        return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+
+    @staticmethod
+    def read(path: Path, count: int, size: Size | None, layout: Layout) -> "PictureCandidate":
+        """Read the pictures, and choose some of them at random, the same at every call.
+
+        Files are cropped and averaged down to a size, by default 64; an array keeps its own.
+
+        Raises:
+            ValueError: if they cannot be read, there are fewer, or an array has another size than
+                was asked for.
+        """
+        if not is_array(path):
+            asked = (64,) if size is None else size
+            shape = whole(asked[0], "--size"), whole(asked[-1], "--size")
+            return PictureCandidate(path, chosen(image_folder(path, shape), count, str(path)))
+        every = _array(path, layout)
+        rows, columns = every.pixels.shape[-2:]
+        if size is not None and (size[0], size[-1]) != (rows, columns):
+            raise ValueError(
+                f"{path} holds pictures of {rows} × {columns} pixels; got --size "
+                f"{' '.join(map(str, size))}. Leave it out, or resize the pictures."
+            )
+        return PictureCandidate(path, chosen(every, count, str(path)))
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def verb(self) -> str:
+        return "read in"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.judged.pixels.shape[-2:]
+        return rows, columns
+
+    def pictures(self) -> Images:
+        return self.judged
+
+
+def _array(path: Path, layout: Layout) -> Images:
+    """Pictures of an array; samples, which leave [-1, 1] a little, are clamped as in a file."""
+    if path.suffix == ".npy" and path.is_file():
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return image_array(path, layout=layout)  # says what is wrong with the file
+        if np.issubdtype(values.dtype, np.floating) and np.abs(values).max(initial=0) <= OVERSHOOT:
+            pictures = image_array(values.clip(-1.0, 1.0), layout=layout)
+            return Images(as_bytes(pictures.pixels))
+    pictures = image_array(path, layout=layout)
+    if pictures.pixels.dtype == torch.uint8:
+        return pictures
+    return Images(as_bytes(pictures.pixels))

@@ -1,0 +1,157 @@
+"""``inftydiff reconstruct``: pictures encoded from some of their points, decoded at any size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff import DDIM, Function, random_subset, steps
+from inftydiff._typing import whole
+from inftydiff.cli.command import Command
+from inftydiff.cli.drawing import draw
+from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.data import Images, face_seeds, faces, image_array, image_folder
+from inftydiff.pipelines import InftyDiff
+from inftydiff.training import load_pipeline
+
+__all__ = ["Reconstruct", "psnr"]
+
+
+def psnr(a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape"]) -> float:
+    r"""The peak signal-to-noise ratio :math:`10 \log_{10}(2^2 / \mathrm{mean}\,(a - b)^2)` in dB.
+
+    Example:
+        >>> round(psnr(torch.zeros(4), 0.2 * torch.ones(4)), 3)
+        20.0
+    """
+    return float(10.0 * torch.log10(4.0 / (a - b).double().square().mean()))
+
+
+@final
+@dataclass(frozen=True)
+class Reconstruct(Command):
+    """Encode pictures from a random part of their points, and decode the latents at any sizes.
+
+    Prints how far the reconstructions are from the pictures at every size, and writes a sheet.
+
+    Args:
+        checkpoint: a run folder or a checkpoint of a model with latents.
+        data: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        count: how many pictures.
+        points: the part of a picture's points that the encoder sees.
+        size: pixels a side that the encoder sees the pictures at; arrays keep theirs.
+        sizes: pixels along the longest side that are decoded. Faces are compared at all of these,
+            other pictures at their own.
+        style: the style of faces.
+        seed: of the points and of the noise.
+        steps: calls of the network; by default what the model was saved with.
+        out: a folder for reconstructions.png.
+        overwrite: replace what is there.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    data: str = "faces"
+    count: int = 6
+    points: float = 0.25
+    size: int = 64
+    sizes: tuple[int, ...] = (32, 64, 128, 256)
+    style: str = "toon-head"
+    seed: int = 0
+    steps: int | None = None
+    out: Path = Path("reconstructions")
+    overwrite: bool = False
+
+    def run(self, words: Sequence[str]) -> None:
+        whole(self.count, "--count")
+        whole(self.size, "--size")
+        for size in self.sizes:
+            whole(size, "--sizes")
+        if not 0.0 < self.points <= 1.0:
+            raise ValueError(f"--points is a fraction in (0, 1]; got {self.points}.")
+        pipeline = load_pipeline(self.checkpoint)
+        if pipeline.encoder is None:
+            raise ValueError(
+                f"{self.checkpoint} holds a model without latents, which cannot reconstruct. Train "
+                "one with --network.latent."
+            )
+        require_free(self.out, ["reconstructions.png"], overwrite=self.overwrite)
+        require_writable(self.out)
+        pictures = self.pictures(self.size)
+        latents = self.latents(pipeline, pictures)
+        times = steps(pipeline.config.steps if self.steps is None else self.steps)
+        columns, errors = [pictures], []
+        for size in self.sizes:
+            seeds = range(self.seed, self.seed + len(pictures))
+            decoded = draw(
+                pipeline,
+                pipeline.grid(size),
+                seeds,
+                rule=DDIM(),
+                times=times,
+                title=f"Decoding at {size}²",
+                latents=latents,
+            )
+            columns.append(decoded)
+            truth = self.truth(size, pictures)
+            if truth is not None:
+                rms = (decoded - truth).square().mean().sqrt()
+                errors.append(f"{size}²: {psnr(decoded, truth):.1f} dB, rms {rms:.3f}")
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.save_sheet(columns)
+        print(f"Reconstructed from {self.points:.0%} of the points at {self.size}²")
+        print(*errors, sep="\n")
+        print(f"Pictures in {self.out / 'reconstructions.png'}")
+
+    def pictures(self, size: int) -> Float[Tensor, "n c h w"]:
+        """The pictures at a size, in [-1, 1]."""
+        if self.data == "faces":
+            images: Images = faces(self.style, face_seeds("test", self.count), size)
+        elif Path(self.data).suffix in (".npy", ".npz"):
+            images = image_array(self.data)
+        elif Path(self.data).is_dir():
+            images = image_folder(self.data, size)
+        else:
+            raise ValueError(
+                f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
+            )
+        return torch.stack([images[i] for i in range(min(self.count, len(images)))])
+
+    def truth(self, size: int, pictures: Tensor) -> Float[Tensor, "n c h w"] | None:
+        """The pictures at another size, where they are known there."""
+        if self.data == "faces":
+            return self.pictures(size)
+        return pictures if size == max(pictures.shape[-2:]) else None
+
+    def latents(
+        self, pipeline: InftyDiff, pictures: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n features"]:
+        """The latents of pictures, each seen at points of its own."""
+        x0 = Function.from_image(pictures, pipeline.config.domain)
+        if self.points < 1.0:
+            generator = torch.Generator().manual_seed(self.seed)
+            size = max(1, round(self.points * x0.on.size))
+            grid = pipeline.grid((pictures.shape[-2], pictures.shape[-1]))
+            x0 = x0.restrict(random_subset(grid, size, batch=len(pictures), generator=generator))
+        return pipeline.encode(x0)
+
+    def save_sheet(self, columns: Sequence[Float[Tensor, "n c h w"]]) -> None:
+        """Write the pictures and their reconstructions side by side."""
+        panel = Panel(
+            "",
+            [f"picture, {self.size}²", *(f"{size} × {size}" for size in self.sizes)],
+            [f"{row + 1}" for row in range(len(columns[0]))],
+            [[column[row] for column in columns] for row in range(len(columns[0]))],
+        )
+        save_figure(
+            self.out / "reconstructions.png",
+            [panel],
+            heading="One latent a row, decoded on every grid",
+            caption=f"Encoded from {self.points:.0%} of the points; {self.checkpoint}.",
+            side=160,
+        )

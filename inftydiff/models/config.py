@@ -1,0 +1,130 @@
+"""The sizes of the parts of an ∞-Diff network, as a value that JSON keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from inftydiff._typing import positive, whole
+
+__all__ = ["MultiscaleConfig"]
+
+
+@final
+@dataclass(frozen=True)
+class MultiscaleConfig:
+    r"""What a multiscale network is built from; ``dataclasses.asdict`` and JSON keep it.
+
+    Args:
+        channels: the number of channels that come in.
+        out_channels: the number of channels that go out; as many as come in by default.
+        width: the number of channels at the points.
+        local_blocks: the number of local blocks before the grid, and again after it.
+        kernel_size: the number of nodes of a local kernel along each axis, odd.
+        cell: the distance between two nodes of a kernel, in the domain's units: the side of the
+            cells of the grid that the network is trained on.
+        grid: the cells of the U-Net's grid, which covers the domain.
+        grid_channels: the number of channels of the U-Net's finest level.
+        multipliers: the width of each level of the U-Net over ``grid_channels``, finest first.
+        grid_blocks: the number of residual blocks a level, down and again up.
+        attention: the levels with attention, by the cells along their longest side.
+        head: the width of an attention head.
+        embedding: the width of the time embedding.
+        transfer_width: the standard deviation of the window that averages points onto the grid, by
+            default one ``cell``.
+        dropout: the probability of dropping a feature in the U-Net's blocks.
+        dropout_at_most: the levels with dropout: those of at most so many cells along their longest
+            side; by default all.
+        position: whether the U-Net is given a learnt feature of each of its grid's cells.
+        latent: the number of features of the latent that modulates every block, or None for a
+            network without one.
+        scale: the standard deviation :math:`a` of what comes in.
+
+    Raises:
+        ValueError: if a number is not positive, the kernel is even, the grid does not halve once a
+            level, or there is no level of the size asked for attention.
+    """
+
+    channels: int = 3
+    out_channels: int | None = None
+    width: int = 48
+    local_blocks: int = 2
+    kernel_size: int = 7
+    cell: float = 1 / 64
+    grid: Sequence[int] = (32, 32)
+    grid_channels: int = 32
+    multipliers: Sequence[int] = (1, 2, 4)
+    grid_blocks: int = 1
+    attention: Sequence[int] = (8,)
+    head: int = 32
+    embedding: int = 128
+    transfer_width: float | None = None
+    dropout: float = 0.0
+    dropout_at_most: int | None = None
+    position: bool = False
+    latent: int | None = None
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("grid", "multipliers", "attention"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, number in (
+            ("channels", self.channels),
+            ("out_channels", self.channels if self.out_channels is None else self.out_channels),
+            ("width", self.width),
+            ("local_blocks", self.local_blocks),
+            ("kernel_size", self.kernel_size),
+            ("grid_channels", self.grid_channels),
+            ("grid_blocks", self.grid_blocks),
+            ("head", self.head),
+            ("embedding", self.embedding),
+            ("latent", 1 if self.latent is None else self.latent),
+            ("dropout_at_most", 1 if self.dropout_at_most is None else self.dropout_at_most),
+        ):
+            whole(number, f"A MultiscaleConfig's {name}")
+        for name, length in (
+            ("cell", self.cell),
+            ("transfer_width", self.cell if self.transfer_width is None else self.transfer_width),
+            ("scale", self.scale),
+        ):
+            positive(length, f"A MultiscaleConfig's {name}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"A MultiscaleConfig's dropout lies in [0, 1); got {self.dropout}.")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(
+                f"A kernel has a node in its middle, so its size is odd; got {self.kernel_size}."
+            )
+        self._check_levels()
+
+    def _check_levels(self) -> None:
+        if not self.multipliers:
+            raise ValueError("A U-Net has at least one level; got no multipliers.")
+        factor = 2 ** (len(self.multipliers) - 1)
+        if len(self.grid) != 2 or any(whole(n, "A grid's side") % factor for n in self.grid):
+            raise ValueError(
+                f"{len(self.multipliers)} levels take a grid of two sides divisible by {factor}; "
+                f"got {self.grid}."
+            )
+        missing = sorted(set(self.attention) - set(self.level_sizes))
+        if missing:
+            raise ValueError(
+                f"Attention is asked for at {missing} cells; the levels of this U-Net have "
+                f"{list(self.level_sizes)} along their longest side."
+            )
+
+    @property
+    def level_sizes(self) -> tuple[int, ...]:
+        """The cells along the longest side of each level of the U-Net, finest first."""
+        return tuple(max(self.grid) // 2**level for level in range(len(self.multipliers)))
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        """The arguments of the U-Net, and of its way down, but for what modulates its blocks."""
+        most = max(self.grid) if self.dropout_at_most is None else self.dropout_at_most
+        return {
+            "multipliers": self.multipliers,
+            "blocks": self.grid_blocks,
+            "attention": [self.level_sizes.index(size) for size in self.attention],
+            "head": self.head,
+            "dropout": self.dropout,
+            "dropout_from": sum(size > most for size in self.level_sizes),
+        }

@@ -1,0 +1,112 @@
+r"""The encoder of ∞-Diff: a function, known at some points, to a latent.
+
+It is the half of the multiscale network that leads from the points to the coarsest level, without
+the time::
+
+    x(c) ── Linear ── local blocks ── average to the grid ── U-Net, down and middle ── z
+
+The coarsest features go through a linear map at each cell, their mean over the cells, and another
+linear map. So a latent is an integral over the domain: it may be read off any grid, any subset of
+one and scattered points, and converges as they are refined.
+
+A *variational* encoder gives the mean and the logarithm of the variance of each feature, of which
+a latent is drawn; their divergence from the standard normal is
+
+.. math:: \mathrm{KL} = \tfrac12\sum_j \bigl(\mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2\bigr).
+
+References:
+    Preechakul et al., "Diffusion autoencoders", CVPR 2022.
+    Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.3.
+"""
+
+from typing import NamedTuple, final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inftydiff.models.config import MultiscaleConfig
+from inftydiff.models.gathering import Gathering
+from inftydiff.models.unet import Descent
+from inftydiff.operators import Function
+from inftydiff.operators.local import neighbours
+
+__all__ = ["Code", "Encoder"]
+
+
+class Code(NamedTuple):
+    """What an encoder says of a function: the mean of its latent, and the log-variance, if any."""
+
+    mean: Float[Tensor, "batch features"]
+    log_variance: Float[Tensor, "batch features"] | None
+
+    def at(self, noise: Float[Tensor, "batch features"] | None) -> Float[Tensor, "batch features"]:
+        """The latent that standard normals give; without a variance, or noise, the mean."""
+        if self.log_variance is None or noise is None:
+            return self.mean
+        return self.mean + (0.5 * self.log_variance).exp() * noise.to(self.mean)
+
+    def divergence(self) -> Float[Tensor, "batch"]:
+        """The divergence from the standard normal, in nats; zero where there is no variance."""
+        if self.log_variance is None:
+            return self.mean.new_zeros(len(self.mean))
+        terms = self.mean**2 + self.log_variance.exp() - 1.0 - self.log_variance
+        return 0.5 * terms.sum(-1)
+
+
+@final
+class Encoder(nn.Module):
+    """The ∞-Diff encoder.
+
+    Args:
+        config: the sizes of its parts, those of the network that reads its latents.
+        variational: whether it gives a variance, too.
+
+    Raises:
+        ValueError: if the configuration has no latent.
+
+    Example:
+        >>> import torch
+        >>> from dataclasses import replace
+        >>> from inftydiff import Grid
+        >>> from inftydiff.models.presets import tiny
+        >>> encoder = Encoder(replace(tiny(), latent=5))
+        >>> tuple(encoder(Function(Grid((8, 8)), torch.zeros(2, 64, 3))).mean.shape)
+        (2, 5)
+    """
+
+    def __init__(self, config: MultiscaleConfig, *, variational: bool = False) -> None:
+        super().__init__()
+        if config.latent is None:
+            raise ValueError("An encoder needs a configuration with a latent; got latent=None.")
+        self.config = config
+        self.gathering = Gathering(config, timed=False, coded=False)
+        self.descent = Descent(config.grid_channels, None, **config.levels)
+        count = 2 * config.latent if variational else config.latent
+        self.to_code = nn.Linear(self.descent.widths[-1], count)
+        self.out = nn.Linear(count, count)
+        self.variational = variational
+
+    def forward(self, x: Function) -> Code:
+        """Encode functions.
+
+        Args:
+            x: the functions, on a grid, a subset of one or scattered points in the plane, with
+                values of shape ``(batch, points, channels)``.
+
+        Raises:
+            ValueError: if ``x`` has another number of channels than the encoder, not one batch
+                axis, or does not live in the plane.
+        """
+        config = self.config
+        if x.values.ndim != 3 or x.channels != config.channels or x.on.domain.dim != 2:
+            raise ValueError(
+                f"An encoder takes functions in the plane with values of shape (batch, points, "
+                f"{config.channels}); got {tuple(x.values.shape)} in {x.on.domain.dim} dimensions."
+            )
+        near = neighbours(x.on, size=config.kernel_size, cell=config.cell, device=x.values.device)
+        _, cells = self.gathering(x.values, x.on, near)
+        coarse, _ = self.descent(cells)
+        features = self.out(self.to_code(coarse.permute(0, 2, 3, 1)).mean((1, 2))).float()
+        if not self.variational:
+            return Code(features, None)
+        return Code(*features.chunk(2, -1))

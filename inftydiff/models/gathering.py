@@ -1,0 +1,85 @@
+r"""The half of the ∞-Diff network that leads from the points to a grid.
+
+::
+
+    x(c) ── Linear ── local block ── … ── local block ── Linear, average to the grid ── + position
+
+The multiscale network and the encoder begin with it.
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inftydiff.models.config import MultiscaleConfig
+from inftydiff.models.local import LocalBlock
+from inftydiff.operators import Discretisation, Grid
+from inftydiff.operators.local import Neighbours
+from inftydiff.operators.transfer import Average
+
+__all__ = ["Gathering"]
+
+
+@final
+class Gathering(nn.Module):
+    """Features of the points, and what they are on the grid.
+
+    Args:
+        config: the sizes of its parts.
+        timed: whether the blocks are modulated by the time.
+        coded: whether they are modulated by a latent.
+    """
+
+    def __init__(self, config: MultiscaleConfig, *, timed: bool, coded: bool) -> None:
+        super().__init__()
+        self.config = config
+        width, grid_channels = config.width, config.grid_channels
+        self.lifting = nn.Linear(config.channels, width)
+        self.blocks = nn.ModuleList(
+            LocalBlock(
+                width,
+                config.embedding if timed else None,
+                latent=config.embedding if coded else None,
+                size=config.kernel_size,
+            )
+            for _ in range(config.local_blocks)
+        )
+        self.to_grid = nn.Linear(width, grid_channels)
+        self.position = (
+            nn.Parameter(torch.zeros(*config.grid, grid_channels)) if config.position else None
+        )
+
+    def forward(
+        self,
+        values: Float[Tensor, "batch points channels"],
+        on: Discretisation,
+        near: Neighbours,
+        embedding: Float[Tensor, "batch features"] | None = None,
+        latent: Float[Tensor, "batch codes"] | None = None,
+    ) -> tuple[list[Tensor], Float[Tensor, "batch width rows columns"]]:
+        """Lift, apply the blocks and average.
+
+        Args:
+            values: the values of the functions.
+            on: where they are known.
+            near: the neighbours of each point.
+            embedding: the embedded times, if the blocks take them.
+            latent: the embedded latents, if the blocks take them.
+
+        Returns:
+            The features after each block, and those on the grid, channels first.
+        """
+        config = self.config
+        h = self.lifting(values.to(self.lifting.weight.dtype))
+        features = []
+        for block in self.blocks:
+            h = block(h, embedding, near, latent=latent)
+            features.append(h)
+        shape = tuple(config.grid)
+        average = Average(on, Grid(shape, on.domain), config.transfer_width or config.cell)
+        cells = average.apply_values(self.to_grid(h)).unflatten(1, shape)
+        if self.position is not None:
+            cells = cells + self.position.to(cells.dtype)
+        return features, cells.permute(0, 3, 1, 2)

@@ -1,0 +1,180 @@
+r"""The latent prior: a multilayer perceptron with skip connections, a denoiser of vectors.
+
+Each layer but the last takes the features before it and the noisy latent again,
+
+.. math:: h_{i+1} = \mathrm{SiLU}(\mathrm{LN}((1 + s_i(e))\,W_i\,[h_i, x])), \qquad h_1 = W_0 x,
+
+scaled by an embedding :math:`e` of the time and of what the latent is conditioned on. It acts on
+functions on the one-point domain, ``Point()``, and is used with white noise there.
+
+References:
+    Preechakul et al., "Diffusion autoencoders", CVPR 2022, appendix A.1.
+    Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.3.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from inftydiff._typing import whole
+from inftydiff.models._initial import zeroed
+from inftydiff.models.embedding import sinusoidal
+from inftydiff.models.neural_operator import require_batch
+from inftydiff.operators import Discretisation, Function
+from inftydiff.operators.domain import Point
+
+__all__ = ["LatentPrior", "LatentPriorConfig"]
+
+TIME_FEATURES = 64
+"""Sines and cosines of the time."""
+
+
+@final
+@dataclass(frozen=True)
+class LatentPriorConfig:
+    """What a :class:`LatentPrior` is built from, but for the size of a latent.
+
+    Args:
+        width: the number of channels of a layer.
+        layers: the number of layers.
+        condition: the number of features that latents are conditioned on, such as the number of
+            classes; None for a prior without a condition.
+        dropout: the probability of dropping a feature after a layer.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> LatentPriorConfig().layers
+        10
+    """
+
+    width: int = 2048
+    layers: int = 10
+    condition: int | None = None
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        whole(self.width, "A latent prior's width")
+        if whole(self.layers, "A latent prior's number of layers") < 2:
+            raise ValueError(f"A latent prior has at least two layers; got {self.layers}.")
+        if self.condition is not None:
+            whole(self.condition, "The number of features of a condition")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"A latent prior's dropout lies in [0, 1); got {self.dropout}.")
+
+
+@final
+class LatentPrior(nn.Module):
+    """The skip-connected perceptron, a neural operator on ``Point()``.
+
+    Args:
+        latent: the number of features of a latent.
+        config: the sizes of its parts.
+
+    Example:
+        >>> from inftydiff import Grid
+        >>> prior = LatentPrior(5, LatentPriorConfig(width=16, layers=3))
+        >>> z = Function(Grid((), Point()), torch.zeros(2, 1, 5))
+        >>> tuple(prior(z, torch.tensor([0.1, 0.9])).values.shape)
+        (2, 1, 5)
+    """
+
+    def __init__(self, latent: int, config: LatentPriorConfig) -> None:
+        super().__init__()
+        self.latent = whole(latent, "The number of features of a latent")
+        self.config = config
+        width = config.width
+        self.embed_time = nn.Sequential(
+            nn.Linear(TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.embed_condition = (
+            None if config.condition is None else nn.Linear(config.condition + 1, width)
+        )
+        self.layers = nn.ModuleList(
+            _Layer(latent if i == 0 else width + latent, width, config.dropout)
+            for i in range(config.layers - 1)
+        )
+        self.last = zeroed(nn.Linear(width + latent, latent))
+
+    def forward(
+        self,
+        x: Function,
+        t: Float[Tensor, "batch"],
+        *,
+        on: Discretisation | None = None,
+        latent: Float[Tensor, "batch features"] | None = None,
+        condition: Function | None = None,
+        known: Bool[Tensor, "batch"] | None = None,
+    ) -> Function:
+        """Apply the network.
+
+        Args:
+            x: noisy latents as functions on ``Point()``, values of shape ``(batch, 1, features)``.
+            t: the times in [0, 1], of shape ``(batch,)``.
+            on: where the answer is wanted: where ``x`` is known.
+            latent: what each sample is conditioned on, of shape ``(batch, features)``; None for
+                samples of any kind.
+            condition: none.
+            known: whether the condition of each sample is to be used; by default of all.
+
+        Raises:
+            ValueError: if ``x`` is no batch of latents, or the condition has another shape.
+            TypeError: if a condition is given to a prior without one.
+        """
+        require_batch(x, t)
+        if x.on.domain != Point() or x.channels != self.latent or on not in (None, x.on):
+            raise ValueError(
+                f"A latent prior takes functions on Point() with {self.latent} channels; got "
+                f"{x.channels} on {x.on.domain}."
+            )
+        if condition is not None or (latent is not None and self.embed_condition is None):
+            raise TypeError("This latent prior takes no condition; leave it out.")
+        z = x.values.squeeze(1).to(self.last.weight.dtype)
+        embedding = self.embed_time(sinusoidal(t, TIME_FEATURES).to(z.dtype))
+        if self.embed_condition is not None:
+            embedding = embedding + self.embed_condition(self._marked(latent, known, z))
+        h = z
+        for number, layer in enumerate(self.layers):
+            h = layer(h if number == 0 else torch.cat([h, z], -1), embedding)
+        out = self.last(torch.cat([h, z], -1))
+        return Function(x.on, out.unsqueeze(1).to(x.values.dtype))
+
+    def _marked(
+        self, features: Tensor | None, known: Tensor | None, like: Tensor
+    ) -> Float[Tensor, "batch features_and_mark"]:
+        """The condition and a one for each sample that has one, and zeros for the others."""
+        count = self.config.condition
+        if features is None:
+            return like.new_zeros(len(like), (count or 0) + 1)
+        if tuple(features.shape) != (len(like), count):
+            raise ValueError(
+                f"This prior is conditioned on {count} features a sample; got "
+                f"{tuple(features.shape)} for {len(like)} samples."
+            )
+        marked = F.pad(features.to(like), (0, 1), value=1.0)
+        return marked if known is None else marked * known.to(like).unsqueeze(-1)
+
+
+@final
+class _Layer(nn.Module):
+    """A linear map, scaled by the embedding, normalised, with a SiLU."""
+
+    def __init__(self, inner: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inner, width)
+        nn.init.kaiming_normal_(self.linear.weight, nonlinearity="relu")
+        self.scale = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, h: Float[Tensor, "batch inner"], embedding: Float[Tensor, "batch width"]
+    ) -> Float[Tensor, "batch width"]:
+        h = self.linear(h) * (1.0 + self.scale(F.silu(embedding)))
+        out: Tensor = self.dropout(F.silu(self.norm(h)))
+        return out

@@ -1,0 +1,63 @@
+r"""Averages over the cells of a grid, from the values on a refinement of it.
+
+.. math:: \bar f(c) = \frac1{|\mathrm{cell}(c)|}\int_{\mathrm{cell}(c)} f
+
+by the midpoint rule at the finer grid's points in each cell: the projection on what is constant in
+cells. Pictures are such averages, and a renderer's pixels nearly are.
+"""
+
+from inftydiff._typing import whole
+from inftydiff.operators.discretisation import Grid
+from inftydiff.operators.function import Function
+
+__all__ = ["coarsen", "refine"]
+
+
+def refine(grid: Grid, factor: int) -> Grid:
+    """The grid with each cell cut into ``factor`` cells along every axis.
+
+    Raises:
+        ValueError: if the factor is not a whole number of at least one.
+
+    Example:
+        >>> refine(Grid((2, 3)), 2)
+        Grid((4, 6))
+    """
+    factor = whole(factor, "A refinement's factor")
+    return Grid(tuple(factor * cells for cells in grid.shape), grid.domain)
+
+
+def coarsen(f: Function, grid: Grid) -> Function:
+    """The averages of a function over the cells of a grid that its own refines.
+
+    Args:
+        f: a function on a grid, with values of shape ``(*batch, points, channels)``.
+        grid: the coarser grid, on the same domain.
+
+    Raises:
+        ValueError: if the function's grid is no refinement of the other by whole factors.
+
+    Example:
+        >>> import torch
+        >>> f = Function(Grid((4,)), torch.tensor([[1.0], [3.0], [5.0], [9.0]]))
+        >>> coarsen(f, Grid((2,))).values.T
+        tensor([[2., 7.]])
+    """
+    if (
+        not isinstance(f.on, Grid)
+        or f.on.domain != grid.domain
+        or any(fine % cells for fine, cells in zip(f.on.shape, grid.shape, strict=True))
+    ):
+        raise ValueError(
+            f"Averages over the cells of {grid} are taken of a function on a refinement of it by "
+            f"whole factors; got one on {f.on}."
+        )
+    blocks = [
+        n
+        for fine, cells in zip(f.on.shape, grid.shape, strict=True)
+        for n in (cells, fine // cells)
+    ]
+    first = len(f.batch)
+    values = f.values.unflatten(first, blocks)
+    inner = tuple(first + 2 * axis + 1 for axis in range(grid.dim))
+    return Function(grid, values.mean(inner).flatten(first, first + grid.dim - 1))

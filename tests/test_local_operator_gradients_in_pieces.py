@@ -1,0 +1,39 @@
+"""The gradients of a convolution do not depend on the pieces of the lattice that they are taken in.
+
+They are those of torch's own convolution, whether a piece is some samples, one, or a few rows.
+"""
+
+import pytest
+import torch
+from functions import values
+from torch.testing import assert_close
+
+from inftydiff.operators.local import convolution
+from inftydiff.operators.local.convolution import convolve, depthwise
+
+SHAPES = [
+    ((9,), (5,)),
+    ((3,), (5,)),
+    ((5, 6), (3, 3)),
+    ((40, 6), (7, 7)),
+    ((4, 3), (5, 5)),
+    ((4, 5), (1, 5)),
+    ((4, 5), (5, 1)),
+    ((30, 4, 5), (3, 3, 3)),
+]
+
+
+@pytest.mark.parametrize("piece", [1, 60, 2**21])
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("shape", "window"), SHAPES)
+def test_they_are_torch_s(shape, window, scaled, piece, monkeypatch):
+    monkeypatch.setattr(convolution, "PIECE", {"cpu": piece})
+    lattice = values(0, 3, *shape, 2).requires_grad_()
+    table = values(1, 2, *window).requires_grad_()
+    along, scale = values(2, 3, *shape, 2), values(3, *shape) if scaled else None
+    factor = torch.ones(shape, dtype=torch.float64) if scale is None else scale
+    expected = torch.autograd.grad(
+        convolve(lattice, table) * factor.unsqueeze(-1), (lattice, table), along
+    )
+    found = torch.autograd.grad(depthwise(lattice, table, scale), (lattice, table), along)
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)
