@@ -187,9 +187,12 @@ def operator(draw: Draw) -> Shipped:
         return Shipped(smooth(draw, grid) * normal(probe.seed, probe.batch), probe)
     if kind <= 4:
         grid = places(draw, boundaries=("reflecting",), most_dim=2)
-        kernel = normal(draw(SEEDS), 3, *(3,) * grid.dim)
+        mixing = draw(st.booleans())
+        images = (draw(st.integers(1, 4)),) if mixing else ()
+        kernel = normal(draw(SEEDS), *images, 3, *(3,) * grid.dim)
         on = elsewhere(draw, grid)
-        return Shipped(LocalOperator(kernel, draw(LENGTHS)), probe_on(draw, on, channels=3))
+        A = LocalOperator(kernel, draw(LENGTHS), mixing=mixing)
+        return Shipped(A, probe_on(draw, on, channels=3))
     grid = places(draw, most_dim=2)
     there = Grid(tuple(draw(st.integers(1, 4)) for _ in grid.shape), grid.domain)
     if kind == 5 or grid == POINT:

@@ -1,6 +1,7 @@
 """Who names no backend gets the fastest one that there is for the points, and the same answer."""
 
 import sys
+from functools import cache
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from torch.testing import assert_close
 
 from inftydiff.operators.local import backend as backends
 from inftydiff.operators.local import neighbours
-from inftydiff.operators.local.backend import automatic_backend, automatic_pairs
+from inftydiff.operators.local.backend import automatic_backend, automatic_pairs, importable
+from inftydiff.operators.local.pairs import PairsForm
 
 GRID = box_grid(12, 10)
 PLACES = {
@@ -34,6 +36,7 @@ def _install(libraries, monkeypatch):
     found = {"reference": "torch", "dense": "torch", "torch": "torch"}
     found |= {name: name for name in libraries.split()}
     monkeypatch.setattr(backends, "installed_backends", lambda: found)
+    monkeypatch.setattr(backends, "importable", lambda backend: True)
 
 
 @pytest.mark.usefixtures("_install")
@@ -43,18 +46,60 @@ def _install(libraries, monkeypatch):
 def test_the_choice(name, libraries, device):
     expected = WITH[device] if libraries else WITHOUT
     where = torch.device(device)
-    assert automatic_backend(PLACES[name], where, refined=False) == expected[name]
+    choice = automatic_backend(PLACES[name], where, size=3, cell=GRID.spacing)
+    assert choice == expected[name]
     pairs = {"cpu": "numba", "cuda": "triton"}[device] if libraries else "torch"
     assert automatic_pairs(where) == pairs
 
 
+WIDE = box_grid(96, 80)
+BY_FOUR = tuple(4 * h for h in WIDE.spacing)
+MANY, FEW = subset(WIDE, WIDE.size // 3, 0, 2), subset(WIDE, WIDE.size // 6, 0, 2)
+RARE = subset(WIDE, 50, 0)
+
+
 @pytest.mark.usefixtures("_install")
-@pytest.mark.parametrize("libraries", ["numba triton", ""])
-@pytest.mark.parametrize("name", ["grid", "dense", "sparse", "samples"])
-def test_a_refined_lattice_is_convolved(name, libraries):
-    near = neighbours(PLACES[name], size=3, cell=tuple(2 * h for h in GRID.spacing))
+@pytest.mark.parametrize(
+    ("libraries", "on", "expected"),
+    [
+        ("numba", WIDE, "dense"),
+        ("numba", MANY, "dense"),
+        ("numba", FEW, "numba"),
+        ("numba", RARE, "numba"),
+        ("", MANY, "dense"),
+        ("", FEW, "dense"),
+        ("", RARE, "torch"),
+    ],
+)
+def test_many_points_of_a_refined_grid_are_convolved_and_few_are_not(libraries, on, expected):
+    near = neighbours(on, size=3, cell=BY_FOUR)
+    assert near.backend == expected
+    if isinstance(near.form, PairsForm):
+        work = len(near.form.pairs.column) * (1 if expected == "numba" else backends.SLOW)
+        samples = on.index.numel() // on.size
+        assert work <= samples * WIDE.size * (3**2 + 2 * 7)
+
+
+@pytest.mark.usefixtures("_install")
+@pytest.mark.parametrize("libraries", ["numba", ""])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_ragged_batch_is_chosen_for_as_a_whole(libraries, count):
+    many = [subset(WIDE, WIDE.size // 2, seed) for seed in range(count)]
+    near = neighbours([RARE, *many], size=3, cell=BY_FOUR)
     assert near.backend == "dense"
-    assert automatic_backend(PLACES[name], torch.device("cpu"), refined=True) == "dense"
+    rare = [subset(WIDE, 40 + seed, seed) for seed in range(count)]
+    near = neighbours([*rare, RARE], size=3, cell=BY_FOUR)
+    assert near.backend == (libraries or "torch")
+    anywhere = [scattered(WIDE.domain, 9, seed) for seed in range(count)]
+    assert neighbours(anywhere, size=3, cell=BY_FOUR).backend == (libraries or "torch")
+
+
+@pytest.mark.usefixtures("_install")
+@pytest.mark.parametrize("libraries", ["numba"])
+def test_more_pairs_than_can_be_counted_are_convolved(libraries, monkeypatch):
+    monkeypatch.setattr(backends, "MOST", 1000)
+    assert neighbours(FEW, size=3, cell=BY_FOUR).backend == "dense"
+    assert neighbours(RARE, size=3, cell=WIDE.spacing).backend == "numba"
 
 
 @pytest.mark.usefixtures("_install")
@@ -68,8 +113,10 @@ def test_without_numba(name, libraries):
 @pytest.mark.parametrize("libraries", [""])
 @pytest.mark.usefixtures("_install")
 def test_a_ragged_batch_without_numba(libraries):
-    samples = [PLACES["dense"], PLACES["sparse"]]
-    assert neighbours(samples, size=3, cell=GRID.spacing).backend == "torch"
+    for name, backend in WITHOUT.items():
+        if name in ("dense", "sparse", "points"):
+            samples = [PLACES[name]] * 2
+            assert neighbours(samples, size=3, cell=GRID.spacing).backend == backend
 
 
 def test_a_library_that_is_not_found_is_not_installed(monkeypatch):
@@ -81,6 +128,21 @@ def test_a_library_that_is_not_found_is_not_installed(monkeypatch):
         assert neighbours(PLACES["points"], size=3, cell=0.1).backend == "torch"
     finally:
         backends.installed_backends.cache_clear()
+
+
+@pytest.mark.usefixtures("_install")
+@pytest.mark.parametrize("libraries", ["numba"])
+@pytest.mark.parametrize("failure", [ImportError("another numpy"), SystemError("no LLVM")])
+def test_a_library_that_cannot_be_imported_is_not_taken(libraries, failure, monkeypatch):
+    def fails(name):
+        assert name == "inftydiff.operators.local.numba_kernels"
+        raise failure
+
+    monkeypatch.setattr(backends, "import_module", fails)
+    monkeypatch.setattr(backends, "importable", cache(importable.__wrapped__))
+    with pytest.warns(RuntimeWarning, match=f"'numba' is installed but .*{failure}"):
+        assert neighbours(PLACES["points"], size=3, cell=0.1).backend == "torch"
+    assert neighbours(PLACES["sparse"], size=3, cell=GRID.spacing).backend == "torch"
 
 
 @given(case=cases(whole | coarse, "grid one many points clouds"))

@@ -1,4 +1,7 @@
-"""At fixed points it converges: at second order on refined grids, as m^(−1/2) on random points."""
+"""At fixed points it converges: at second order on refined grids, as m^(−1/2) on random points.
+
+The random points are some of a grid's, or anywhere in the domain.
+"""
 
 import math
 
@@ -7,7 +10,7 @@ import torch
 from functions import values
 from torch import Tensor
 
-from inftydiff.operators import Box, Function, Grid, LocalOperator, Subset
+from inftydiff.operators import Box, Function, Grid, LocalOperator, Scattered, Subset
 
 
 def smooth(points: Tensor) -> Tensor:
@@ -59,3 +62,27 @@ def test_random_points():
         without_replacement = math.sqrt(1 - size / grid.size)
         errors.append(float(error.square().mean().sqrt()) / without_replacement)
     assert errors[0] / errors[1] == pytest.approx(2, abs=0.3)
+
+
+def test_scattered_points():
+    box = Box((1.0, 0.8))
+    fine = Grid((200, 160), box)
+    operator = LocalOperator(values(0, 2, 3, 3), 1 / 10)
+    asked = torch.tensor([[0.5, 0.4], [0.1, 0.7], [0.99, 0.3]], dtype=torch.float64)
+    places = (asked / torch.tensor(fine.spacing)).long()
+    asked = (places + 0.5) * torch.tensor(fine.spacing, dtype=torch.float64)
+    image = operator(Function(fine, smooth(fine.points))).values
+    limit = image[places[:, 0] * fine.shape[1] + places[:, 1]]
+    generator = torch.Generator().manual_seed(0)
+    errors = []
+    for size in (100, 400):
+        squares = []
+        for _ in range(8):
+            drawn = torch.rand(50, size, 2, generator=generator, dtype=torch.float64)
+            points = torch.cat([asked.expand(50, -1, -1), drawn * torch.tensor(box.lengths)], 1)
+            weights = torch.cat([torch.zeros(50, 3), torch.ones(50, size)], 1)
+            on = Scattered(points, weights, box)
+            error = operator(Function(on, smooth(points))).values[:, :3] - limit
+            squares.append(error.square().mean())
+        errors.append(float(torch.stack(squares).mean().sqrt()))
+    assert errors[0] / errors[1] == pytest.approx(2, abs=0.25)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators.local.dense import DirectForm
-from inftydiff.operators.local.factorised import FactorisedForm
+from inftydiff.operators.local.dense import DirectForm, lattice_hats
+from inftydiff.operators.local.factorised import FactorisedForm, hats_of
 
 factors = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
@@ -24,8 +24,11 @@ def test_values_and_gradients(factors, size, seed, data, images):
     v = values(seed, 2, torch.Size(shape).numel(), 2).requires_grad_()
     weight = values(seed + 1, *images, 2, *[size] * len(shape)).requires_grad_()
     mass = 1 + values(seed + 3, v.shape[1]).abs()
-    direct = DirectForm(shape, tuple(map(Fraction, factors)))(v, weight, mass)
-    factorised = FactorisedForm(shape, tuple(factors))(v, weight, mass)
+    cpu = torch.device("cpu")
+    hats = lattice_hats(size, tuple(map(Fraction, factors)), shape, cpu)
+    direct = DirectForm(shape, hats)(v, weight, mass)
+    factors = tuple(factors)
+    factorised = FactorisedForm(shape, factors, hats_of(factors, cpu))(v, weight, mass)
     assert_close(factorised, direct, rtol=0, atol=1e-11)
     along = values(seed + 2, *direct.shape)
     gradients = [torch.autograd.grad(f, (v, weight), along) for f in (factorised, direct)]

@@ -10,6 +10,7 @@ from hypothesis import given
 from local_operators import Case, backends, cases, coarse, every_backend, whole
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from inftydiff.operators.local import local_operator, reference
 from inftydiff.operators.local.backend import Backend
@@ -119,3 +120,47 @@ def test_of_the_convolution_are_those_of_torch(shape, window):
     along = values(2, 2, *shape, 3)
     ours, theirs = (torch.autograd.grad(f(*inputs), inputs, along) for f in (depthwise, convolve))
     assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("needs", [(True, False), (False, True)])
+@every_backend
+def test_of_second_order_of_either_argument_alone(backend, needs):
+    case = Case((4, 3), (1, 1), 3, 2, (2,), 5, None, 0)
+    near = case.map_by(backend)
+    both = [x.to(near.mass.device).requires_grad_() for x in (case.values, case.weight)]
+    one = both[needs.index(True)]
+    along = values(3, *case.values.shape).to(one.device).requires_grad_()
+
+    def second(v: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        image = local_operator(v, w, near).pow(2)
+        (first,) = torch.autograd.grad(image, one, along, create_graph=True)
+        return torch.autograd.grad(first.pow(2).sum(), (one, along))
+
+    alone = [x if needed else x.detach() for x, needed in zip(both, needs, strict=True)]
+    assert_close(second(*alone), second(*both), rtol=0, atol=1e-11)
+
+
+class Recorded(TorchDispatchMode):
+    """Records which of the two gradients the operators of torch compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computed: list[tuple[bool, ...]] = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        found = function(*arguments, **(options or {}))
+        if "inftydiff" in str(function) and "gradients" in str(function):
+            self.computed.append(tuple(x.numel() > 0 for x in found))
+        return found
+
+
+@pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)])
+@backends("dense", "torch", "numba", "triton")
+def test_what_is_not_asked_for_is_not_computed(backend, needs):
+    case = Case((4, 3), (1, 1), 3, 2, (2,), 5, None, 0)
+    near = case.map_by(backend)
+    arguments = zip((case.values, case.weight), needs, strict=True)
+    inputs = [x.to(near.mass.device).requires_grad_(needed) for x, needed in arguments]
+    with Recorded() as record:
+        local_operator(*inputs, near).sum().backward()
+    assert record.computed == [needs]

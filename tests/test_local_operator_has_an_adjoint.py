@@ -20,6 +20,16 @@ def test_dot_products(case):
     assert A.adjoint.adjoint is A
 
 
+@given(case=cases(whole | coarse | refined, "grid one many points clouds", images=[1, 4]))
+def test_dot_products_of_mixed_channels(case):
+    A = LocalOperator(case.weight, case.cell, mixing=True)
+    f = Function(case.on, case.values)
+    g = Function(case.on, values(0, *case.values.shape[:-1], case.images))
+    assert A(f).channels == case.images
+    assert_close(A(f).inner(g), f.inner(A.adjoint(g)), rtol=0, atol=1e-11)
+    assert A.adjoint.adjoint is A
+
+
 @given(seed=seeds, samples=st.sampled_from([None, 3]))
 def test_dot_products_on_scattered_points(seed, samples):
     on = scattered(box_grid(7, 9).domain, 12, seed, samples)

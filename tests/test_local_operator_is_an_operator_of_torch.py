@@ -12,6 +12,7 @@ from local_operators import Case, device_of, pair_backends
 from torch.library import opcheck
 
 CHECKS = ["test_schema", "test_autograd_registration", "test_faketensor"]
+WANTED = [(True, True), (True, False), (False, True)]
 CASES = {
     "ones": Case((6,), (1,), 3, 2, (2,), 5, None, 0),
     "coefficients": Case((6,), (1,), 3, 2, (2,), 5, None, 1, None, True),
@@ -23,8 +24,7 @@ CASES = {
 def test_sums_over_pairs(name, backend):
     case = CASES[name]
     pairs = case.map_by(backend).form.pairs
-    lists = pairs.by_tap if backend == "torch" else pairs.by_row
-    check_pairs(lists, pairs.taps, (2,), backend)
+    check_pairs(pairs.lists(backend), pairs.taps, (2,), backend)
 
 
 def test_sums_over_pairs_that_mix_channels():
@@ -42,7 +42,9 @@ def check_pairs(
     checks = [*CHECKS, "test_aot_dispatch_dynamic"] if backend != "triton" else CHECKS
     op, gradients = torch.ops.inftydiff.pair_sum, torch.ops.inftydiff.pair_sum_gradients
     opcheck(op.default, (v, taps, scale, lists, backend), test_utils=checks)
-    opcheck(gradients.default, (grad, v, taps, scale, lists, backend), test_utils=checks)
+    for wanted in WANTED:
+        arguments = grad, v, taps, scale, lists, backend, *wanted
+        opcheck(gradients.default, arguments, test_utils=checks)
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -52,4 +54,6 @@ def test_convolutions(window, scaled):
     table, grad = values(1, *window, 2).requires_grad_(), values(2, *lattice.shape).requires_grad_()
     scale = [values(3, *lattice.shape[1:-1])] if scaled else []
     opcheck(torch.ops.inftydiff.depthwise.default, (lattice, table, scale))
-    opcheck(torch.ops.inftydiff.depthwise_gradients.default, (grad, lattice, table, scale))
+    for wanted in WANTED:
+        gradients = torch.ops.inftydiff.depthwise_gradients.default
+        opcheck(gradients, (grad, lattice, table, scale, *wanted))

@@ -42,8 +42,7 @@ def kept(on, ratio: int, size: int, channels: int, backend: Backend | None = Non
 @pytest.mark.parametrize("points", [50, 150, 600])
 def test_a_subset_keeps_its_values_and_its_pairs(points, backend):
     on = subset(Grid((32, 32)), points, 0, 3)
-    pairs = neighbours(on, size=7, cell=1 / 32, backend=backend).form.pairs
-    lists = pairs.by_tap if backend == "torch" else pairs.by_row
+    lists = neighbours(on, size=7, cell=1 / 32, backend=backend).form.pairs.lists(backend)
     expected = 8 * (3 * points * 16 + 16 * 49 + 3 * points) + sum(x.nbytes for x in lists)
     assert kept(on, 1, 7, 16, backend) <= expected + 8 * 16 * 49
 

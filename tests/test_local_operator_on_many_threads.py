@@ -1,6 +1,10 @@
-"""Threads of Python may use the compiled local operator at once, whoever runs its kernels."""
+"""Threads of Python may use the local operator at once, on every backend, whoever runs its kernels.
+
+They may share a map, and what is made of it when it is first used.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -60,6 +64,47 @@ def test_eight_at_once(name, count, runner, backend):
         assert_close(image, expected, rtol=0, atol=1e-12)
         alone = outcome(case.map_by(backend), v, case.weight)
         assert all(map(torch.equal, (image, *gradients), alone))
+
+
+SHARED = {
+    "subsets": Case((24, 24), (1, 1), 3, 17, (2,), 300, 2, 2),
+    "a refined subset": Case((24, 24), (2, 3), 3, 5, (2,), 300, None, 3),
+    "mixed channels": Case((24, 24), (1, 1), 3, 5, (2,), 300, 2, 4, 3),
+}
+
+
+@backends("reference", "dense", "torch", "numba")
+@counts
+@pytest.mark.parametrize("name", SHARED)
+def test_eight_at_once_with_one_map(name, count, backend):
+    case = SHARED[name]
+    near, together = case.map_by(backend), Barrier(8)
+
+    def one(number: int) -> list[torch.Tensor]:
+        v = values(number, *case.values.shape)
+        together.wait()
+        return outcome(near, v, case.weight)
+
+    with threads(count), ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(one, range(8)))
+    alone = case.map_by(backend)
+    for number, result in enumerate(results):
+        expected = outcome(alone, values(number, *case.values.shape), case.weight)
+        assert_close(result, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("made", ["row", "by_row", "by_tap", "by_segment"])
+def test_what_is_made_of_a_map_is_the_same_for_all(made):
+    pairs, together = replace(SHARED["subsets"].map_by("torch").form.pairs), Barrier(8)
+    assert made not in vars(pairs)
+
+    def one(_: int) -> object:
+        together.wait()
+        return getattr(pairs, made)
+
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = pool.map(one, range(8))
+    assert_close(others, [first] * 7, rtol=0, atol=0)
 
 
 @numba

@@ -6,7 +6,7 @@ import torch
 from functions import scattered, seeds, subset, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local_operators import box_grid, cell_of, coarse, device_of, outcome, pair_backends, whole
+from local_operators import backends, box_grid, cell_of, coarse, device_of, outcome, whole
 from torch.testing import assert_close
 
 from inftydiff.operators.local import neighbours
@@ -15,7 +15,7 @@ GRID = box_grid(6, 5)
 sizes = st.lists(st.integers(1, 30), min_size=1, max_size=4)
 
 
-@pair_backends
+@backends("dense", "torch", "numba", "triton")
 @settings(max_examples=6)
 @given(
     sizes=sizes,
@@ -25,6 +25,7 @@ sizes = st.lists(st.integers(1, 30), min_size=1, max_size=4)
     images=st.sampled_from([(), (3,)]),
 )
 def test_is_each_sample_alone(sizes, seed, kind, ratio, images, backend):
+    kind = subset if backend == "dense" else kind
     place = GRID if kind is subset else GRID.domain
     samples = [kind(place, size, seed + i) for i, size in enumerate(sizes)]
     where = {"size": 3, "cell": cell_of(GRID, (ratio, 1)), "device": device_of(backend)}
@@ -87,7 +88,14 @@ def test_no_samples():
         neighbours([], size=3, cell=0.1)
 
 
-@pytest.mark.parametrize("backend", ["dense", "reference", "torchsparse"])
-def test_backends_without_pairs(backend):
-    with pytest.raises(ValueError, match=f"one of torch, numba, triton; got '{backend}'"):
+@pytest.mark.parametrize("backend", ["reference", "torchsparse"])
+def test_backends_that_take_none(backend):
+    with pytest.raises(
+        ValueError, match=f"one of torch, numba, triton, or 'dense'; got '{backend}"
+    ):
         neighbours([ONE, ONE], size=3, cell=0.1, backend=backend)
+
+
+def test_scattered_points_are_not_convolved():
+    with pytest.raises(ValueError, match="'dense' works on a lattice, and scattered points have"):
+        neighbours([ANYWHERE, ANYWHERE], size=3, cell=0.1, backend="dense")

@@ -11,7 +11,12 @@ from local_operators import box_grid, device_of, every_backend
 from inftydiff.operators import Function, Grid, Identity, LocalOperator
 from inftydiff.operators.domain import Point
 from inftydiff.operators.local import backend as backend_module
-from inftydiff.operators.local import local_operator, neighbours, reference
+from inftydiff.operators.local import (
+    local_operator,
+    neighbours,
+    reference,
+    torchsparse_kernels,
+)
 from inftydiff.operators.local.backend import BACKENDS
 from inftydiff.processes import WhiteNoise
 
@@ -76,7 +81,7 @@ def test_a_backend_that_does_not_exist():
     for on in PLACES:
         with pytest.raises(ValueError, match="one of reference, dense, torch.*; got 'cudnn'"):
             neighbours(on, size=3, cell=0.1, backend="cudnn")
-    with pytest.raises(ValueError, match="one of torch, numba, triton; got 'cudnn'"):
+    with pytest.raises(ValueError, match="one of torch, numba, triton, or 'dense'; got 'cudnn'"):
         neighbours([ANYWHERE], size=3, cell=0.1, backend="cudnn")
 
 
@@ -126,6 +131,20 @@ def test_triton_takes_cuda(on, value, monkeypatch):
 
 
 @installed
+@pytest.mark.parametrize("on", PLACES)
+def test_torchsparse_takes_cuda(on):
+    with pytest.raises(ValueError, match="'torchsparse' runs on CUDA; the points are on cpu"):
+        neighbours(on, size=3, cell=GRID.spacing, backend="torchsparse")
+
+
+@pytest.fixture
+def _torchsparse_on_cpu(monkeypatch):
+    """Let TorchSparse take the CPU, to see what else it refuses."""
+    monkeypatch.setattr(torchsparse_kernels, "DEVICE", "cpu")
+
+
+@installed
+@pytest.mark.usefixtures("_torchsparse_on_cpu")
 def test_torchsparse_takes_subsets_of_the_reference_lattice():
     for on, cell in ((GRID, GRID.spacing), (subset(GRID, 6, 0), 0.35)):
         with pytest.raises(ValueError, match="takes a Subset of the grid whose spacing is"):
@@ -133,6 +152,7 @@ def test_torchsparse_takes_subsets_of_the_reference_lattice():
 
 
 @installed
+@pytest.mark.usefixtures("_torchsparse_on_cpu")
 def test_torchsparse_takes_no_scattered_points():
     with pytest.raises(
         ValueError, match="'torchsparse' works on a lattice, and scattered points have none"
@@ -172,10 +192,44 @@ def test_a_table_of_other_channels(shape):
         local_operator(values(0, 20, 4), values(1, *shape), NEAR)
 
 
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool])
+def test_values_that_are_not_real(dtype):
+    v, weight = values(0, 20, 2), values(1, 2, 3, 3)
+    for near in (NEAR, neighbours(GRID, size=3, cell=GRID.spacing, backend="torch")):
+        with pytest.raises(TypeError, match=rf"floating-point.*values of {dtype}"):
+            local_operator(v.to(dtype), weight, near)
+        with pytest.raises(TypeError, match=rf"floating-point.*kernel of {dtype}"):
+            local_operator(v, weight.to(dtype), near)
+
+
+@installed
+@pytest.mark.parametrize("backend", ["numba", "triton"])
+@pytest.mark.parametrize(
+    "dtypes", [(torch.float16, torch.float16), (torch.float32, torch.float64)], ids=str
+)
+def test_kernels_take_one_real_dtype(dtypes, backend):
+    pairs = neighbours(subset(GRID, 6, 0), size=3, cell=GRID.spacing, backend="torch").form.pairs
+    v, taps, scale = values(0, 1, 6, 2), values(1, 9, 2), values(2, 6)
+    tensors = v.to(dtypes[0]), taps.to(dtypes[1]), scale.to(dtypes[1])
+    with pytest.raises(TypeError, match=f"{backend}' take tensors of one dtype.* got {dtypes[0]}"):
+        torch.ops.inftydiff.pair_sum(*tensors, pairs.lists(backend), backend)
+
+
 @pytest.mark.parametrize("window", [(), (3, 5), (4, 4)])
 def test_an_operator_of_a_table_that_is_no_cube(window):
     with pytest.raises(ValueError, match=r"odd|one size on each axis"):
         LocalOperator(values(0, 2, *window), 0.1)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 3, 5), (2, 3, 4, 4)])
+def test_a_mixing_operator_of_a_table_that_is_no_cube(shape):
+    with pytest.raises(ValueError, match=r"odd|\(images, channels, \*window\) with one size"):
+        LocalOperator(values(0, *shape), 0.1, mixing=True)
+
+
+def test_a_table_that_mixes_without_saying_so():
+    with pytest.raises(ValueError, match=r"With mixing=True it is \(images, channels, \*window\)"):
+        LocalOperator(values(0, 4, 2, 3, 3), 0.1)
 
 
 @pytest.mark.parametrize("window", [(3,), (3, 5), (2, 2)])
@@ -201,5 +255,10 @@ def test_functions_of_other_channels_or_axes():
     operator = LocalOperator(values(0, 2, 3, 3), 0.1)
     with pytest.raises(ValueError, match="2 channels, the values have 1"):
         operator(Function(GRID, values(0, 20, 1)))
+    mixing = LocalOperator(values(0, 4, 2, 3, 3), 0.1, mixing=True)
+    with pytest.raises(ValueError, match="2 channels, the values have 4"):
+        mixing(Function(GRID, values(0, 20, 4)))
+    with pytest.raises(ValueError, match="4 channels, the values have 2"):
+        mixing.adjoint(Function(GRID, values(0, 20, 2)))
     with pytest.raises(ValueError, match="got 2 for 1 axes"):
         operator(Function(box_grid(20), values(0, 20, 2)))

@@ -1,22 +1,26 @@
 """The sums that TorchSparse computes are dense convolutions, read where there are points.
 
-TorchSparse is run where it is installed, on a CUDA device. Everywhere else a stand-in for it
-follows its conventions, which are those of ``get_kernel_offsets`` in its sources.
+TorchSparse is run where it is installed, on a CUDA device; everywhere else a stand-in for it.
 """
 
-import sys
-from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
-from itertools import product
-from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+import torchsparse_stand_in
 from torch.testing import assert_close
 
 from inftydiff.operators.local import torchsparse_kernels
-from inftydiff.operators.local.torchsparse_kernels import available, convolve, depthwise
+from inftydiff.operators.local.pairs import PairsForm
+from inftydiff.operators.local.torchsparse_kernels import (
+    available,
+    convolve,
+    depthwise,
+    kernel_maps,
+    pairs,
+)
 
 SHAPES = {1: (30,), 2: (5, 8), 3: (3, 4, 5)}
 
@@ -57,6 +61,13 @@ def check(run, weight, expand, dim, generator, device, tolerance):
         assert_close(result.double().cpu(), truth, rtol=tolerance, atol=tolerance)
 
 
+def by_pairs(values, weight, coordinates, size, dim):
+    """The sum with a number a channel over the pairs that TorchSparse finds."""
+    found = pairs(kernel_maps(coordinates, size, dim), coordinates, size, dim)
+    form, ones = PairsForm(found, "torch", dim), torch.ones(len(values), device=values.device)
+    return form(values.unsqueeze(0), weight.T.unflatten(1, (size,) * dim), ones).squeeze(0)
+
+
 CASES = pytest.mark.parametrize(("dim", "size"), [(1, 5), (2, 1), (2, 3), (2, 7), (3, 3)])
 
 
@@ -73,6 +84,16 @@ def test_matrices_by_torchsparse(dim, size, generator, monkeypatch):
 
 @pytest.mark.filterwarnings("default")  # TorchSparse may be older than PyTorch
 @CASES
+def test_pairs_by_torchsparse(dim, size, generator):
+    if not torch.cuda.is_available():
+        pytest.skip("TorchSparse needs a CUDA device")
+    pytest.importorskip("torchsparse", minversion="2.1")
+    weight = torch.randn(size**dim, 8, generator=generator)
+    check(by_pairs, weight, torch.diag_embed, dim, generator, "cuda", 1e-4)
+
+
+@pytest.mark.filterwarnings("default")  # TorchSparse may be older than PyTorch
+@CASES
 def test_channel_by_channel_by_the_fork(dim, size, generator):
     if not torch.cuda.is_available():
         pytest.skip("TorchSparse needs a CUDA device")
@@ -83,84 +104,19 @@ def test_channel_by_channel_by_the_fork(dim, size, generator):
     check(depthwise, weight, torch.diag_embed, dim, generator, "cuda", 1e-4)
 
 
-@dataclass
-class SparseTensor:
-    feats: torch.Tensor
-    coords: torch.Tensor
-    _caches: object = field(default_factory=object)
-
-
-def add_up(tensor, weight, kernel_size, batch_first):
-    """The sum over v(c + n), where n runs through the offsets with the first axis fastest."""
-    order = [0, 1, 2, 3] if batch_first else [3, 0, 1, 2]
-    coords = tensor.coords[:, order]
-    assert coords.dtype == torch.int32
-    assert coords.shape == (len(tensor.feats), 4)
-    assert coords.min() >= 0
-    x, y, z = (range(-(size // 2), size // 2 + 1) for size in kernel_size)
-    offsets = torch.tensor([(0, i, j, k) for k, j, i in product(z, y, x)], dtype=torch.int32)
-    seen = coords.unsqueeze(1) + offsets.unsqueeze(1).unsqueeze(1) == coords.unsqueeze(0).unsqueeze(
-        2
-    ).transpose(1, 2)
-    return torch.einsum("kcy,yi,kio->co", seen.all(-1).float(), tensor.feats, weight)
-
-
 @pytest.fixture
 def install(monkeypatch):
     """Install a stand-in of some version, with or without a depthwise convolution."""
-
-    def install(version, depthwise=True):
-        def conv3d(input, weight, kernel_size, *, config, training):
-            assert isinstance(input._caches, Cache)
-            assert config == {
-                "dataflow": "implicit",
-                "kmap_mode": "hashmap_on_the_fly",
-                "ifsort": False,
-            }
-            assert training == (input.feats.requires_grad or weight.requires_grad)
-            return SparseTensor(add_up(input, weight, kernel_size, True), input.coords)
-
-        def conv3d_of_the_fork(input, weight, kernel_size, *, depthwise):
-            assert depthwise
-            assert weight.shape[1] == 1
-            matrices = torch.diag_embed(weight.squeeze(1))
-            return SparseTensor(add_up(input, matrices, kernel_size, False), input.coords)
-
-        class Cache:
-            pass
-
-        shared = {"dataflow": "of the user", "ifsort": True}
-        contents = {
-            "torchsparse": {"SparseTensor": SparseTensor},
-            "torchsparse.utils": {},
-            "torchsparse.utils.tensor_cache": {"TensorCache": Cache},
-            "torchsparse.backend": {"depthwise_convolution_forward_cuda": None}
-            if depthwise
-            else {},
-            "torchsparse.nn": {},
-            "torchsparse.nn.functional": {
-                "conv3d": conv3d if version.startswith("2.1") else conv3d_of_the_fork,
-                "conv_config": SimpleNamespace(get_default_conv_config=lambda: shared),
-                "Dataflow": SimpleNamespace(ImplicitGEMM="implicit"),
-            },
-        }
-        for name, names in contents.items():
-            module = ModuleType(name)
-            vars(module).update(names)
-            monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setattr(torchsparse_kernels, "available", lambda: version)
-        monkeypatch.setattr(torchsparse_kernels, "DEVICE", "cpu")
-        return shared
-
-    return install
+    return partial(torchsparse_stand_in.install, monkeypatch)
 
 
 @CASES
 def test_matrices_by_the_stand_in(dim, size, generator, install):
-    shared = install("2.1.0+torch24cu121")
+    stand_in = install("2.1.0+torch24cu121")
+    before = dict(stand_in.shared)
     weight = torch.randn(size**dim, 2, 3, generator=generator)
     check(convolve, weight, torch.Tensor.clone, dim, generator, "cpu", 1e-5)
-    assert shared == {"dataflow": "of the user", "ifsort": True}
+    assert stand_in.shared == before
 
 
 @CASES
@@ -168,6 +124,33 @@ def test_channel_by_channel_by_the_stand_in(dim, size, generator, install):
     install("2.0.0b0")
     weight = torch.randn(size**dim, 2, generator=generator)
     check(depthwise, weight, torch.diag_embed, dim, generator, "cpu", 1e-5)
+
+
+@CASES
+def test_pairs_by_the_stand_in(dim, size, generator, install):
+    install("2.1.0")
+    weight = torch.randn(size**dim, 2, generator=generator)
+    check(by_pairs, weight, torch.diag_embed, dim, generator, "cpu", 1e-5)
+
+
+@pytest.mark.parametrize("version", ["2.1.0", "2.0.0b0"])
+def test_a_map_is_made_once(version, generator, install):
+    stand_in = install(version)
+    coordinates = points(generator, 2)
+    values = torch.randn(len(coordinates), 2, generator=generator)
+    new = version == "2.1.0"
+    weight = torch.randn(9, 2, 2, generator=generator)
+    weight = weight if new else weight[..., 0]
+    maps = kernel_maps(coordinates, 3, 2) if new else {}
+    run = convolve if new else depthwise
+    expected = run(values, weight, coordinates, 3, 2)
+    before = stand_in.maps_made
+    with torch.no_grad():
+        images = [run(values, weight, coordinates, 3, 2, maps) for _ in range(3)]
+    images.append(run(values.requires_grad_(), weight, coordinates, 3, 2, maps))
+    assert stand_in.maps_made == before + (not new)
+    for image in images:
+        assert torch.equal(image, expected)
 
 
 def test_no_points(install):

@@ -1,5 +1,7 @@
 """Mapped by ``torch.func``, the local operator and its gradients are those of one after another."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from functions import values
@@ -7,7 +9,7 @@ from local_operators import Case, every_backend
 from torch.func import vmap
 from torch.testing import assert_close
 
-from inftydiff.operators.local import local_operator
+from inftydiff.operators.local import local_operator, operator
 
 CASES = [
     Case((6,), (1,), 3, 2, (2,), 4, None, 0),
@@ -26,6 +28,20 @@ def test_values(case, axes, backend):
     for i in range(3):
         alone = local_operator(at(v, axes[0], i), at(weight, axes[1], i), near)
         assert_close(image[i], alone, rtol=0, atol=1e-13)
+
+
+@every_backend
+@mapped
+@pytest.mark.parametrize("copies", [0, 2])
+@pytest.mark.parametrize("case", CASES, ids=["depthwise", "mixing"])
+def test_values_without_gradients(case, copies, axes, backend, monkeypatch):
+    monkeypatch.setattr(operator, "_PIECE", 1)
+    case = replace(case, batch=(copies, *case.batch), channels=18)
+    near = case.map_by(backend)
+    v, weight = arguments(case, axes, near.mass.device)
+    with torch.no_grad():
+        image = vmap(lambda v, w: local_operator(v, w, near), axes)(v, weight)
+    assert_close(image, vmap(lambda v, w: local_operator(v, w, near), axes)(v, weight))
 
 
 @every_backend

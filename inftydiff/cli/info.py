@@ -12,6 +12,8 @@ from inftydiff import Grid, Scattered, Subset
 from inftydiff.cli.command import Command
 from inftydiff.cli.report import parameters
 from inftydiff.operators.local import BACKENDS, Backend, automatic_backend, installed_backends
+from inftydiff.operators.local.backend import importable
+from inftydiff.operators.local.team import threading_layer
 from inftydiff.pipelines import PRESETS, InftyDiff, preset
 
 __all__ = ["Info"]
@@ -19,10 +21,15 @@ __all__ = ["Info"]
 WHAT: dict[Backend, str] = {
     "reference": "the definition, in float64; only on request",
     "dense": "convolutions of whole grids",
-    "torch": "pairs of points, on any device",
+    "torch": "pairs of points, on CPUs and CUDA",
     "numba": "pairs of points, compiled for CPUs",
     "triton": "pairs of points, compiled for CUDA; so far run by Triton's interpreter only",
-    "torchsparse": "TorchSparse's kernels; only on request; so far never run on a device",
+    "torchsparse": "TorchSparse's maps; only on request; so far never run on a device",
+}
+
+THREADS = {
+    "OpenMP": "the OpenMP threads of torch",
+    "Python": "Python's threads; the OpenMP of torch was not found",
 }
 
 TRAINED = 4 * 5
@@ -46,23 +53,40 @@ def report() -> Iterator[str]:
         yield f"{device}: {torch.cuda.get_device_name(device)}"
     yield ""
     yield "Backends of the local operator"
-    installed = installed_backends()
     for backend in BACKENDS:
-        yield f"  {backend:12s} {installed.get(backend, 'not installed'):20s} {WHAT[backend]}"
+        yield f"  {backend:12s} {standing(backend):20s} {WHAT[backend]}"
     yield ""
-    yield "Taken if none is named"
-    grid = Grid((64, 64))
-    few = torch.arange(grid.size // 4)
-    places: dict[str, Grid | Subset | Scattered] = {
-        "a grid": grid,
-        "a quarter of its points": Subset(grid, few),
-        "scattered points": Scattered(grid.points[few]),
-    }
+    yield f"Kernels for CPUs run on {THREADS[threading_layer()]}"
+    yield ""
+    yield "Taken if none is named, for a kernel whose nodes are the points of a 64² grid"
     for device in devices():
-        for name, on in places.items():
-            yield f"  {device.type:5s} {name:24s} {automatic_backend(on, device, refined=False)}"
+        for name, on in places().items():
+            backend = automatic_backend(on, device, size=7, cell=1 / 64)
+            yield f"  {device.type:5s} {name:28s} {backend}"
     yield ""
     yield from preset_lines()
+
+
+def standing(backend: Backend) -> str:
+    """What a backend stands on here."""
+    library = installed_backends().get(backend)
+    if library is None:
+        return "not installed"
+    fits = backend not in ("numba", "triton") or importable(backend)
+    return library if fits else f"{library}, which cannot be imported"
+
+
+def places() -> dict[str, Grid | Subset | Scattered]:
+    """Points of every kind: of a grid, of one that is refined fourfold, and anywhere."""
+    found: dict[str, Grid | Subset | Scattered] = {}
+    for side in (64, 256):
+        grid = Grid((side, side))
+        found[f"a {side}² grid"] = grid
+        for share in (2, 16):
+            found[f"1/{share} of the points of {side}²"] = Subset(
+                grid, torch.arange(grid.size // share)
+            )
+    return {**found, "scattered points": Scattered(torch.full((1, 2), 0.5))}
 
 
 def preset_lines() -> Iterator[str]:

@@ -12,24 +12,30 @@ cotangents :math:`p` of :math:`M` and :math:`q` of :math:`C`,
           = \langle g, B(p, w) + B(v, q)\rangle
           = \langle v, M(g, q)\rangle + \langle w, C(g, p)\rangle.
 
-So two kernels are enough for any number of derivatives.
+So two kernels are enough for any number of derivatives, backwards and forwards. Of the two
+gradients only those are computed that are asked for.
+
+What is registered with torch serves its backward pass and its compiler. The transforms of
+``torch.func`` refuse registered gradients, and forward mode takes them for zero; there the same
+formulas are used as an ``autograd.Function``.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function, forward_ad
 
-__all__ = ["bilinear"]
+__all__ = ["bilinear", "transformed"]
+
+Gradients = Callable[..., tuple[Tensor | None, Tensor | None]]
 
 
 def bilinear(
-    name: str,
-    forward: Callable[..., Tensor],
-    gradients: Callable[..., tuple[Tensor, Tensor]],
-    *,
-    rest: str = "",
+    name: str, forward: Callable[..., Tensor], gradients: Gradients, *, rest: str = ""
 ) -> Callable[..., Tensor]:
     """Register a bilinear map with torch, with what autograd, compilation and vmap need to know.
 
@@ -37,8 +43,9 @@ def bilinear(
         name: the operator's name; its gradients are registered as ``name_gradients``.
         forward: takes values, a weight and the rest; gives the image, which is contiguous and as
             the values are, with the channels of the weight's last axis.
-        gradients: takes the gradient of the image, the values, the weight and the rest; gives the
-            contiguous gradients of the values and the weight.
+        gradients: takes the gradient of the image, the values, the weight, the rest, and whether
+            the gradient of the values and that of the weight are wanted; gives these, contiguous.
+            One that is not wanted may be none.
         rest: the schema of further arguments, which have no gradients.
 
     Returns:
@@ -50,9 +57,9 @@ def bilinear(
     )
     op_gradients = torch.library.custom_op(
         f"inftydiff::{name}_gradients",
-        _exact(gradients),
+        _exact(_filled(gradients)),
         mutates_args=(),
-        schema=f"(Tensor grad, {schema[1:]} -> (Tensor, Tensor)",
+        schema=f"(Tensor grad, {schema[1:-1]}, bool of_values, bool of_weight) -> (Tensor, Tensor)",
     )
 
     def image_like(values: Tensor, weight: Tensor, *others: Any) -> Tensor:
@@ -61,32 +68,143 @@ def bilinear(
     def gradients_like(
         grad: Tensor, values: Tensor, weight: Tensor, *others: Any
     ) -> tuple[Tensor, Tensor]:
-        return values.new_empty(values.shape), weight.new_empty(weight.shape)
-
-    def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.inputs = tuple(None if isinstance(x, Tensor) else x for x in inputs)
-        ctx.save_for_backward(*(x for x in inputs if isinstance(x, Tensor)))
-
-    def saved(ctx: Any) -> list[Any]:
-        tensors = iter(ctx.saved_tensors)
-        return [next(tensors) if x is None else x for x in ctx.inputs]
+        wanted = zip((values, weight), others[-2:], strict=True)
+        d_values, d_weight = (x.new_empty(x.shape if there else (0,)) for x, there in wanted)
+        return d_values, d_weight
 
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        values, weight, *others = saved(ctx)
-        return *op_gradients(grad, values, weight, *others), *_nothing(others)
+        values, weight, *others = _saved(ctx)
+        wanted = ctx.needs_input_grad[:2]
+        found = of_image(grad, values, weight, *others, *wanted)
+        return *_asked(found, wanted), *_nothing(others)
 
     def double_backward(ctx: Any, p: Tensor, q: Tensor) -> tuple[Any, ...]:
-        grad, values, weight, *others = saved(ctx)
-        along = op(p, weight, *others) + op(values, q, *others)
-        return along, *op_gradients(grad, p, q, *others), *_nothing(others)
+        grad, values, weight, *others, of_values, of_weight = _saved(ctx)
+        of_grad, *needed = ctx.needs_input_grad[:3]
+        wanted = of_weight and needed[0], of_values and needed[1]
+        along = _sum(
+            image(p, weight, *others) if of_grad and of_values else None,
+            image(values, q, *others) if of_grad and of_weight else None,
+        )
+        p, q = p if of_values else values, q if of_weight else weight
+        found = of_image(grad, p, q, *others, *wanted)
+        return along, *_asked(found, wanted), *_nothing(others), None, None
+
+    def tangent(ctx: Any, p: Tensor | None, q: Tensor | None, *_: Any) -> Tensor | None:
+        values, weight, *others = _saved(ctx)
+        return _sum(
+            None if p is None else image(p, weight, *others),
+            None if q is None else image(values, q, *others),
+        )
+
+    def tangents(
+        ctx: Any, g: Tensor | None, p: Tensor | None, q: Tensor | None, *_: Any
+    ) -> tuple[Tensor, Tensor]:
+        grad, values, weight, *rest = _saved(ctx)
+        g, p, q = (
+            torch.zeros_like(x) if t is None else t
+            for t, x in ((g, grad), (p, values), (q, weight))
+        )
+        ends = of_image(g, values, weight, *rest), of_image(grad, p, q, *rest)
+        d_values, d_weight = (a + b for a, b in zip(*ends, strict=True))
+        return d_values, d_weight
 
     op.register_fake(image_like)
     op_gradients.register_fake(gradients_like)
-    op.register_autograd(backward, setup_context=save)
-    op_gradients.register_autograd(double_backward, setup_context=save)
     op.register_vmap(_one_by_one(op))
     op_gradients.register_vmap(_one_by_one(op_gradients))
-    return op
+    image = _differentiable(op, backward, tangent)
+    of_image = _differentiable(op_gradients, double_backward, tangents)
+    return image
+
+
+def _differentiable(
+    op: Any, backward: Callable[..., Any], tangent: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The operator with its derivatives: registered, and as a function of autograd."""
+
+    def forward(*arguments: Any) -> Any:
+        return op(*_nested(arguments))
+
+    def plain(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        return *_flat(backward(ctx, *grads))[:-1], None
+
+    op.register_autograd(backward, setup_context=_save)
+    rules = {"forward": forward, "setup_context": _save, "backward": plain, "jvp": tangent}
+    static = {name: staticmethod(rule) for name, rule in rules.items()}
+    kind: Any = type("Bilinear", (Function,), {**static, "generate_vmap_rule": True})
+
+    def apply(*arguments: Any) -> Any:
+        if torch.compiler.is_compiling() or not transformed():
+            return op(*arguments)
+        return kind.apply(*_flat(arguments))
+
+    return apply
+
+
+@dataclass(frozen=True)
+class _Lengths:
+    """How many of the arguments before it make a list, one number for each list or argument."""
+
+    numbers: tuple[int | None, ...]
+
+
+def _flat(arguments: Sequence[Any]) -> list[Any]:
+    """The arguments and the elements of lists, of which ``torch.func`` knows nothing."""
+    numbers = tuple(len(x) if isinstance(x, list) else None for x in arguments)
+    flat = [y for x in arguments for y in (x if isinstance(x, list) else [x])]
+    return [*flat, _Lengths(numbers)]
+
+
+def _nested(arguments: Sequence[Any]) -> list[Any]:
+    """The arguments of ``_flat``, or, if they are not from there, what they are."""
+    if not isinstance(arguments[-1], _Lengths):
+        return list(arguments)
+    rest = iter(arguments)
+    numbers = arguments[-1].numbers
+    return [next(rest) if n is None else list(islice(rest, n)) for n in numbers]
+
+
+def transformed() -> bool:
+    """Whether a transform of ``torch.func`` or forward mode is on, as torch itself asks."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.inputs = tuple(None if isinstance(x, Tensor) else x for x in inputs)
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _saved(ctx: Any) -> list[Any]:
+    tensors = iter(ctx.saved_tensors)
+    return _nested([next(tensors) if x is None else x for x in ctx.inputs])
+
+
+def _filled(gradients: Gradients) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The gradients, and something empty for one that is not wanted."""
+
+    def filled(grad: Tensor, values: Tensor, weight: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+        found = gradients(grad, values, weight, *others)
+        wanted = others[-2:]
+        d_values, d_weight = (
+            x.new_empty(0) if gradient is None or not there else gradient
+            for x, gradient, there in zip((values, weight), found, wanted, strict=True)
+        )
+        return d_values, d_weight
+
+    return filled
+
+
+def _asked(found: Sequence[Tensor], wanted: Sequence[bool]) -> list[Tensor | None]:
+    """The gradients that are wanted, and none for the others."""
+    return [x if there else None for x, there in zip(found, wanted, strict=True)]
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """The sum of what is there."""
+    return a if b is None else b if a is None else a + b
 
 
 def _exact(function: Callable[..., Any]) -> Callable[..., Any]:

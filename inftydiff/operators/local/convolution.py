@@ -98,17 +98,24 @@ def _image(lattice: Tensor, table: Tensor, scale: Sequence[Tensor]) -> Tensor:
 
 
 def _gradients(
-    grad: Tensor, lattice: Tensor, table: Tensor, scale: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
+    grad: Tensor,
+    lattice: Tensor,
+    table: Tensor,
+    scale: Sequence[Tensor],
+    of_lattice: bool,
+    of_table: bool,
+) -> tuple[Tensor | None, Tensor | None]:
     window = tuple(table.shape[:-1])
+    wanted = of_lattice, of_table
     if len(window) == 1:
-        flat = _gradients(
-            grad.unsqueeze(1), lattice.unsqueeze(1), table[None], [s[None] for s in scale]
-        )
-        return flat[0].squeeze(1), flat[1].squeeze(0)
+        factors = [factor[None] for factor in scale]
+        flat = _gradients(grad.unsqueeze(1), lattice.unsqueeze(1), table[None], factors, *wanted)
+        ends = zip(flat, (1, 0), strict=True)
+        d_lattice, d_table = (None if x is None else x.squeeze(axis) for x, axis in ends)
+        return d_lattice, d_table
     filters = table.movedim(-1, 0).unsqueeze(1)
-    d_lattice = lattice.new_empty(lattice.shape)
-    d_table = torch.zeros_like(table).movedim(-1, 0)
+    d_lattice = lattice.new_empty(lattice.shape) if of_lattice else None
+    d_table = torch.zeros_like(table).movedim(-1, 0) if of_table else None
     reach = window[0] // 2
     inner = (..., slice(1, 1 + lattice.shape[-2]), slice(None))
     for samples, rows in _pieces(lattice, reach):
@@ -117,12 +124,14 @@ def _gradients(
         along, memory = _pitched(grad[samples, around], place, rows, reach, window[-1] // 2)
         for factor in scale:
             along[:, place][inner].mul_(factor[around].unsqueeze(-1))
-        there = slice(0, rows.stop - rows.start)
-        values, _ = _pitched(lattice[samples, rows], there, rows, 0, window[-1] // 2)
-        image = _convolution(along, filters, (0, *(taps // 2 for taps in window[1:])))
-        d_lattice[samples, rows] = image[inner]
-        d_table += _correlation(memory, along, values, window)
-    return d_lattice, d_table.movedim(0, -1).contiguous()
+        if d_lattice is not None:
+            image = _convolution(along, filters, (0, *(taps // 2 for taps in window[1:])))
+            d_lattice[samples, rows] = image[inner]
+        if d_table is not None:
+            there = slice(0, rows.stop - rows.start)
+            values, _ = _pitched(lattice[samples, rows], there, rows, 0, window[-1] // 2)
+            d_table += _correlation(memory, along, values, window)
+    return d_lattice, None if d_table is None else d_table.movedim(0, -1).contiguous()
 
 
 def _pieces(lattice: Tensor, reach: int) -> Iterator[tuple[slice, slice]]:

@@ -35,6 +35,7 @@ __all__ = [
     "reach",
     "reference",
     "sides",
+    "whole_factors",
     "window_mass",
 ]
 
@@ -95,6 +96,12 @@ def lattice_ratio(side: float, spacing: float) -> Fraction:
     ratio = Fraction(side / spacing)
     simple = ratio.limit_denominator(4096)
     return simple if abs(simple - ratio) <= Fraction(1, 10**9) * ratio else ratio
+
+
+def whole_factors(ratios: tuple[Fraction, ...]) -> tuple[int, ...] | None:
+    """The ratios on a lattice that is refined by whole factors, and none for one that is not."""
+    whole = all(ratio.denominator == 1 for ratio in ratios) and max(ratios) > 1
+    return tuple(map(int, ratios)) if whole else None
 
 
 def reach(size: int, ratio: Fraction, cells: int) -> int:

@@ -22,7 +22,7 @@ from inftydiff.operators.local.convolution import depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
 from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["DirectForm", "lattice_mass", "resample"]
+__all__ = ["DirectForm", "lattice_hats", "lattice_mass", "lattice_window", "resample"]
 
 
 @final
@@ -32,11 +32,11 @@ class DirectForm(Form):
 
     Args:
         shape: the grid's number of cells along each axis.
-        ratios: the reference cell's side in spacings of the grid, along each axis.
+        hats: what reads the table at the grid's offsets, from ``lattice_hats``.
     """
 
     shape: tuple[int, ...]
-    ratios: tuple[Fraction, ...]
+    hats: tuple[Float[Tensor, "_ _"] | None, ...]
 
     def __call__(
         self,
@@ -45,7 +45,7 @@ class DirectForm(Form):
         mass: Float[Tensor, "points"],
     ) -> Float[Tensor, "copies points images"]:
         """Convolve, and divide."""
-        table = resample(weight, self.ratios, self.shape)
+        table = resample(weight, self.hats)
         lattice = values.unflatten(1, self.shape)
         if is_depthwise(weight, len(self.shape)):
             return depthwise(lattice, table, (1.0 / mass).view(self.shape)).flatten(1, -2)
@@ -53,24 +53,35 @@ class DirectForm(Form):
         return image.flatten(1, -2) / mass.unsqueeze(-1)
 
 
+def lattice_hats(
+    size: int, ratios: tuple[Fraction, ...], shape: tuple[int, ...], device: torch.device
+) -> tuple[Float[Tensor, "taps nodes"] | None, ...]:
+    """The matrix :math:`R` along each axis, or none where it is the identity.
+
+    Args:
+        size: the number of nodes of the kernel's table along each axis.
+        ratios: the reference cell's side in spacings of the lattice, along each axis.
+        shape: the grid's number of cells along each axis.
+        device: where the matrices are kept.
+    """
+    return tuple(
+        hat_matrix(size, ratio, cells).to(device) if ratio != 1 or cells <= size // 2 else None
+        for ratio, cells in zip(ratios, shape, strict=True)
+    )
+
+
 def resample(
-    weight: Float[Tensor, "*channels_and_window"],
-    ratios: tuple[Fraction, ...],
-    shape: tuple[int, ...],
+    weight: Float[Tensor, "*channels_and_window"], hats: tuple[Float[Tensor, "_ _"] | None, ...]
 ) -> Float[Tensor, "*channels_and_taps"]:
     """The kernel at the lattice's offsets that occur between the points of a grid.
 
     Args:
         weight: the table, of shape ``(channels, *window)`` or ``(images, channels, *window)``.
-        ratios: the reference cell's side in spacings of the lattice, along each axis.
-        shape: the grid's number of cells along each axis.
+        hats: what reads it there along each axis, from ``lattice_hats``.
     """
-    first = weight.ndim - len(shape)
-    for axis, (ratio, cells) in enumerate(zip(ratios, shape, strict=True), first):
-        size = weight.shape[axis]
-        if ratio != 1 or cells <= size // 2:
-            hats = hat_matrix(size, ratio, cells).to(weight)
-            weight = torch.tensordot(weight, hats, ([axis], [1])).movedim(-1, axis)
+    for axis, along in enumerate(hats, weight.ndim - len(hats)):
+        if along is not None:
+            weight = torch.tensordot(weight, along.to(weight), ([axis], [1])).movedim(-1, axis)
     return weight
 
 
@@ -90,6 +101,24 @@ def lattice_mass(
         spread = present.movedim(axis, -1)
         present = (spread @ _toeplitz(window, cells)).movedim(-1, axis)
     return present
+
+
+def lattice_window(
+    size: int, ratios: tuple[Fraction, ...], shape: tuple[int, ...], device: torch.device
+) -> Float[Tensor, "taps"]:
+    r"""The window :math:`\chi` at the offsets between the points of a grid, row by row, float64.
+
+    Args:
+        size: the number of nodes of the kernel's table along each axis.
+        ratios: the reference cell's side in spacings of the lattice, along each axis.
+        shape: the grid's number of cells along each axis.
+        device: where it is kept.
+    """
+    window = torch.ones(1, dtype=torch.float64)
+    for ratio, cells in zip(ratios, shape, strict=True):
+        along = hat_matrix(size, ratio, cells).sum(-1)
+        window = (window.unsqueeze(-1) * along).flatten()
+    return window.to(device)
 
 
 def _toeplitz(window: Float[Tensor, "taps"], cells: int) -> Float[Tensor, "cells cells"]:

@@ -36,12 +36,15 @@ class EmbeddedForm(Form):
     """The operator at some points of a grid, by way of the whole grid.
 
     Args:
-        index: the flat numbers of the points, of shape ``(samples, points)``.
+        index: the flat numbers of the points on the grids of all samples, one after the other, of
+            shape ``(rows,)``.
+        samples: the number of samples.
         nodes: the number of points of the grid.
         whole: the form on the grid.
     """
 
-    index: Int[Tensor, "samples points"]
+    index: Int[Tensor, "rows"]
+    samples: int
     nodes: int
     whole: Form
 
@@ -52,9 +55,10 @@ class EmbeddedForm(Form):
         mass: Float[Tensor, "*samples points"],
     ) -> Float[Tensor, "copies *samples points images"]:
         """Put the values on the grid, apply the kernel there, read it at the points and divide."""
-        columns = values.reshape(-1, *values.shape[-2:])
-        index = self.index.repeat(len(columns) // len(self.index), 1)
-        lattice = scatter(columns, index, self.nodes)
-        image = self.whole(lattice, weight, mass.new_ones(self.nodes))
-        image = take(image, index)
+        column = values.reshape(len(values), len(self.index), values.shape[-1])
+        nodes = self.samples * self.nodes
+        grids = scatter(column, self.index, nodes)
+        grids = grids.view(len(values) * self.samples, self.nodes, values.shape[-1])
+        image = self.whole(grids, weight, mass.new_ones(self.nodes))
+        image = take(image.reshape(len(values), nodes, len(weight)), self.index)
         return image.view(*values.shape[:-1], image.shape[-1]) / mass.unsqueeze(-1)

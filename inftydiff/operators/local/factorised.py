@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -28,7 +29,7 @@ from inftydiff.operators.local.convolution import convolve, depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
 from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["FactorisedForm"]
+__all__ = ["FactorisedForm", "hats_of"]
 
 
 @final
@@ -39,10 +40,12 @@ class FactorisedForm(Form):
     Args:
         shape: the grid's number of cells along each axis.
         factors: the reference cell's side in spacings of the grid, a whole number along each axis.
+        hats: one hat on the lattice along each axis, from ``hats_of``.
     """
 
     shape: tuple[int, ...]
     factors: tuple[int, ...]
+    hats: tuple[Float[Tensor, "_"], ...]
 
     def __call__(
         self,
@@ -72,13 +75,17 @@ class FactorisedForm(Form):
         short = [-cells % factor for cells, factor in zip(self.shape, self.factors, strict=True)]
         if any(short):
             lattice = F.pad(lattice, [0, 0, *(side for end in short[::-1] for side in (0, end))])
-        for axis, (factor, margin) in enumerate(zip(self.factors, margins, strict=True)):
-            window = [2 * factor - 1 if a == axis else 1 for a in range(len(margins))]
-            hats = hat_matrix(1, Fraction(factor), factor).to(lattice).view(window)
-            table = hats.expand(lattice.shape[-1], *window)
+        for axis, (hat, margin) in enumerate(zip(self.hats, margins, strict=True)):
+            window = [len(hat) if a == axis else 1 for a in range(len(margins))]
+            table = hat.to(lattice).view(window).expand(lattice.shape[-1], *window)
             beyond = tuple(margin if a == axis else 0 for a in range(len(margins)))
             lattice = convolve(lattice, table, beyond)
         return lattice
+
+
+def hats_of(factors: tuple[int, ...], device: torch.device) -> tuple[Float[Tensor, "_"], ...]:
+    """One hat on a lattice refined by whole factors, along each axis, float64."""
+    return tuple(hat_matrix(1, Fraction(f), f).squeeze(-1).to(device) for f in factors)
 
 
 def _interleave(extent: list[int], factors: tuple[int, ...], channels: int) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeAlias, final
+from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -12,20 +12,28 @@ from torch import Tensor
 from inftydiff.operators.discretisation import Grid, Scattered, Subset
 from inftydiff.operators.local.backend import (
     Backend,
+    Place,
     automatic_backend,
     automatic_pairs,
     require_backend,
 )
+from inftydiff.operators.local.bilinear import transformed
 from inftydiff.operators.local.definition import (
     check_reflecting,
     lattice_ratio,
     odd,
     sides,
+    whole_factors,
     window_mass,
 )
-from inftydiff.operators.local.dense import DirectForm, lattice_mass
+from inftydiff.operators.local.dense import (
+    DirectForm,
+    lattice_hats,
+    lattice_mass,
+    lattice_window,
+)
 from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
-from inftydiff.operators.local.factorised import FactorisedForm
+from inftydiff.operators.local.factorised import FactorisedForm, hats_of
 from inftydiff.operators.local.form import Form
 from inftydiff.operators.local.pair_list import (
     joined,
@@ -37,8 +45,6 @@ from inftydiff.operators.local.pairs import KERNELS, PairsForm
 from inftydiff.operators.local.reference_form import ReferenceForm
 
 __all__ = ["Neighbours", "neighbours"]
-
-Place: TypeAlias = Grid | Subset | Scattered
 
 
 @final
@@ -96,9 +102,10 @@ def neighbours(
         >>> neighbours(Grid((2, 3)), size=3, cell=(1 / 2, 1 / 3)).mass.tolist()
         [4.0, 6.0, 4.0, 4.0, 6.0, 4.0]
     """
-    if isinstance(on, Grid | Subset | Scattered):
-        return _map(on, size, cell, device, backend)
-    return _ragged(tuple(on), size, cell, device, backend)
+    with torch.inference_mode(False):  # a map may be made while sampling and used in training
+        if isinstance(on, Grid | Subset | Scattered):
+            return _map(on, size, cell, device, backend)
+        return _ragged(tuple(on), size, cell, device, backend)
 
 
 def _map(
@@ -119,15 +126,15 @@ def _map(
         ratios = tuple(map(lattice_ratio, lengths, grid.spacing))
         own = "cpu" if isinstance(on, Grid) else on.index.device
         target = torch.device(own if device is None else device)
-    backend = backend or automatic_backend(on, target, max(ratios, default=Fraction(1)) > 1)
-    require_backend(backend, on, target)
+    backend = backend or automatic_backend(on, target, size=size, cell=lengths)
+    require_backend(backend, target)
     if backend in KERNELS:
         mass, form = _pairs(on, size, lengths, ratios, target, backend)
     elif backend == "reference":
-        points = on.points.to(target)
+        points = _kept(on.points, target)
         weights = torch.ones_like(points[..., 0])
         if isinstance(on, Scattered):
-            weights = on.weights.to(target)
+            weights = _kept(on.weights, target)
         mass = window_mass(points, weights, size, lengths)
         form = ReferenceForm(points, weights, lengths)
     elif isinstance(on, Scattered):
@@ -142,20 +149,31 @@ def _map(
     return Neighbours(on, size, lengths, mass, backend, form)
 
 
+def _kept(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor that may be kept for a backward pass, whatever mode it was made in."""
+    tensor = tensor.to(device)
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
 def _dense(
     on: Grid | Subset, size: int, ratios: tuple[Fraction, ...], device: torch.device
 ) -> tuple[Tensor, Form]:
     grid = on if isinstance(on, Grid) else on.grid
-    whole: Form = DirectForm(grid.shape, ratios)
-    if all(ratio.denominator == 1 for ratio in ratios) and max(ratios) > 1:
-        whole = FactorisedForm(grid.shape, tuple(map(int, ratios)))
+    factors = whole_factors(ratios)
+    whole: Form
+    if factors is None:
+        whole = DirectForm(grid.shape, lattice_hats(size, ratios, grid.shape, device))
+    else:
+        whole = FactorisedForm(grid.shape, factors, hats_of(factors, device))
     if isinstance(on, Grid):
         present = torch.ones(1, *grid.shape, dtype=torch.float64, device=device)
         return lattice_mass(present, size, ratios).flatten(), whole
-    index = on.index.to(device)
+    index = _kept(on.index, device)
     samples = index.reshape(-1, on.size)
     mass = _subset_mass(samples, grid, size, ratios)
-    return mass.view(index.shape), EmbeddedForm(samples, grid.size, whole)
+    number = torch.arange(len(samples), device=device).unsqueeze(-1)
+    every = (number * grid.size + samples).flatten()
+    return mass.view(index.shape), EmbeddedForm(every, len(samples), grid.size, whole)
 
 
 def _torchsparse(
@@ -166,15 +184,24 @@ def _torchsparse(
             "The backend 'torchsparse' takes a Subset of the grid whose spacing is the reference "
             f"cell; got a {type(on).__name__} with {', '.join(map(str, ratios))} spacings a cell."
         )
+    from inftydiff.operators.local import torchsparse_kernels as kernels
     from inftydiff.operators.local.torchsparse_form import TorchSparseForm
 
+    dim = on.grid.dim
     index = on.index.to(device)
     samples = index.reshape(-1, on.size)
     number = torch.arange(len(samples), device=device).unsqueeze(-1).expand_as(samples)
     cells = torch.unravel_index(samples, on.grid.shape)
     coordinates = torch.stack([number, *cells], -1).flatten(0, 1).int()
-    mass = _subset_mass(samples, on.grid, size, ratios)
-    return mass.view(index.shape), TorchSparseForm(coordinates, size)
+    if not kernels.mixes_channels():
+        mass = _subset_mass(samples, on.grid, size, ratios)
+        return mass.view(index.shape), TorchSparseForm(coordinates, size, {}, None)
+    maps = kernels.kernel_maps(coordinates, size, dim)
+    pairs = kernels.pairs(maps, coordinates, size, dim)
+    form = PairsForm(pairs, automatic_pairs(device), dim)
+    pairs.lists(form.backend)
+    mass = pairs.row_pointer.diff().double().view(index.shape)
+    return mass, TorchSparseForm(coordinates, size, maps, form)
 
 
 def _subset_mass(
@@ -197,24 +224,28 @@ def _pairs(
     if isinstance(on, Scattered):
         points = on.points.to(device).reshape(-1, *on.points.shape[-2:])
         pairs = scattered_pairs(points, size, cell)
-        weights = on.weights.to(device).flatten()
+        pairs.lists(backend)
+        weights = _kept(on.weights, device).flatten()
         mass = pairs.mass(weights).view(on.weights.shape)
         return mass, PairsForm(pairs, backend, points.shape[-1], weights=weights)
     grid = on if isinstance(on, Grid) else on.grid
     index = torch.arange(grid.size) if isinstance(on, Grid) else on.index
     index = index.to(device)
     samples = index.reshape(-1, on.size)
-    if backend == "numba":
+    windows = lattice_windows(samples, grid.shape, ratios, size)
+    if backend == "numba" and not transformed():  # within a transform tensors have no address
         from inftydiff.operators.local.numba_pairs import window_pairs
 
-        pairs = window_pairs(*lattice_windows(samples, grid.shape, ratios, size))
+        pairs = window_pairs(*windows)
     else:
-        pairs = lattice_pairs(samples, grid.shape, ratios, size)
+        pairs = lattice_pairs(*windows)
+    pairs.lists(backend)
     if all(ratio == 1 for ratio in ratios):
         mass = pairs.row_pointer.diff().double()
     else:
-        mass = _subset_mass(samples, grid, size, ratios)
-    return mass.view(index.shape), PairsForm(pairs, backend, grid.dim, (grid.shape, ratios))
+        mass = pairs.mass(window=lattice_window(size, ratios, grid.shape, device))
+    hats = lattice_hats(size, ratios, grid.shape, device)
+    return mass.view(index.shape), PairsForm(pairs, backend, grid.dim, hats)
 
 
 def _ragged(
@@ -240,19 +271,33 @@ def _ragged(
                 f"domain, each without a batch; got {first} and {on}."
             )
     if backend is None:
+        check_reflecting(first.domain)
         place = first.points.device if device is None else torch.device(device)
-        backend = automatic_pairs(place)
-    if backend not in KERNELS:
+        parts = [on for on in samples if not isinstance(on, Grid)]
+        backend = automatic_backend(parts, place, size=odd(size), cell=cell)
+    if backend not in (*KERNELS, "dense"):
         raise ValueError(
-            f"The backend of a ragged batch is one of {', '.join(KERNELS)}; got {backend!r}."
+            f"The backend of a ragged batch is one of {', '.join(KERNELS)}, or 'dense'; got "
+            f"{backend!r}."
         )
     maps = [_map(on, size, cell, device, backend) for on in samples]
-    forms = [near.form for near in maps if isinstance(near.form, PairsForm)]
-    weights = [form.weights for form in forms if form.weights is not None]
-    form = replace(
-        forms[0],
-        pairs=joined([form.pairs for form in forms]),
+    mass = torch.cat([near.mass for near in maps])
+    form = _together([near.form for near in maps])
+    if isinstance(form, PairsForm):
+        form.pairs.lists(backend)
+    return Neighbours(samples, maps[0].size, maps[0].cell, mass, backend, form)
+
+
+def _together(forms: Sequence[Form]) -> Form:
+    """The form of all samples of a ragged batch."""
+    embedded = [form for form in forms if isinstance(form, EmbeddedForm)]
+    if embedded:
+        index = torch.cat([form.index + i * form.nodes for i, form in enumerate(embedded)])
+        return replace(embedded[0], index=index, samples=len(embedded))
+    pairs = [form for form in forms if isinstance(form, PairsForm)]
+    weights = [form.weights for form in pairs if form.weights is not None]
+    return replace(
+        pairs[0],
+        pairs=joined([form.pairs for form in pairs]),
         weights=torch.cat(weights) if weights else None,
     )
-    mass = torch.cat([near.mass for near in maps])
-    return Neighbours(samples, maps[0].size, maps[0].cell, mass, backend, form)

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from inftydiff.operators.local.numba_kernels import TASK
-from inftydiff.operators.local.pair_list import PairList
+from inftydiff.operators.local.pair_list import PairList, row_starts
 from inftydiff.operators.local.team import run
 from inftydiff.operators.local.vectors import add_to, array_of
 
@@ -37,8 +37,7 @@ def window_pairs(
     rows, taps = len(where), len(offsets)
     counts = torch.empty(rows, dtype=torch.int32)
     _launch(_count_task(), rows, taps, lattice, where, offsets, counts)
-    row_pointer = torch.zeros(rows + 1, dtype=torch.int32)
-    torch.cumsum(counts, 0, dtype=torch.int32, out=row_pointer[1:])
+    row_pointer = row_starts(counts)
     entries = int(row_pointer[-1])
     column, tap = (torch.empty(entries, dtype=torch.int32) for _ in range(2))
     _launch(_list_task(), rows, taps, lattice, where, offsets, row_pointer, column, tap)

@@ -6,7 +6,9 @@ as in ``reference``. Its adjoint in the weighted inner product is the sum
 with the mirrored kernel, without the normaliser after it and with the normaliser before it:
 
 .. math:: (K^* g)(y) = \sum_c w_c\, \kappa(c - y) ⊙ \frac{g(c)}{\mu(c)}, \qquad
-   \mu(c) = \sum_y w_y\, \chi(c - y).
+   \mu(c) = \sum_y w_y\, \chi(c - y),
+
+and with the transposed matrices, where the kernel is one of matrices.
 """
 
 from collections.abc import Iterator
@@ -59,6 +61,7 @@ def local_operator(
     Raises:
         ValueError: if the values' points or channels, or the table's window, are not as expected,
             or they are not all on the map's device.
+        TypeError: if the values or the table are not of a floating-point dtype.
 
     Example:
         >>> from inftydiff import Grid
@@ -77,12 +80,27 @@ def local_operator(
         if torch.is_grad_enabled() or neighbours.backend != "dense":
             image = neighbours.form(copies.to(dtype), weight, mass)
             return image.view(*values.shape[:-1], image.shape[-1]).to(values.dtype)
-        depthwise = is_depthwise(weight, len(neighbours.cell))
-        image = copies.new_empty(*copies.shape[:-1], len(weight))
-        for some, few in _pieces(copies, len(weight) if depthwise else 0):
-            part = copies[some][..., few if depthwise else slice(None)].to(dtype)
-            image[some][..., few] = neighbours.form(part, weight[few], mass)
+        image = _in_pieces(copies, weight, mass, neighbours)
     return image.view(*values.shape[:-1], image.shape[-1])
+
+
+def _in_pieces(copies: Tensor, weight: Tensor, mass: Tensor, near: Neighbours) -> Tensor:
+    """The image in the dtype of the values, where autograd keeps nothing of the way there."""
+    depthwise = is_depthwise(weight, len(near.cell))
+
+    def piece(some: slice, few: slice) -> Tensor:
+        part = copies[some][..., few if depthwise else slice(None)].to(weight)
+        return near.form(part, weight[few], mass).to(copies.dtype)
+
+    (some, few), *others = _pieces(copies, len(weight) if depthwise else 0)
+    first = piece(some, few)
+    if not others:
+        return first
+    image = first.new_empty(*copies.shape[:-1], len(weight))  # with vmap's axes, as a piece has
+    image[some][..., few] = first
+    for some, few in others:
+        image[some][..., few] = piece(some, few)
+    return image
 
 
 def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
@@ -95,7 +113,7 @@ def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
     points = copies.shape[1:-1].numel()
     count = max(1, _PIECE // max(1, points * copies.shape[-1]))
     width = max(_LANES, _PIECE // max(1, points) // _LANES * _LANES)
-    for copy in range(0, len(copies), count):
+    for copy in range(0, max(1, len(copies)), count):
         if channels == 0:
             yield slice(copy, copy + count), slice(None)
         for channel in range(0, channels, width):
@@ -103,6 +121,12 @@ def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
+    if not (values.is_floating_point() and weight.is_floating_point()):
+        raise TypeError(
+            "The local operator takes values and a kernel of floating-point dtypes; got values of "
+            f"{values.dtype} and a kernel of {weight.dtype}. Convert them first; of a complex "
+            "function take the real and the imaginary part as channels."
+        )
     expected = tuple(neighbours.mass.shape)
     if tuple(values.shape[:-1][-len(expected) :]) != expected:
         raise ValueError(
@@ -141,9 +165,11 @@ class LocalOperator(LinearOperator):
     there.
 
     Args:
-        weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)``.
+        weight: the kernel's table :math:`\kappa_j`, of shape ``(channels, *window)``, or, if it
+            mixes the channels, ``(images, channels, *window)``.
         cell: the side lengths of the reference cell in the domain's units; one number stands for
             every axis.
+        mixing: whether the table mixes the channels.
 
     Raises:
         ValueError: if the table has not one odd size on each axis, or the cell other axes.
@@ -159,13 +185,15 @@ class LocalOperator(LinearOperator):
 
     weight: Float[Tensor, "channels *window"]
     cell: float | tuple[float, ...]
+    mixing: bool = False
 
     def __post_init__(self) -> None:
-        window = tuple(self.weight.shape[1:])
+        window = tuple(self.weight.shape[2 if self.mixing else 1 :])
         if not window or len(set(window)) > 1:
+            shape = "(images, channels, *window)" if self.mixing else "(channels, *window)"
             raise ValueError(
-                "A kernel's table has the shape (channels, *window) with one size on each axis; "
-                f"got {tuple(self.weight.shape)}."
+                f"A kernel's table has the shape {shape} with one size on each axis; got "
+                f"{tuple(self.weight.shape)}. With mixing=True it is (images, channels, *window)."
             )
         odd(window[0])
         object.__setattr__(self, "cell", sides(self.cell, len(window)))
@@ -180,8 +208,8 @@ class LocalOperator(LinearOperator):
         """
         if not isinstance(f, Function):
             raise _no_function(f)
-        check_reflecting(f.on.domain)
-        return _apply(f, self.weight, self.cell)
+        near = _near(f, self)
+        return Function(f.on, local_operator(f.values, self.weight.to(f.values.device), near))
 
     @property
     def adjoint(self) -> LinearOperator:
@@ -197,12 +225,14 @@ class _Adjoint(LinearOperator):
     def __call__(self, f: Argument) -> Argument:
         if not isinstance(f, Function):
             raise _no_function(f)
-        check_reflecting(f.on.domain)
-        weight, cell = self.operator.weight, self.operator.cell
-        mass = _mass(f, weight.shape[-1], cell).to(f.values).unsqueeze(-1)
-        divided = Function(f.on, f.values / torch.where(mass > 0, mass, 1.0))
-        mirrored = weight.flip(tuple(range(1, weight.ndim)))
-        return Function(f.on, _apply(divided, mirrored, cell).values * mass)
+        near = _near(f, self.operator)
+        mass = near.mass.to(f.values).unsqueeze(-1)
+        divided = f.values / torch.where(mass > 0, mass, 1.0)
+        weight = self.operator.weight.to(f.values.device)
+        mirrored = weight.flip(tuple(range(-len(near.cell), 0)))
+        if self.operator.mixing:
+            mirrored = mirrored.transpose(0, 1)
+        return Function(f.on, local_operator(divided, mirrored, near) * mass)
 
     @property
     def adjoint(self) -> LinearOperator:
@@ -216,13 +246,7 @@ def _no_function(f: object) -> TypeError:
     )
 
 
-def _apply(f: Function, weight: Tensor, cell: float | tuple[float, ...]) -> Function:
-    weight = weight.to(f.values.device)
-    near = neighbours(f.on, size=weight.shape[-1], cell=cell, device=f.values.device)
-    return Function(f.on, local_operator(f.values, weight, near))
-
-
-def _mass(
-    f: Function, size: int, cell: float | tuple[float, ...]
-) -> Float[Tensor, "*samples points"]:
-    return neighbours(f.on, size=size, cell=cell, device=f.values.device).mass
+def _near(f: Function, operator: LocalOperator) -> Neighbours:
+    check_reflecting(f.on.domain)
+    size = operator.weight.shape[-1]
+    return neighbours(f.on, size=size, cell=operator.cell, device=f.values.device)

@@ -1,7 +1,6 @@
 """The local operator by the pairs of points that see each other: as fast as the points are few."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib import import_module
 from typing import Any, final
 
@@ -33,15 +32,15 @@ class PairsForm(Form):
         pairs: the pairs, all samples' points in one column.
         backend: what sums over them, one of ``KERNELS``.
         dim: the number of axes.
-        lattice: the grid's number of cells along each axis, and the reference cell's side in its
-            spacings; none for scattered points.
+        hats: what reads the table at a grid's offsets, from ``lattice_hats``; none for scattered
+            points.
         weights: the quadrature weights of the rows, where they are not all equal.
     """
 
     pairs: PairList
     backend: str
     dim: int
-    lattice: tuple[tuple[int, ...], tuple[Fraction, ...]] | None = None
+    hats: tuple[Float[Tensor, "_ _"] | None, ...] | None = None
     weights: Float[Tensor, "rows"] | None = None
 
     def __call__(
@@ -55,15 +54,13 @@ class PairsForm(Form):
         if self.weights is not None:
             column = column * self.weights.to(values).unsqueeze(-1)
         scale = torch.where(mass > 0, 1.0 / mass, 0.0).flatten()
-        if self.lattice is not None:
-            grid, ratios = self.lattice
-            weight = resample(weight, ratios, grid)
+        if self.hats is not None:
+            weight = resample(weight, self.hats)
         if is_depthwise(weight, self.dim):
             taps, backend = weight.flatten(1).movedim(1, 0), self.backend
         else:
             taps, backend = weight.flatten(2).permute(2, 1, 0), "torch"
-        lists = self.pairs.by_tap if backend == "torch" else self.pairs.by_row
-        image: Tensor = _pair_sum(column, taps, scale, lists, backend)
+        image: Tensor = _pair_sum(column, taps, scale, self.pairs.lists(backend), backend)
         return image.view(*values.shape[:-1], image.shape[-1])
 
 
@@ -72,8 +69,8 @@ def _image(
 ) -> Tensor:
     if backend == "torch":
         return torch_kernels.pair_sum(values, taps, scale, lists)
-    pairs = PairList.of(lists, len(taps))
-    image: Tensor = _compiled(backend).pair_sum(values, taps, pairs, scale)
+    kernels, pairs = _compiled(backend, values, taps, scale), PairList.of(lists, len(taps))
+    image: Tensor = kernels.pair_sum(values, taps, pairs, scale)
     return image
 
 
@@ -84,16 +81,32 @@ def _gradients(
     scale: Tensor,
     lists: list[Tensor],
     backend: str,
-) -> tuple[Tensor, Tensor]:
+    of_values: bool,
+    of_taps: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    wanted = {"of_values": of_values, "of_taps": of_taps}
     if backend == "torch":
-        return torch_kernels.pair_sum_gradients(grad, values, taps, scale, lists)
-    pairs = PairList.of(lists, len(taps))
-    d_values, d_taps = _compiled(backend).pair_sum_gradients(grad, values, taps, pairs, scale)
-    return d_values, d_taps
+        return torch_kernels.pair_sum_gradients(grad, values, taps, scale, lists, **wanted)
+    kernels, pairs = _compiled(backend, grad, values, taps, scale), PairList.of(lists, len(taps))
+    found: tuple[Tensor | None, Tensor | None]
+    if backend == "triton":
+        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale, **wanted)
+    elif of_taps:
+        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale)
+    else:
+        along, ones = grad * scale.unsqueeze(-1), torch.ones_like(scale)
+        found = kernels.pair_sum(along, taps.flip(0), pairs, ones), None
+    return found
 
 
-def _compiled(backend: str) -> Any:
+def _compiled(backend: str, *tensors: Tensor) -> Any:
     """The module of kernels, which is imported when it is first used."""
+    dtypes = {x.dtype for x in tensors}
+    if dtypes not in ({torch.float32}, {torch.float64}):
+        raise TypeError(
+            f"The kernels of {backend!r} take tensors of one dtype, float32 or float64; got "
+            f"{', '.join(sorted(map(str, dtypes)))}. local_operator converts them."
+        )
     return import_module(f"inftydiff.operators.local.{backend}_kernels")
 
 

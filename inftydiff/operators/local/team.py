@@ -55,10 +55,7 @@ def _openmp() -> Callable[[int, int, int, int], None] | None:
     maps = Path("/proc/self/maps")
     if not maps.exists():
         return None
-    words = (line.split() for line in maps.read_text().splitlines())
-    loaded = {line[-1] for line in words if "libgomp" in line[-1]}
-    own = [path for path in loaded if Path(path).is_relative_to(Path(torch.__file__).parents[1])]
-    for path in own or loaded:
+    for path in _libraries(maps.read_text(), Path(torch.__file__).parent):
         try:
             parallel = ctypes.CDLL(path).GOMP_parallel
         except (OSError, AttributeError):
@@ -67,6 +64,26 @@ def _openmp() -> Callable[[int, int, int, int], None] | None:
         parallel.restype = None
         return parallel
     return None
+
+
+def _libraries(maps: str, home: Path) -> list[str]:
+    """The OpenMP libraries of GNU's that a process has loaded, torch's own first.
+
+    Those that other Python packages bring, for their own threads, come after the system's.
+
+    Args:
+        maps: what ``/proc/self/maps`` says: five words a line, and a path, which may have spaces.
+        home: the directory of torch's package.
+    """
+    lines = (line.split(maxsplit=5) for line in maps.splitlines())
+    loaded = {line[5] for line in lines if len(line) > 5 and "libgomp" in Path(line[5]).name}
+    own = home / "lib", home.parent / "torch.libs"
+
+    def rank(path: str) -> tuple[bool, bool, str]:
+        beside = Path(path).is_relative_to(home.parent)
+        return not any(Path(path).is_relative_to(place) for place in own), beside, path
+
+    return sorted(loaded, key=rank)
 
 
 @cache

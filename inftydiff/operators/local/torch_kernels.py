@@ -51,22 +51,23 @@ def pair_sum_gradients(
     taps: Float[Tensor, "taps *channels"],
     scale: Float[Tensor, "rows"],
     lists: Sequence[Tensor],
-) -> tuple[Float[Tensor, "copies rows channels"], Float[Tensor, "taps *channels"]]:
-    """The gradients of ``pair_sum`` in the values and in the table."""
+    *,
+    of_values: bool = True,
+    of_taps: bool = True,
+) -> tuple[Float[Tensor, "copies rows channels"] | None, Float[Tensor, "taps *channels"] | None]:
+    """The gradients of ``pair_sum`` in the values and in the table, or the one that is wanted."""
     d_values = torch.zeros_like(values, memory_format=torch.contiguous_format)
     d_taps = torch.zeros_like(taps, memory_format=torch.contiguous_format)
     grad = grad * scale.unsqueeze(-1)
     for tap, d_tap, pairs in zip(taps, d_taps, _by_tap(lists, values), strict=True):
         for along, copy, d_copy in zip(grad, values, d_values, strict=True):
             seeing = _times(along.index_select(0, pairs.seeing), pairs.factor)
-            seen = copy.index_select(0, pairs.seen)
-            if tap.ndim == 1:
-                d_copy.index_add_(0, pairs.seen, seeing * tap)
-                d_tap += seeing.mul_(seen).sum(0)
-            else:
-                d_copy.index_add_(0, pairs.seen, seeing @ tap.mT)
-                d_tap += seen.mT @ seeing
-    return d_values, d_taps
+            if of_values:
+                d_copy.index_add_(0, pairs.seen, seeing * tap if tap.ndim == 1 else seeing @ tap.mT)
+            if of_taps:
+                seen = copy.index_select(0, pairs.seen)
+                d_tap += seeing.mul_(seen).sum(0) if tap.ndim == 1 else seen.mT @ seeing
+    return d_values if of_values else None, d_taps if of_taps else None
 
 
 def _by_tap(lists: Sequence[Tensor], like: Tensor) -> Iterator[_Pairs]:

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inftydiff.operators.local.form import Form, is_depthwise
-from inftydiff.operators.local.torchsparse_kernels import convolve, depthwise
+from inftydiff.operators.local.pairs import PairsForm
+from inftydiff.operators.local.torchsparse_kernels import Maps, convolve, depthwise
 
 __all__ = ["TorchSparseForm"]
 
@@ -22,10 +23,15 @@ class TorchSparseForm(Form):
         coordinates: the number of the sample and the cell of each row, of shape
             ``(rows, 1 + dim)``.
         size: the number of nodes of the kernel's table along each axis.
+        maps: what TorchSparse has found of the points, kept by it for all calls.
+        pairs: the sum for depthwise tables over the pairs that TorchSparse has found; none where
+            TorchSparse has one of its own.
     """
 
     coordinates: Int[Tensor, "rows axes"]
     size: int
+    maps: Maps
+    pairs: PairsForm | None
 
     def __call__(
         self,
@@ -36,11 +42,13 @@ class TorchSparseForm(Form):
         """Sum over the neighbours, one copy after the other, and divide."""
         dim = self.coordinates.shape[1] - 1
         taps = weight.flatten(-dim)
-        if is_depthwise(weight, dim):
-            apply, taps = depthwise, taps.movedim(-1, 0)
-        else:
+        if not is_depthwise(weight, dim):
             apply, taps = convolve, taps.permute(2, 1, 0)
+        elif self.pairs is not None:
+            return self.pairs(values, weight, mass)
+        else:
+            apply, taps = depthwise, taps.movedim(-1, 0)
         columns = values.reshape(len(values), -1, values.shape[-1])
-        images = [apply(v, taps.contiguous(), self.coordinates, self.size, dim) for v in columns]
-        image = torch.stack(images)
+        where = self.coordinates, self.size, dim, self.maps
+        image = torch.stack([apply(v, taps.contiguous(), *where) for v in columns])
         return image.view(*values.shape[:-1], image.shape[-1]) / mass.unsqueeze(-1)

@@ -5,7 +5,10 @@ r"""Sums over the neighbours on a lattice by TorchSparse, for those who have bui
 over the points :math:`c - n` that are present, with no normaliser. The matrices :math:`W_n` mix
 all channels in TorchSparse from version 2.1 on; the fork of the authors of ∞-Diff, made from
 version 2.0, has one number a channel instead. The two share a name and cannot be installed
-together. TorchSparse finds the neighbours itself, anew at each call.
+together. TorchSparse finds the neighbours itself: its *kernel map* is made once and kept with the
+points. Version 2.1 gives away what it found, the row at :math:`c + n` for each row :math:`c` and
+each tap, from which ``pairs`` makes a list for kernels of our own. Its convolution has first
+derivatives only.
 
 TorchSparse counts the taps of :math:`v(c + n)` with the first axis running fastest: it is given the
 axes in reverse, and the taps in reverse order. Its kernels take float32 and float16 on CUDA
@@ -22,13 +25,19 @@ References:
 """
 
 from importlib import import_module, metadata
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["available", "convolve", "depthwise"]
+from inftydiff.operators.local.pair_list import PairList, listed
+
+__all__ = ["Maps", "available", "convolve", "depthwise", "kernel_maps", "mixes_channels", "pairs"]
+
+Maps: TypeAlias = dict[Any, Any]
+"""The kernel maps of some points, by TorchSparse's own names for them."""
 
 DEVICE = "cuda"
 """The type of the devices that TorchSparse finds neighbours on."""
@@ -50,12 +59,19 @@ def available() -> str | None:
         return None
 
 
+def mixes_channels() -> bool:
+    """Whether the TorchSparse that is installed takes matrices, and not numbers a channel."""
+    version = available()
+    return version is not None and tuple(map(int, version.split(".")[:2])) >= FIRST
+
+
 def convolve(
     values: Float[Tensor, "rows in_channels"],
     weight: Float[Tensor, "taps in_channels out_channels"],
     coordinates: Int[Tensor, "rows axes"],
     size: int,
     dim: int,
+    maps: Maps | None = None,
 ) -> Float[Tensor, "rows out_channels"]:
     """The sum with a matrix for each offset, and its gradients by autograd.
 
@@ -67,6 +83,7 @@ def convolve(
             of shape ``(rows, 1 + dim)``; no two are equal.
         size: the number of offsets along each axis, odd.
         dim: the number of axes, at most three.
+        maps: the points' kernel maps; one that is missing is made, and kept there.
 
     Raises:
         ModuleNotFoundError: if TorchSparse is not installed, or older than version 2.1.
@@ -74,9 +91,7 @@ def convolve(
         TypeError: if the values are neither float32 nor float16, or the weight is of another dtype.
     """
     _check(values, weight, coordinates, size, dim)
-    version = available()
-    if version is None or tuple(map(int, version.split(".")[:2])) < FIRST:
-        raise _missing("TorchSparse 2.1", version, "mit-han-lab/torchsparse")
+    _require_matrices()
     _check_device(values)
     if size == 1 or len(values) == 0:
         return values @ weight.sum(0)
@@ -85,16 +100,78 @@ def convolve(
     points = import_module("torchsparse").SparseTensor(feats=values, coords=cells)
     # A cache that TorchSparse may share between tensors would bring other points' neighbours.
     points._caches = import_module("torchsparse.utils.tensor_cache").TensorCache()
+    points._caches.kmaps = {} if maps is None else maps
+    with torch.cuda.device_of(values):
+        # A map that is made without training lacks what the gradients need.
+        image = functional.conv3d(
+            points, weight.flip(0), kernel_size=window, config=_config(functional), training=True
+        )
+    return image.feats
+
+
+def kernel_maps(coordinates: Int[Tensor, "rows axes"], size: int, dim: int) -> Maps:
+    """Find the neighbours by TorchSparse 2.1, for ``convolve`` and for ``pairs``.
+
+    Args:
+        coordinates: which cell of the lattice each row is, preceded by the number of its sample,
+            of shape ``(rows, 1 + dim)``, on a CUDA device; no two are equal.
+        size: the number of offsets along each axis, odd.
+        dim: the number of axes, at most three.
+
+    Raises:
+        ModuleNotFoundError: if TorchSparse is not installed, or older than version 2.1.
+        ValueError: if the coordinates are on no CUDA device.
+    """
+    _require_matrices()
+    _check_device(coordinates)
+    if size == 1:
+        return {}
+    functional = import_module("torchsparse.nn.functional")
+    config = _config(functional)
+    cells, window = _layout(coordinates, size, dim)
+    with torch.cuda.device_of(coordinates):
+        found = functional.build_kernel_map(
+            cells,
+            len(cells),
+            window,
+            stride=1,
+            mode=config["kmap_mode"],
+            dataflow=config["dataflow"],
+            training=True,
+            ifsort=config["ifsort"],
+            split_mask_num=config["split_mask_num"],
+            split_mask_num_bwd=config["split_mask_num_bwd"],
+        )
+    return {_name(window): found}
+
+
+def pairs(maps: Maps, coordinates: Int[Tensor, "rows axes"], size: int, dim: int) -> PairList:
+    """List the neighbours that ``kernel_maps`` found, as our own kernels take them.
+
+    Args:
+        maps: the points' kernel maps.
+        coordinates: which cell of the lattice each row is, preceded by the number of its sample.
+        size: the number of offsets along each axis, odd.
+        dim: the number of axes, at most three.
+    """
+    _, window = _layout(coordinates, size, dim)
+    rows = torch.arange(len(coordinates), dtype=torch.int32, device=coordinates.device)
+    seen = maps[_name(window)]["out_in_map"][: len(rows)] if size > 1 else rows.unsqueeze(-1)
+    return listed([seen])
+
+
+def _name(window: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """TorchSparse's name of a map: the strides before, the window, the strides and dilations."""
+    ones = (1, 1, 1)
+    return ones, window, ones, ones
+
+
+def _config(functional: Any) -> Any:
     config = functional.conv_config.get_default_conv_config().copy()
     config["dataflow"] = functional.Dataflow.ImplicitGEMM
     config["kmap_mode"] = "hashmap_on_the_fly"
     config["ifsort"] = False  # sorting takes at most 32 taps
-    training = torch.is_grad_enabled() and (values.requires_grad or weight.requires_grad)
-    with torch.cuda.device_of(values):
-        image = functional.conv3d(
-            points, weight.flip(0), kernel_size=window, config=config, training=training
-        )
-    return image.feats
+    return config
 
 
 def depthwise(
@@ -103,6 +180,7 @@ def depthwise(
     coordinates: Int[Tensor, "rows axes"],
     size: int,
     dim: int,
+    maps: Maps | None = None,
 ) -> Float[Tensor, "rows channels"]:
     """The sum with a number for each offset and channel, and its gradients by autograd.
 
@@ -113,6 +191,7 @@ def depthwise(
             of shape ``(rows, 1 + dim)``; no two are equal.
         size: the number of offsets along each axis, odd.
         dim: the number of axes, at most three.
+        maps: the points' kernel maps; one that is missing is made, and kept there.
 
     Raises:
         ModuleNotFoundError: if the fork of TorchSparse that has a depthwise convolution is not
@@ -122,7 +201,7 @@ def depthwise(
     """
     _check(values, weight, coordinates, size, dim)
     version = available()
-    if version is None or tuple(map(int, version.split(".")[:2])) >= FIRST:
+    if version is None or mixes_channels():
         raise _missing("the fork of TorchSparse 2.0", version, "samb-t/torchsparse")
     _check_device(values)
     try:
@@ -134,6 +213,7 @@ def depthwise(
     functional = import_module("torchsparse.nn.functional")
     cells, window = _layout(coordinates, size, dim)
     points = import_module("torchsparse").SparseTensor(feats=values, coords=cells.roll(-1, 1))
+    points.kmaps = {} if maps is None else maps
     with torch.cuda.device_of(values):
         image = functional.conv3d(
             points, weight.flip(0).unsqueeze(1), kernel_size=window, depthwise=True
@@ -180,6 +260,11 @@ def _check_device(values: Tensor) -> None:
             f"TorchSparse runs on CUDA devices only; got values on {values.device}. Move them "
             "there, or take another backend."
         )
+
+
+def _require_matrices() -> None:
+    if not mixes_channels():
+        raise _missing("TorchSparse 2.1", available(), "mit-han-lab/torchsparse")
 
 
 def _missing(needed: str, version: str | None, repository: str) -> ModuleNotFoundError:

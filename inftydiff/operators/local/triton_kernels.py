@@ -22,7 +22,7 @@ from typing import no_type_check
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.operators.local.pair_list import PairList
@@ -34,9 +34,6 @@ TILE = 1024
 
 WIDTH = 64
 """The most channels of one program."""
-
-CHUNKS, ROWS = 64, 16
-"""The most chunks of rows in the gradient of the table, and the fewest rows of one."""
 
 
 def pair_sum(
@@ -62,7 +59,10 @@ def pair_sum_gradients(
     taps: Float[Tensor, "taps channels"],
     pairs: PairList,
     scale: Float[Tensor, "rows"] | None,
-) -> tuple[Float[Tensor, "copies rows channels"], Float[Tensor, "taps channels"]]:
+    *,
+    of_values: bool = True,
+    of_taps: bool = True,
+) -> tuple[Float[Tensor, "copies rows channels"] | None, Float[Tensor, "taps channels"] | None]:
     """The gradients of ``pair_sum`` in the values and in the table.
 
     Args:
@@ -71,9 +71,14 @@ def pair_sum_gradients(
         taps: the table, of shape ``(taps, channels)``, in the same dtype.
         pairs: the entries.
         scale: the factor of each row, in the same dtype; none stands for ones.
+        of_values: whether the gradient in the values is wanted.
+        of_taps: whether the gradient in the table is wanted.
     """
     grad, values, mirrored = (x.contiguous() for x in (grad, values, taps.flip(0)))
-    return _rows(grad, mirrored, pairs, None, scale), _taps(grad, values, pairs, scale)
+    return (
+        _rows(grad, mirrored, pairs, None, scale) if of_values else None,
+        _taps(grad, values, pairs, scale) if of_taps else None,
+    )
 
 
 def _rows(
@@ -112,14 +117,12 @@ def _taps(
     copies, rows, channels = values.shape
     if values.numel() == 0:
         return values.new_zeros(pairs.taps, channels)
-    chunks = max(1, min(CHUNKS, rows // ROWS))
-    order, row, start = _segments(pairs, chunks)
-    factor = None if scale is None else scale[pairs.column]
-    if pairs.coefficient is not None:
-        coefficient = pairs.coefficient.to(values.dtype)
-        factor = coefficient if factor is None else coefficient * factor
-    row, column = row[order].int(), pairs.column[order]
-    factor = None if factor is None else factor[order]
+    start, column, row, *coefficient = pairs.by_segment
+    chunks = (len(start) - 1) // pairs.taps
+    factor = None if scale is None else scale[column]
+    if coefficient:
+        weight = coefficient[0].to(values.dtype)
+        factor = weight if factor is None else weight * factor
     width = _width(channels)
     sums = values.new_empty(pairs.taps, chunks, channels)
     grid = (pairs.taps * chunks, triton.cdiv(channels, width))
@@ -135,19 +138,6 @@ def _taps(
 def _width(channels: int) -> int:
     """The number of channels of one program, a power of two."""
     return min(WIDTH, triton.next_power_of_2(channels))
-
-
-def _segments(
-    pairs: PairList, chunks: int
-) -> tuple[Int[Tensor, "entries"], Int[Tensor, "entries"], Int[Tensor, "segments_and_one"]]:
-    """The entries ordered by tap and row, their rows, and where each chunk of each tap begins."""
-    device = pairs.column.device
-    entries = torch.arange(len(pairs.column), dtype=torch.int32, device=device)
-    row = torch.searchsorted(pairs.row_pointer, entries, right=True) - 1
-    segment = pairs.tap.long() * chunks + row * chunks // (len(pairs.row_pointer) - 1)
-    segment, order = segment.sort(stable=True)
-    segments = torch.arange(pairs.taps * chunks + 1, device=device)
-    return order, row, torch.searchsorted(segment, segments, out_int32=True)
 
 
 @triton.jit
