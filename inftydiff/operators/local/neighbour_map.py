@@ -95,7 +95,8 @@ def neighbours(
     Raises:
         ValueError: if the size is even, the cell has another dimension or a side not above zero,
             the domain is no box with reflecting sides, the backend does not exist or does not take
-            these points, or the samples of a ragged batch do not belong together.
+            these points or this device, there are more pairs than a map lists, or the samples of a
+            ragged batch do not belong together.
         ModuleNotFoundError: if the library of the backend is not installed.
 
     Example:
