@@ -20,8 +20,8 @@ def refine(grid: Grid, factor: int) -> Grid:
         ValueError: if the factor is not a whole number of at least one.
 
     Example:
-        >>> refine(Grid((2, 3)), 2)
-        Grid((4, 6))
+        >>> refine(Grid((2, 3)), 2).shape
+        (4, 6)
     """
     factor = whole(factor, "A refinement's factor")
     return Grid(tuple(factor * cells for cells in grid.shape), grid.domain)

@@ -63,7 +63,7 @@ def encode_pictures(
         progress: show a progress bar.
 
     Returns:
-        The latents, on the CPU, in float32: those of all pictures, then all of the next draw.
+        The latents of all pictures, then all of the next draw; on the CPU and in float32.
 
     Raises:
         ValueError: if the model has no encoder, or a number is out of range.

@@ -87,7 +87,8 @@ def train_prior(
 
     Args:
         pipeline: the model, which stays as it is.
-        latents: what the prior is trained on, from :func:`encode_pictures`.
+        latents: what the prior is trained on, from
+            :func:`~inftydiff.training.latents.encode_pictures`.
         validation: latents that it is not trained on; None for no held-out loss.
         prior: the sizes of the prior.
         config: the settings of the run; those about coordinates and pictures have no meaning.

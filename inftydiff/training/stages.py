@@ -28,7 +28,9 @@ class Stage(ABC):
 
     @abstractmethod
     def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
-        """The loss, a module that takes items and their :class:`Part` and gives one number each.
+        """The loss, a module that gives one number an item.
+
+        It is called with items and the :class:`~inftydiff.training.objective.Part` they are.
 
         Args:
             pipeline: the model.

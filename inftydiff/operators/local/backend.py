@@ -1,13 +1,15 @@
 """The backends of the local operator: which there are, and which is taken where.
 
-| backend | where | how |
-|---|---|---|
-| ``reference`` | anywhere | the definition, in float64, quadratic in the points |
-| ``dense`` | grids and their subsets | convolutions of the whole lattice |
-| ``torch`` | any points, CPU and CUDA | the pairs of points, tap after tap |
-| ``numba`` | any points, CPU | the pairs of points, compiled |
-| ``triton`` | any points, CUDA | the pairs of points, compiled |
-| ``torchsparse`` | subsets of the reference lattice, CUDA | TorchSparse's maps; only on request |
+===============  ======================================  ==================================
+backend          where                                   how
+===============  ======================================  ==================================
+``reference``    anywhere                                the definition, in float64, quadratic
+``dense``        grids and their subsets                 convolutions of the whole lattice
+``torch``        any points, CPU and CUDA                the pairs of points, tap after tap
+``numba``        any points, CPU                         the pairs of points, compiled
+``triton``       any points, CUDA                        the pairs of points, compiled
+``torchsparse``  subsets of the reference lattice, CUDA  TorchSparse's maps; only on request
+===============  ======================================  ==================================
 """
 
 import math
