@@ -23,7 +23,7 @@ def losses(monkeypatch):
     def use(first=1):
         waiting[:] = LOSSES[first - 1 :]
 
-    monkeypatch.setattr("inftydiff.training.run.held_out_loss", loss)
+    monkeypatch.setattr("inftydiff.training.run.estimated_loss", loss)
     return use
 
 

@@ -29,6 +29,7 @@ from inftydiff.pipelines.config import InftyDiffConfig
 
 __all__ = [
     "CONFIG",
+    "PICKLES",
     "WEIGHTS",
     "check_weights",
     "is_pretrained",
@@ -39,6 +40,8 @@ __all__ = [
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+"""How the names of pickled weights end."""
+
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 DIGEST = "sha256"
 SHOWN = 3

@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+from inftydiff.pipelines.pretrained import PICKLES
+
 __all__ = [
     "CONFIG",
     "MODEL",
@@ -22,8 +24,6 @@ __all__ = [
 
 MODEL, TRAINING, CONFIG = "model.safetensors", "training.safetensors", "config.json"
 FOLDER = re.compile(r"step-(\d{8,})")
-PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
-"""How the names of pickled weights end."""
 
 
 def name_of(step: int) -> str:
