@@ -17,7 +17,7 @@ OTHERS = f"{SITE}/scikit_learn.libs/libgomp-a34b3233.so.1.0.0"
 def maps(*paths: str) -> str:
     """Three stretches of memory a library, among others that have no name."""
     lines = ["55d0c0a00000-55d0c0a21000 rw-p 00000000 00:00 0", "7f00 r-xp 00000000 00:00 0 [vdso]"]
-    for path in (*paths, f"{HOME}/lib/libtorch_cpu.so", "/home/libgomp/other.so"):
+    for path in (*paths, f"{HOME}/lib/libtorch_cpu.so", "/opt/libgomp/other.so"):
         lines += [f"7f1c{i}000-7f1c{i}fff r-xp 00000000 08:01 26{i}   {path}" for i in range(3)]
     return "\n".join(lines)
 
