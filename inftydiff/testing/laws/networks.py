@@ -86,13 +86,14 @@ def point_permutation(model: Asked, probe: Probe) -> Iterator[Claim]:
     t = probe.times()
     x = model.state(probe, t, on=Subset(probe.grid, index))
     permuted = Function(Subset(probe.grid, index[order]), x.values[:, order])
-    rounding = 16.0 * torch.finfo(x.values.dtype).eps
+    signs = torch.randint(0, 2, x.values.shape, generator=probe.generator(2)).to(x.values) * 2 - 1
+    rounding = 16.0 * torch.finfo(x.values.dtype).eps * signs
     tolerance = max(PERMUTED, 10.0 * probe.tolerance)
     try:
         answers = model.functions(x, t)
     except (ValueError, TypeError):
         return
-    moved = model.functions(x * (1.0 + rounding), t)
+    moved = model.functions(Function(x.on, x.values * (1.0 + rounding)), t)
     for f, g, h in zip(answers, model.functions(permuted, t), moved, strict=True):
         slack = (f.values - h.values).abs().max().item() / tolerance
         yield equal(
