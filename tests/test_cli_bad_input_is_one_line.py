@@ -40,7 +40,14 @@ def bad(words, match, capsys):
 )
 def test_demo(tmp_path, capsys, monkeypatch, words, match):
     monkeypatch.chdir(tmp_path)
-    bad(["demo", *words.split()], match, capsys)
+    bad(["demo", "--train", *words.split()], match, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_without_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bad(["demo", "--minutes", "1", "--batch-size", "4"], "--minutes, --batch-size is for", capsys)
+    bad(["demo", "--steps", "0"], "--steps must be", capsys)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +148,7 @@ def test_what_cannot_be_parsed(tmp_path, capsys, monkeypatch, words):
 
 def test_debug_raises():
     with pytest.raises(ValueError, match="--minutes"):
-        main(["demo", "--minutes", "0", "--debug"])
+        main(["demo", "--train", "--minutes", "0", "--debug"])
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["demo", "--help"], ["train", "--help"]])

@@ -7,17 +7,17 @@ from itertools import chain
 from test_cli_demo_writes_two_pictures import SMALL
 
 from inftydiff.cli import main
-from inftydiff.cli.demo import Demo
+from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
 from inftydiff.training.checkpoint import latest, read_settings
 
 
 def test_one_more_step(tmp_path):
     out = tmp_path / "demo"
     words = ["--rows", "1", "--sizes", "8", "--seed", "3"]
-    assert main(["demo", "--out", str(out), *chain(*SMALL.items()), *words]) == 0
+    assert main(["demo", "--train", "--out", str(out), *chain(*SMALL.items()), *words]) == 0
     model, settings, progress = read_settings(latest(out / "checkpoint"))
-    demo = Demo(
-        out=out,
+    demo = TrainingDemo(
+        style="toon-head",
         seed=3,
         images=32,
         resolution=16,
@@ -26,7 +26,7 @@ def test_one_more_step(tmp_path):
         steps=2,
         minutes=0.02,
     )
-    program, *again = shlex.split(demo.continuation())
+    program, *again = shlex.split(demo.continuation(out / CHECKPOINT))
     assert program == "inftydiff"
     until = progress.step + 1
     assert main([*again, "--minutes", "None", "--max-steps", str(until)]) == 0

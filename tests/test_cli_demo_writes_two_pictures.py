@@ -1,4 +1,4 @@
-"""``inftydiff demo`` trains, and leaves two pictures and a checkpoint that sample again."""
+"""``inftydiff demo`` leaves two pictures; with ``--train``, a checkpoint that samples again."""
 
 from itertools import chain
 
@@ -24,7 +24,7 @@ SMALL = {
 
 
 def demo(folder, *words):
-    return main(["demo", "--out", str(folder), *chain(*SMALL.items()), *words])
+    return main(["demo", "--train", "--out", str(folder), *chain(*SMALL.items()), *words])
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,18 @@ def test_an_earlier_demo_is_kept_unless_it_may_be_overwritten(made, capsys):
     assert kept.read_text() == "mine"
     assert (made / "samples.png").read_bytes() != before[made / "samples.png"]
     kept.unlink()
+
+
+def test_the_weights_in_the_package_are_sampled(tmp_path, capsys):
+    out = tmp_path / "demo"
+    words = ["--rows", "1", "--sizes", "8", "64", "--steps", "2", "--seed", "3"]
+    assert main(["demo", "--out", str(out), *words]) == 0
+    said = capsys.readouterr().out
+    for word in ("faces-64", "parameters", "8²: ", "64²: ", "Johan Melin"):
+        assert word in said
+    assert sorted(p.name for p in out.iterdir()) == ["process.png", "samples.png"]
+    for name in ("process.png", "samples.png"):
+        assert np.asarray(Image.open(out / name).convert("RGB")).std() > 10
 
 
 def test_figures_show_pixels_as_they_are(tmp_path):

@@ -19,6 +19,7 @@ from inftydiff.data.array import Layout
 from inftydiff.data.files import SUFFIXES
 from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.processes import StepRule
 from inftydiff.training import load_pipeline
 from inftydiff.training.folders import CONFIG, latest, steps_in
@@ -103,7 +104,8 @@ class ModelCandidate(Candidate):
         pipeline.draw_latents(batch=1, generator=torch.Generator())  # refuses before the work
         size = (64,) if size is None else size
         on = pipeline.grid(size[0] if len(size) == 1 else size)
-        return ModelCandidate(latest(path), pipeline, on, seeds, rule, times, noise_to_signal)
+        found = path if is_pretrained(path) else latest(path)
+        return ModelCandidate(found, pipeline, on, seeds, rule, times, noise_to_signal)
 
     @property
     def name(self) -> str:

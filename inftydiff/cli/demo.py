@@ -1,172 +1,134 @@
-"""``inftydiff demo``: train on vector faces for some minutes, then sample at four resolutions."""
+"""``inftydiff demo``: the weights in the package sampled at four resolutions, or training first."""
 
 import dataclasses
-import shlex
-import shutil
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, final
 
-from jaxtyping import Float
-from torch import Tensor
-
-from inftydiff import DDIM, steps
-from inftydiff._typing import positive, whole
+from inftydiff._typing import whole
 from inftydiff.cli.command import Command
-from inftydiff.cli.drawing import draw
-from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.process_figure import save_process_figure
-from inftydiff.cli.report import training_report
-from inftydiff.cli.sources import FaceSource
-from inftydiff.data import face_credit
-from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.training import Interrupted, TrainConfig, train
+from inftydiff.cli.report import parameters, training_report
+from inftydiff.cli.sizes_figure import save_sizes_figure
+from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
+from inftydiff.data import face_credit, face_seeds, faces
+from inftydiff.pipelines import InftyDiff
 
 __all__ = ["Demo"]
 
-LEARNING_RATE: Final = 2e-3
-DECAY: Final = "tail"
-"""What learns most in a few minutes: large steps of small batches, small ones at the end."""
-
-SAMPLES, PROCESS, CHECKPOINT = "samples.png", "process.png", "checkpoint"
+WEIGHTS: Final = "faces-64"
+SAMPLES, PROCESS = "samples.png", "process.png"
 
 
 @final
 @dataclass(frozen=True)
 class Demo(Command):
-    """Train on vector faces for some minutes, and draw samples at four resolutions.
+    """Draw samples at four resolutions from the weights in the package, or train them first.
 
-    Drawing the faces (once; they are kept in the user's cache folder) and sampling come on top of
-    the minutes. Writes samples.png, process.png and a checkpoint.
+    Writes samples.png and process.png; with --train a checkpoint, too, and then drawing the faces
+    to train on (once; they are kept in the user's cache folder) comes on top of the minutes.
 
     Args:
-        minutes: minutes of training.
         out: where the pictures and the checkpoint go.
-        style: the style of the faces.
-        seed: of the training run, and of the first row of samples.png.
-        images: how many faces to train on.
-        resolution: pixels a side of the faces.
+        seed: of the first row of samples.png, and of the training run.
         rows: how many seeds samples.png shows.
         sizes: the sizes that they are sampled at.
         steps: calls of the network for a sample; by default what the model suggests.
-        preset: the model: "faces" has two million parameters, "tiny" some thousands.
-        batch_size: faces a training step.
         overwrite: replace the results of an earlier demo in the output folder.
+        train: train a model on vector faces for some minutes, and draw from that.
+        minutes: with --train, minutes of training.
+        style: with --train, the style of the faces.
+        images: with --train, how many faces to train on.
+        resolution: with --train, pixels a side of the faces.
+        preset: with --train, the model: "faces" has two million parameters, "tiny" some thousands.
+        batch_size: with --train, faces a training step.
     """
 
-    minutes: float = 3.0
     out: Path = Path("demo")
-    style: str = "toon-head"
     seed: int = 0
-    images: int = 5000
-    resolution: int = 64
     rows: int = 4
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     steps: int | None = None
+    overwrite: bool = False
+    train: bool = False
+    minutes: float = 3.0
+    style: str = "toon-head"
+    images: int = 5000
+    resolution: int = 64
     preset: Literal["faces", "tiny"] = "faces"
     batch_size: int = 8
-    overwrite: bool = False
 
     def run(self, words: Sequence[str]) -> None:
-        positive(self.minutes, "--minutes")
-        whole(self.rows, "--rows")
-        if not self.sizes:
-            raise ValueError("--sizes takes at least one size; got none.")
-        for size in self.sizes:
-            whole(size, "--sizes")
-        source = FaceSource(self.style, self.images, held_out=128, resolution=self.resolution)
-        if self.batch_size > self.images:
-            raise ValueError(
-                f"--batch-size is at most --images; got {self.batch_size} and {self.images}."
-            )
-        model = preset(self.preset, resolution=self.resolution)
-        if self.steps is not None:
-            model = dataclasses.replace(model, steps=self.steps)
-        config = TrainConfig(
-            minutes=self.minutes,
-            batch_size=self.batch_size,
-            learning_rate=LEARNING_RATE,
-            decay=DECAY,
-            seed=self.seed,
-        )
-        require_free(self.out, [SAMPLES, PROCESS, CHECKPOINT], overwrite=self.overwrite)
+        self.check()
+        training = self.training() if self.train else None
+        own = [SAMPLES, PROCESS] if training is None else [SAMPLES, PROCESS, CHECKPOINT]
+        require_free(self.out, own, overwrite=self.overwrite)
         require_writable(self.out)
 
-        print(
-            f"{self.minutes:g} minutes of training, and besides it time to draw {self.images} "
-            "faces (once) and to sample."
+        if training is None:
+            pipeline = self.with_steps(InftyDiff.from_pretrained(WEIGHTS))
+            side = pipeline.config.trained_at or 64
+            face = faces(self.style, face_seeds("test", 1), side, progress=False)[0]
+            caption = f"{WEIGHTS}, weights that come with the package"
+            report = f"Weights        {WEIGHTS}, {parameters(pipeline):,} parameters"
+        else:
+            pipeline, face = training.run(self.out / CHECKPOINT)
+            caption = (
+                f"{self.style}, trained at {self.resolution} × {self.resolution} on a random "
+                f"quarter of the points for {self.minutes:g} minutes"
+            )
+            report = training_report(self.out / CHECKPOINT)
+        seeds = range(self.seed, self.seed + self.rows)
+        self.out.mkdir(parents=True, exist_ok=True)
+        seconds = save_sizes_figure(
+            self.out / SAMPLES, pipeline, self.sizes, seeds, caption=caption
         )
-        data, held_out = source.load()
-        run = self.out / CHECKPOINT
-        if run.is_dir():
-            shutil.rmtree(run)
-        try:
-            pipeline = train(model, data, held_out, config, run)
-        except Interrupted:
-            print(f"\nGo on with: {self.continuation()}", file=sys.stderr)
-            raise
-        seconds = self.draw_samples(pipeline)
-        save_process_figure(self.out / PROCESS, pipeline, held_out[0], seed=self.seed)
-        print(training_report(run))
+        save_process_figure(self.out / PROCESS, pipeline, face, seed=self.seed)
+        print(report)
         print("Sampling       " + "; ".join(f"{n}²: {s:.1f} s" for n, s in seconds.items()))
         print(f"Pictures       {self.out / SAMPLES}, {self.out / PROCESS}")
         print(f"Faces          {face_credit(self.style)}")
 
-    def continuation(self) -> str:
-        """The command line that goes on with the training."""
-        settings = {
-            "style": self.style,
-            "images": self.images,
-            "resolution": self.resolution,
-            "preset": self.preset,
-            "batch-size": self.batch_size,
-            "learning-rate": LEARNING_RATE,
-            "decay": DECAY,
-            "seed": self.seed,
-            "minutes": self.minutes,
-            "out": self.out / CHECKPOINT,
-        }
-        words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-        if self.steps is not None:
-            words += ["--steps", str(self.steps)]
-        return shlex.join(["inftydiff", "train", "faces", *words, "--resume"])
+    def check(self) -> None:
+        """Refuse what can be told from the words alone.
 
-    def draw_samples(self, pipeline: InftyDiff) -> dict[int, float]:
-        """Write ``samples.png``; returns the seconds that the samples of each size took."""
-        seeds = range(self.seed, self.seed + self.rows)
-        times = steps(pipeline.config.steps)
-        columns: list[Float[Tensor, "n c h w"]] = []
-        seconds = {}
+        Raises:
+            ValueError: if a setting is out of range, or is for training and there is none.
+        """
+        whole(self.rows, "--rows")
+        if self.steps is not None:
+            whole(self.steps, "--steps")
+        if not self.sizes:
+            raise ValueError("--sizes takes at least one size; got none.")
         for size in self.sizes:
-            begin = time.perf_counter()
-            columns.append(
-                draw(
-                    pipeline,
-                    pipeline.grid(size),
-                    seeds,
-                    rule=DDIM(),
-                    times=times,
-                    title=f"Sampling at {size}²",
-                )
+            whole(size, "--sizes")
+        if self.train:
+            return
+        given = [
+            f"--{field.name.replace('_', '-')}"
+            for field in dataclasses.fields(TrainingDemo)
+            if field.name not in ("seed", "steps")
+            and getattr(self, field.name) != getattr(Demo, field.name)
+        ]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} is for training: add --train. Without it the demo draws from "
+                "the weights in the package."
             )
-            seconds[size] = time.perf_counter() - begin
-        panel = Panel(
-            "",
-            [f"{size} × {size}" for size in self.sizes],
-            [f"seed {seed}" for seed in seeds],
-            [[column[row] for column in columns] for row in range(self.rows)],
-        )
-        save_figure(
-            self.out / SAMPLES,
-            [panel],
-            heading="One noise a row, read on four grids"
-            if len(self.sizes) == 4
-            else "One noise a row, read on every grid",
-            caption=f"{self.style}, trained at {self.resolution} × {self.resolution} on a random "
-            f"quarter of the points for {self.minutes:g} minutes; DDIM, {len(times) - 1} steps.",
-        )
-        return seconds
+
+    def training(self) -> TrainingDemo:
+        """The training that --train asks for.
+
+        Raises:
+            ValueError: if a setting of it is out of range.
+        """
+        names = [field.name for field in dataclasses.fields(TrainingDemo)]
+        return TrainingDemo(**{name: getattr(self, name) for name in names})
+
+    def with_steps(self, pipeline: InftyDiff) -> InftyDiff:
+        """The model, with as many sampling steps as asked for."""
+        if self.steps is not None:
+            pipeline.config = dataclasses.replace(pipeline.config, steps=self.steps)
+        return pipeline

@@ -80,13 +80,14 @@ class ModelCard:
 
 def _facts(config: InftyDiffConfig, parameters: int) -> dict[str, str]:
     network = config.network
+    trained = config.trained_at or round(1 / network.cell)
     latent = "none" if network.latent is None else f"{network.latent} features"
     prior = "none" if config.prior is None else f"{config.prior.layers} × {config.prior.width}"
     return {
         "parameters": f"{parameters:,}",
         "channels": str(config.channels),
         "sides of the domain": " × ".join(f"{side:g}" for side in config.lengths),
-        "trained on a grid of": f"{round(1 / network.cell)} cells along the longest side",
+        "trained on a grid of": f"{trained} cells along the longest side",
         "process": f"{config.process}, width {config.mollifier_width:.6g}, {config.schedule}",
         "predicts": config.predict,
         "latent": latent,

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.shipped import shipped
 
 __all__ = [
     "CONFIG",
@@ -90,10 +91,11 @@ def write_folder(
 
 
 def resolve(source: str | Path, *, revision: str | None = None) -> Path:
-    """The folder of a model: the one given, or what a name on the Hub stands for, downloaded.
+    """The folder of a model: the one given, or what a name stands for.
 
-    A folder that is there is taken; ``owner/name`` is a name on the Hub unless there is a folder
-    ``owner`` here. Of the Hub's repository only the three files of a model are fetched.
+    A folder that is there is taken. Else a name is that of a model that comes with the package, or
+    ``owner/name`` on the Hub unless there is a folder ``owner`` here. Of the Hub's repository only
+    the three files of a model are fetched.
 
     Raises:
         ValueError: if the source is a file, or neither a folder nor a name, or cannot be fetched.
@@ -106,10 +108,12 @@ def resolve(source: str | Path, *, revision: str | None = None) -> Path:
         raise ValueError(f"{source} is a file; give the folder with {WEIGHTS} and {CONFIG}.")
     if path.is_dir():
         return path
+    if str(source) in shipped():
+        return shipped()[str(source)]
     if not _hub_name(source):
         raise ValueError(
-            f"{source} does not exist; give the folder of a model, or its name on the Hugging Face "
-            "Hub, as in owner/name."
+            f"{source} does not exist; give the folder of a model, its name on the Hugging Face "
+            f"Hub, as in owner/name, or one that comes with the package: {', '.join(shipped())}."
         )
     try:
         from huggingface_hub import snapshot_download
@@ -131,7 +135,7 @@ def resolve(source: str | Path, *, revision: str | None = None) -> Path:
 
 
 def is_pretrained(source: str | Path) -> bool:
-    """Whether a saved model is meant: its folder, a name on the Hub, or a file, to be refused.
+    """Whether a saved model is meant: its folder, a name, or a file, to be refused.
 
     A training run's checkpoint is not: its ``config.json`` has the model's configuration inside.
     """
@@ -140,7 +144,7 @@ def is_pretrained(source: str | Path) -> bool:
     if path.is_file() or (path.suffix.lower() in PICKLES and not path.is_dir()):
         return True
     if not path.exists():
-        return _hub_name(source)
+        return str(source) in shipped() or _hub_name(source)
     try:
         return "network" in json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):

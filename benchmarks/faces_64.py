@@ -1,0 +1,384 @@
+"""The weights ``faces-64``: how they are trained, how their filters are chosen, what they reach.
+
+    python benchmarks/faces_64.py train runs        both models and the prior, for hours; resumes
+    python benchmarks/faces_64.py choose runs/…     filters on held-out faces
+    python benchmarks/faces_64.py save runs/two-stage inftydiff/weights/faces-64
+    python benchmarks/faces_64.py measure --plain runs/plain --json docs/_figures/faces_64.json
+    python benchmarks/faces_64.py card docs/_figures/faces_64.json
+
+``measure`` prints each claim with a pass or a shortfall, and writes the figures and a picture;
+``card`` puts them on the model card. Kernel distances are those of
+``inftydiff evaluate`` on the test faces, which neither training nor the choice of the filters has
+seen.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from inftydiff import DDIM, Function, random_subset, steps
+from inftydiff.cli.drawing import draw
+from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.cli.reconstruct import psnr
+from inftydiff.data import Images, face_credit, face_seeds, faces
+from inftydiff.evaluation import EfficientNetLite0, as_bytes, compare, features, score
+from inftydiff.operators.cells import coarsen
+from inftydiff.pipelines import InftyDiff, ModelCard
+from inftydiff.training import load_pipeline
+
+WEIGHTS = Path(__file__).parent.parent / "inftydiff" / "weights" / "faces-64"
+STYLE, SIDE, FINE = "toon-head", 64, 128
+STEPS = 20_000
+FACES = ["faces", "--resolution", str(FINE), "--images", "10000"]
+MODEL = [
+    *("--trained-at", str(FINE), "--points", str(1 / 16), "--batch-size", "16"),
+    *("--network.cell", str(1 / 64), "--network.scale", "0.564"),
+    *("--mollifier-width", str(1 / 128), "--noise-intensity", str(1 / 64)),
+    *("--learning-rate", "1e-3", "--minutes", "None", "--max-steps", str(STEPS)),
+]
+PRIOR = [
+    *("--prior.width", "512", "--prior.layers", "8", "--learning-rate", "1e-3"),
+    *("--decay", "cosine", "--minutes", "None", "--max-steps", "8000", "--points", "1.0"),
+]
+FLOORS, RATIOS = (None, 0.1, 0.2), (0.05, 0.1, 0.2, 0.3)
+"""The floors of the range projection and the noise-to-signal ratios that are tried."""
+
+SIZES = (32, SIDE, FINE, 256)
+JUDGED, REFERENCE = 500, 1000
+FACES_SHOWN, RECONSTRUCTED, BATCH = 8, 64, 16
+
+
+def commands(runs: Path) -> dict[str, list[str]]:
+    """The command lines of the runs, by their folders, in the order they need each other."""
+    two, first, plain = runs / "two-stage", runs / "autoencoder", runs / "plain"
+    return {
+        str(first): ["train", *FACES, *MODEL, "--network.latent", "64", "--out", str(first)],
+        str(two): ["train-prior", str(first), *FACES, *PRIOR, "--out", str(two)],
+        str(plain): ["train", *FACES, *MODEL, "--network.grid-channels", "48", "--out", str(plain)],
+    }
+
+
+def train(runs: Path) -> None:
+    """Train both models, going on where an earlier call was stopped."""
+    for folder, words in commands(runs).items():
+        again = ["--resume"] if any(Path(folder).glob("step-*")) else []
+        print(shlex.join(["inftydiff", *words, *again]), flush=True)
+        subprocess.run([sys.executable, "-m", "inftydiff.cli", *words, *again], check=True)
+
+
+def truth(split: str, count: int, side: int) -> Float[Tensor, "n 3 side side"]:
+    """Faces in [-1, 1]."""
+    images = faces(STYLE, face_seeds(split, count), side)
+    return torch.stack([images[i] for i in range(count)])
+
+
+def generator(seed: int) -> torch.Generator:
+    """A generator of its own."""
+    return torch.Generator().manual_seed(seed)
+
+
+def choose(path: Path, count: int) -> None:
+    """Print the distances from held-out faces for each pair of filters."""
+    network = EfficientNetLite0()
+    real = features(network, as_images(truth("validation", 1000, SIDE)), title="Held-out faces")
+    for floor in FLOORS:
+        pipeline = load_pipeline(path)
+        pipeline.config = dataclasses.replace(pipeline.config, range_floor=floor)
+        on, g = pipeline.grid(SIDE), generator(1)
+        parts = [
+            pipeline.sample(on=pipeline.sampling_grid(on), batch=n, generator=g, deconvolve=False)
+            for n in batches(count)
+        ]
+        for ratio in RATIOS:
+            clean = [pipeline.deconvolve(part, noise_to_signal=ratio) for part in parts]
+            pictures = torch.cat([coarsen(part, on).to_image() for part in clean])
+            judged = features(network, as_images(pictures), title="Samples")
+            found = compare(judged, real, generator=generator(0), resamples=2)
+            print(
+                f"floor {floor}, ratio {ratio}: kernel distance {found.kernel.value:.4f}, "
+                f"Fréchet {found.frechet.value:.1f}",
+                flush=True,
+            )
+
+
+def batches(count: int) -> list[int]:
+    """How many samples are drawn at a time."""
+    return [min(BATCH, count - begin) for begin in range(0, count, BATCH)]
+
+
+def as_images(pictures: Float[Tensor, "n 3 h w"]) -> Images:
+    """Pictures as files would hold them."""
+    return Images(as_bytes(pictures))
+
+
+def save(run: Path, folder: Path, floor: float | None, ratio: float) -> None:
+    """Save a run's model in sixteen bits, with filters, and a card without figures."""
+    pipeline = load_pipeline(run)
+    pipeline.config = dataclasses.replace(pipeline.config, range_floor=floor, noise_to_signal=ratio)
+    pipeline.save_pretrained(folder, dtype=torch.bfloat16, card=card({}))
+
+
+def card(figures: dict[str, str]) -> ModelCard:
+    """The model card."""
+    lines = [shlex.join(["inftydiff", *words]) for words in commands(Path("runs")).values()]
+    return ModelCard(
+        name="faces-64",
+        summary="Vector faces by a diffusion autoencoder of functions and a prior of its latents. "
+        "Faces of 64² are averages of what it draws on 128², the grid that it was trained on, a "
+        "sixteenth of the points a step.",
+        license="cc-by-4.0",
+        command="\n".join(lines[:2]),
+        credits=[face_credit(STYLE)],
+        figures=figures,
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Claim:
+    """A figure, and the bound it is held to.
+
+    Args:
+        name: what was measured.
+        value: what was found.
+        most: what it is at most; None where nothing is asked.
+    """
+
+    name: str
+    value: float
+    most: float | None = None
+
+    def __str__(self) -> str:
+        asked = ""
+        if self.most is not None:
+            asked = f"   at most {self.most:g}: {'pass' if self.holds else 'SHORTFALL'}"
+        return f"{self.name:64s} {self.value:9.4f}{asked}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound holds."""
+        return self.most is None or self.value <= self.most
+
+
+def scores(pictures: Tensor, real: Tensor, count: int) -> dict[str, Any]:
+    """The distances of ``count`` pictures from 1000 test faces, beside the clean floor."""
+    network = EfficientNetLite0()
+    found = score(
+        features(network, as_images(pictures[:count]), title="Samples"),
+        features(network, as_images(real[:REFERENCE]), title="Real faces"),
+        features(network, as_images(real[REFERENCE : REFERENCE + count]), title="Floor"),
+        network=network.name,
+        generator=generator(0),
+    )
+    print(found, flush=True)
+    return found.record()
+
+
+def samples(pipeline: InftyDiff, count: int, side: int) -> Float[Tensor, "n 3 side side"]:
+    """The samples with the seeds 0, 1, … at a size."""
+    return draw(
+        pipeline,
+        pipeline.grid(side),
+        range(count),
+        rule=DDIM(),
+        times=steps(pipeline.config.steps),
+        title=f"Sampling at {side}²",
+    )
+
+
+def apart(a: Tensor, b: Tensor) -> float:
+    """The root mean square of the difference of pictures, averaged to the coarser size."""
+    side = min(a.shape[-1], b.shape[-1])
+    a, b = (adaptive_avg_pool2d(x, side) for x in (a, b))
+    return float((a - b).square().mean().sqrt())
+
+
+def band(pictures: Float[Tensor, "n 3 h w"], low: float, high: float = math.inf) -> float:
+    """The root mean square of what pictures have at the frequencies in a band, cycles a side."""
+    side = pictures.shape[-1]
+    k = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64).abs()
+    largest = torch.maximum(k[:, None], k[None, :])
+    inside = (largest > low) & (largest <= high)
+    power = torch.fft.fft2(pictures.double()).abs().square() / side**4
+    return float((power * inside).sum((-1, -2)).mean().sqrt())
+
+
+def coupling(pipeline: InftyDiff, count: int) -> tuple[list[Claim], dict[int, Tensor]]:
+    """Whether one seed is one face at every size, and what is above the training grid's band."""
+    drawn = {side: samples(pipeline, count, side) for side in SIZES}
+    claims = [
+        Claim("rms of 128² to 64²", apart(drawn[128], drawn[64]), 0.01),
+        Claim("rms of 256² to 64²", apart(drawn[256], drawn[64]), 0.01),
+        Claim("rms of 256² to 128²", apart(drawn[256], drawn[128])),
+        Claim("rms of 32² to 64²", apart(drawn[32], drawn[64]), 0.02),
+        Claim("rms of another seed to this one, 64²", apart(drawn[64], drawn[64].roll(1, 0))),
+    ]
+    values = {}
+    for side in (32, 64):
+        on = pipeline.grid(side)
+        start = torch.cat(
+            [pipeline.start(on=on, batch=1, generator=generator(n)).values for n in range(count)]
+        )
+        latent = None
+        if pipeline.encoder is not None:
+            latent = torch.cat([_latent(pipeline, n) for n in range(count)])
+        values[side] = pipeline.sample(
+            on=on,
+            batch=count,
+            generator=generator(0),
+            start=Function(on, start),
+            latent=latent,
+            oversample=1,
+        ).to_image()
+        name = f"rms of {side}² drawn on its own grid to 128²"
+        claims.append(Claim(name, apart(values[side], drawn[128])))
+    real = truth("test", count, 256)
+    for low, high in ((16, 32), (32, 64), (64, math.inf)):
+        name = f"amplitude of 256² at {low} to {high:g} cycles over the truth's"
+        ratio = band(drawn[256], low, high) / band(real, low, high)
+        claims.append(Claim(name, ratio, 2.0 if low == 64 else None))
+    return claims, drawn
+
+
+def _latent(pipeline: InftyDiff, seed: int) -> Tensor:
+    """The latent of a seed, drawn after the noise as for every sample."""
+    g = generator(seed)
+    pipeline.start(on=pipeline.grid(8), batch=1, generator=g)
+    latent = pipeline.draw_latents(batch=1, generator=g)
+    assert latent is not None
+    return latent
+
+
+def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float]]:
+    """How far faces are that were encoded from a quarter of the points of 64², at every size."""
+    seen, grid = truth("test", count, SIDE), pipeline.grid(SIDE)
+    at = random_subset(grid, grid.size // 4, batch=count, generator=generator(0))
+    latent = pipeline.encode(Function.from_image(seen).restrict(at))
+    rows = {}
+    for side in SIZES:
+        decoded = draw(
+            pipeline,
+            pipeline.grid(side),
+            range(count),
+            rule=DDIM(),
+            times=steps(pipeline.config.steps),
+            title=f"Decoding at {side}²",
+            latents=latent,
+        )
+        real = truth("test", count, side)
+        rows[str(side)] = {"psnr": psnr(decoded, real), "rms": apart(decoded, real)}
+        print(f"reconstruction at {side}²: {rows[str(side)]['psnr']:.2f} dB", flush=True)
+    return rows
+
+
+def measure(path: Path, plain: Path | None, count: int, output: Path | None) -> bool:
+    """Measure everything, print it, and write it down; whether all bounds hold."""
+    begun = time.perf_counter()
+    pipeline = load_pipeline(path)
+    real = truth("test", REFERENCE + count, SIDE)
+    pictures = samples(pipeline, count, SIDE)
+    found: dict[str, Any] = {"seconds a face of 64²": (time.perf_counter() - begun) / count}
+    found["scores"] = scores(pictures, real, JUDGED)
+    kernel = found["scores"]["pictures"]["kernel"]["value"]
+    claims = [Claim(f"kernel distance at 64², {JUDGED} against {REFERENCE}", kernel, 0.15)]
+    if plain is not None:
+        other = load_pipeline(plain)
+        found["against"] = {
+            "two-stage": scores(pictures, real, count),
+            "plain": scores(samples(other, count, SIDE), real, count),
+            "parameters": {
+                "two-stage": sum(p.numel() for p in pipeline.parameters()),
+                "plain": sum(p.numel() for p in other.parameters()),
+            },
+        }
+        two, one = (found["against"][n]["pictures"]["kernel"] for n in ("two-stage", "plain"))
+        name = f"kernel distance over the plain model's, {count} against {REFERENCE}"
+        claims.append(Claim(name, two["value"] / one["value"], 0.75))
+    more, drawn = coupling(pipeline, FACES_SHOWN)
+    claims += more
+    if pipeline.encoder is not None:
+        found["reconstruction"] = reconstruction(pipeline, RECONSTRUCTED)
+    found["claims"] = [dataclasses.asdict(claim) for claim in claims]
+    print(*claims, sep="\n")
+    if output is not None:
+        output.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        panel = Panel(
+            "",
+            [f"{side} × {side}" for side in SIZES],
+            [f"seed {n}" for n in range(4)],
+            [[drawn[side][n] for side in SIZES] for n in range(4)],
+        )
+        save_figure(
+            output.with_suffix(".png"),
+            [panel],
+            heading="faces-64: one noise and one latent a row, read on four grids",
+            caption=f"DDIM, {pipeline.config.steps} steps.",
+        )
+    return all(claim.holds for claim in claims)
+
+
+def write_card(folder: Path, figures: Path) -> None:
+    """Put what was measured on the model card of a saved model."""
+    found = json.loads(figures.read_text(encoding="utf-8"))
+    rows = {claim["name"]: f"{claim['value']:.4f}" for claim in found["claims"]}
+    for side, row in found.get("reconstruction", {}).items():
+        rows[f"reconstruction from a quarter of the points of 64², at {side}²"] = (
+            f"{row['psnr']:.1f} dB, rms {row['rms']:.3f}"
+        )
+    pipeline = load_pipeline(folder)
+    count = sum(p.numel() for p in pipeline.parameters())
+    text = card(rows).text(pipeline.config, parameters=count)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Do what the words say."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+    part = parts.add_parser("train", help="train both models and the prior")
+    part.add_argument("runs", type=Path)
+    part = parts.add_parser("choose", help="try filters on held-out faces")
+    part.add_argument("run", type=Path)
+    part.add_argument("--count", type=int, default=300)
+    part = parts.add_parser("save", help="save a run's model in sixteen bits")
+    part.add_argument("run", type=Path)
+    part.add_argument("folder", type=Path)
+    part.add_argument("--floor", type=float, default=0.1)
+    part.add_argument("--ratio", type=float, default=0.1)
+    part = parts.add_parser("measure", help="measure the weights, or a run")
+    part.add_argument("model", type=Path, nargs="?", default=WEIGHTS)
+    part.add_argument("--plain", type=Path, help="the plain model's run, to compare with")
+    part.add_argument("--count", type=int, default=1000)
+    part.add_argument("--json", type=Path)
+    part = parts.add_parser("card", help="write the figures on the weights' card")
+    part.add_argument("figures", type=Path)
+    options = parser.parse_args()
+    if options.what == "train":
+        train(options.runs)
+    elif options.what == "choose":
+        choose(options.run, options.count)
+    elif options.what == "save":
+        save(options.run, options.folder, options.floor, options.ratio)
+    elif options.what == "card":
+        write_card(WEIGHTS, options.figures)
+    else:
+        sys.exit(not measure(options.model, options.plain, options.count, options.json))
+
+
+if __name__ == "__main__":
+    main()
