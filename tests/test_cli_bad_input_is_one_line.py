@@ -137,7 +137,7 @@ def test_evaluate(tmp_path, capsys, monkeypatch, words, match):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("words", ["demo --minuts 3", "dmo", "train", "sample --size x y z"])
+@pytest.mark.parametrize("words", ["demo --minuts 3", "dmo", "sample", "sample --size x y z"])
 def test_what_cannot_be_parsed(tmp_path, capsys, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -12,6 +12,8 @@ DESCRIPTION = (
     "an error comes from."
 )
 BAD_INPUT = 2
+CONFIGURED = ("train", "train-prior")
+"""The commands that take a file of settings."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,10 +63,11 @@ def _run(argv: list[str]) -> int:
     from inftydiff.cli.info import Info
     from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
+    from inftydiff.cli.settings_file import with_settings
     from inftydiff.cli.train import Train
     from inftydiff.cli.train_prior import TrainPrior
 
-    kinds: dict[str, Callable[..., Command]] = {
+    kinds: dict[str, type[Command]] = {
         "demo": Demo,
         "train": Train,
         "train-prior": TrainPrior,
@@ -73,8 +76,10 @@ def _run(argv: list[str]) -> int:
         "evaluate": Evaluate,
         "info": Info,
     }
+    if argv[0] in CONFIGURED:
+        argv = [argv[0], *with_settings(argv[1:], kinds[argv[0]])]
     command = tyro.extras.subcommand_cli_from_dict(
-        kinds, args=argv, prog="inftydiff", description=DESCRIPTION
+        {**kinds}, args=argv, prog="inftydiff", description=DESCRIPTION
     )
     command.run(argv[1:])
     return 0

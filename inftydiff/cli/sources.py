@@ -189,7 +189,8 @@ class PictureArguments:
     """The arguments of a command that is given pictures to train on.
 
     Args:
-        data: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        pictures: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        data: the same by its name, for settings files.
         resolution: pixels a side, or rows and columns, that faces and image files get; arrays keep
             theirs.
         style: the style of faces.
@@ -204,7 +205,8 @@ class PictureArguments:
         layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
     """
 
-    data: tyro.conf.Positional[str]
+    pictures: tyro.conf.Positional[str | None] = None
+    data: str | None = None
     resolution: tuple[int] | tuple[int, int] = (64,)
     style: str = "toon-head"
     images: int = 5000
@@ -224,8 +226,14 @@ class PictureArguments:
         Raises:
             ValueError: if there is no such source, or its settings are wrong.
         """
-        path = Path(self.data)
-        if self.data == "faces":
+        if (self.pictures is None) == (self.data is None):
+            raise ValueError(
+                "Say once where the pictures come from: 'faces', a folder, or a .npy or .npz file, "
+                f"as the first word or by --data; got {self.pictures!r} and {self.data!r}."
+            )
+        name = self.pictures or self.data or ""
+        path = Path(name)
+        if name == "faces":
             if len(set(self.resolution)) != 1:
                 raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
             if self.lazy:
@@ -234,9 +242,7 @@ class PictureArguments:
         if path.suffix in (".npy", ".npz"):
             return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
         if not path.is_dir():
-            raise ValueError(
-                f"{self.data!r} is neither 'faces', nor a folder, nor a .npy or .npz file."
-            )
+            raise ValueError(f"{name!r} is neither 'faces', nor a folder, nor a .npy or .npz file.")
         size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
         return FolderSource(
             path, self.held_out, size, seed, self.channels, self.lazy, self.on_error

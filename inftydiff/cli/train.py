@@ -32,6 +32,7 @@ class Train(Command):
 
     Args:
         pictures: what to train on.
+        config: a TOML or JSON file of these settings, by their names; words go before it.
         out: the run folder, where checkpoints go.
         resume: go on from the newest checkpoint in the run folder.
         preset: the model that the settings below change: "faces" has two million parameters,
@@ -41,13 +42,16 @@ class Train(Command):
     """
 
     pictures: Annotated[PictureArguments, tyro.conf.arg(name="")]
+    config: Path | None = None
     out: Path = Path("run")
     resume: bool = False
     preset: PresetName = "faces"
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(minutes=60.0)
     )
-    model: Annotated[InftyDiffConfig, tyro.conf.arg(name="")] = field(default_factory=model_preset)
+    model: Annotated[InftyDiffConfig, tyro.conf.arg(name=""), tyro.conf.AvoidSubcommands] = field(
+        default_factory=model_preset
+    )
 
     def run(self, words: Sequence[str]) -> None:
         source = self.pictures.source(self.train.seed)

@@ -38,6 +38,7 @@ class TrainPrior(Command):
     Args:
         checkpoint: the model's run folder, or one checkpoint of it.
         pictures: what its latents are those of.
+        config: a TOML or JSON file of these settings, by their names; words go before it.
         out: the run folder of the prior.
         resume: go on from the newest checkpoint in this folder.
         draws: how many times each picture is encoded, from other points each time.
@@ -48,6 +49,7 @@ class TrainPrior(Command):
 
     checkpoint: tyro.conf.Positional[Path]
     pictures: Annotated[PictureArguments, tyro.conf.arg(name="")]
+    config: Path | None = None
     out: Path = Path("run-prior")
     resume: bool = False
     draws: int = 2

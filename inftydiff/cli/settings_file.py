@@ -1,0 +1,124 @@
+"""Settings from a file: ``--config FILE`` stands for the words that its settings are.
+
+The file is TOML or JSON. A key is the name of a setting, with hyphens or underscores, and a table
+holds the settings whose names begin with its own::
+
+    data = "photographs"
+    resolution = 64
+    learning-rate = 1e-3
+    minutes = "None"
+
+    [network]
+    latent = 64
+
+What the command line says itself goes before what the file says.
+"""
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+__all__ = ["OPTION", "setting_names", "with_settings"]
+
+OPTION = "--config"
+
+
+def with_settings(words: Sequence[str], kind: type) -> list[str]:
+    """The words of a command, with those of a settings file in place of ``--config FILE``.
+
+    Args:
+        words: the words after the command's name.
+        kind: the dataclass of the command's arguments.
+
+    Raises:
+        ValueError: if the option has no file or occurs twice, the file cannot be read, or a key is
+            not the name of a setting.
+    """
+    rest, file = _split(words)
+    if file is None:
+        return list(words)
+    known = set(setting_names(kind))
+    given = {_plain(word.removeprefix("--").partition("=")[0]) for word in rest}
+    for key, value in _flat(_read(file)):
+        name = _plain(key)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise ValueError(f"{file}: no setting is called {key!r}; the nearest is {near[0]!r}.")
+        if name not in given and f"no-{name}" not in given:
+            rest += _as_words(name, value, file)
+    return rest
+
+
+def setting_names(kind: type) -> Iterator[str]:
+    """The names of a command's settings; those of a nested table begin with its name and a dot."""
+    hints = get_type_hints(kind, include_extras=True)
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        unnamed = get_origin(hint) is Annotated  # its fields stand beside the command's own
+        inner = get_args(hint)[0] if unnamed else hint
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            prefix = "" if unnamed else f"{_plain(field.name)}."
+            yield from (prefix + name for name in setting_names(inner))
+        elif _plain(field.name) != OPTION.removeprefix("--"):
+            yield _plain(field.name)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The words without the option, and its file."""
+    rest: list[str] = []
+    files: list[str] = []
+    remaining = iter(words)
+    for word in remaining:
+        if word == OPTION:
+            files.append(next(remaining, ""))
+        elif word.startswith(f"{OPTION}="):
+            files.append(word.removeprefix(f"{OPTION}="))
+        else:
+            rest.append(word)
+    if not files:
+        return rest, None
+    if len(files) > 1 or not files[0] or files[0].startswith("--"):
+        raise ValueError(f"{OPTION} takes one file; got {' '.join(files) or 'none'}.")
+    return rest, Path(files[0])
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix.lower() == ".json":
+            settings = json.loads(text)
+        elif file.suffix.lower() == ".toml":
+            settings = tomllib.loads(text)
+        else:
+            raise ValueError("its name ends with neither .toml nor .json")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read as settings: {error}.") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{file} cannot be read as settings: it holds no table.")
+    return settings
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _as_words(name: str, value: object, file: Path) -> list[str]:
+    """The words that give a setting its value."""
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(each, dict | list) for each in values):
+        raise ValueError(f"{file}: {name!r} is a number, a word or a list of them; got {value!r}.")
+    return [f"--{name}", *map(str, values)]

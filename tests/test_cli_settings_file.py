@@ -1,0 +1,101 @@
+"""``--config FILE`` stands for the settings in it, which words overrule; wrong keys are told."""
+
+import json
+
+import pytest
+from test_cli_bad_input_is_one_line import bad
+
+from inftydiff.cli import main
+from inftydiff.cli.settings_file import setting_names, with_settings
+from inftydiff.cli.train import Train
+from inftydiff.cli.train_prior import TrainPrior
+from inftydiff.training.checkpoint import latest, read_settings
+
+NO_OPTIONS = ("pictures", "checkpoint", "prior")
+"""Words without a name, and what stage one has no use for."""
+
+TOML = """
+data = "faces"      # vector faces
+resolution = 16
+preset = "tiny"
+images = 32
+held_out = 8
+batch_size = 8
+validation-images = 8
+max-steps = 2
+minutes = "None"
+flips = true
+clip = [-1.5, 1.5]
+
+[network]
+width = 12
+latent = 4
+"""
+
+
+def test_a_run_follows_the_file(tmp_path):
+    (tmp_path / "run.toml").write_text(TOML)
+    words = ["train", "--config", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run")]
+    assert main([*words, "--max-steps", "3", "--network.latent", "5"]) == 0
+    model, settings, progress = read_settings(latest(tmp_path / "run"))
+    assert (model.network.width, model.network.latent, model.clip) == (12, 5, (-1.5, 1.5))
+    assert (settings.batch_size, settings.flips, settings.minutes) == (8, True, None)
+    assert progress.step == 3
+
+
+def test_json_says_the_same(tmp_path):
+    (tmp_path / "a.toml").write_text(TOML)
+    record = {"data": "faces", "flips": False, "minutes": None, "network": {"latent": 4}}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    words = with_settings([f"--config={tmp_path / 'a.json'}", "--out", "run"], Train)
+    expected = "--out run --data faces --no-flips --minutes None --network.latent 4"
+    assert words == expected.split()
+
+
+def test_words_overrule_the_file(tmp_path):
+    (tmp_path / "a.toml").write_text("flips = true\nbatch_size = 4\n[network]\nlatent = 3\n")
+    rest = ["faces", "--no-flips", "--batch_size=8", "--network.latent", "7"]
+    assert with_settings(["--config", str(tmp_path / "a.toml"), *rest], Train) == rest
+
+
+def test_without_a_file_the_words_stay():
+    words = ["faces", "--out", "run"]
+    assert with_settings(words, Train) == words
+
+
+@pytest.mark.parametrize("kind", [Train, TrainPrior])
+def test_every_option_is_a_setting(kind, capsys):
+    name = {Train: "train", TrainPrior: "train-prior"}[kind]
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    said = capsys.readouterr().out
+    for setting in setting_names(kind):
+        assert f"--{setting}" in said or setting in NO_OPTIONS, setting
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.toml", "learning_rat = 1e-3", "the nearest is 'learning-rate'"),
+        ("a.toml", "[network]\nlatnt = 3", "the nearest is 'network.latent'"),
+        ("a.toml", "config = 'b.toml'", "no setting is called 'config'"),
+        ("a.toml", "images = [[1]]", "a number, a word or a list"),
+        ("a.toml", "images 3", "cannot be read as settings"),
+        ("a.json", "[1]", "it holds no table"),
+        ("a.json", "{", "cannot be read as settings"),
+        ("a.yaml", "", "neither .toml nor .json"),
+    ],
+)
+def test_files_that_are_refused(tmp_path, capsys, name, content, match):
+    (tmp_path / name).write_text(content)
+    bad(["train", "faces", "--config", str(tmp_path / name)], match, capsys)
+
+
+@pytest.mark.parametrize("words", [["--config"], ["--config", "--out"], ["--config", "a"] * 2])
+def test_one_file_is_given(capsys, words):
+    bad(["train", "faces", *words], "--config takes one file", capsys)
+
+
+def test_the_place_of_the_pictures_is_said_once(capsys):
+    bad(["train"], "Say once where the pictures come from", capsys)
+    bad(["train", "faces", "--data", "faces"], "Say once", capsys)
