@@ -6,13 +6,10 @@ import pytest
 from test_cli_bad_input_is_one_line import bad
 
 from inftydiff.cli import main
-from inftydiff.cli.settings_file import setting_names, with_settings
+from inftydiff.cli.settings_file import settings, with_settings
 from inftydiff.cli.train import Train
 from inftydiff.cli.train_prior import TrainPrior
 from inftydiff.training.checkpoint import latest, read_settings
-
-NO_OPTIONS = ("pictures", "checkpoint", "prior")
-"""Words without a name, and what stage one has no use for."""
 
 TOML = """
 data = "faces"      # vector faces
@@ -37,9 +34,9 @@ def test_a_run_follows_the_file(tmp_path):
     (tmp_path / "run.toml").write_text(TOML)
     words = ["train", "--config", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run")]
     assert main([*words, "--max-steps", "3", "--network.latent", "5"]) == 0
-    model, settings, progress = read_settings(latest(tmp_path / "run"))
+    model, training, progress = read_settings(latest(tmp_path / "run"))
     assert (model.network.width, model.network.latent, model.clip) == (12, 5, (-1.5, 1.5))
-    assert (settings.batch_size, settings.flips, settings.minutes) == (8, True, None)
+    assert (training.batch_size, training.flips, training.minutes) == (8, True, None)
     assert progress.step == 3
 
 
@@ -58,6 +55,17 @@ def test_words_overrule_the_file(tmp_path):
     assert with_settings(["--config", str(tmp_path / "a.toml"), *rest], Train) == rest
 
 
+def test_words_without_a_name_overrule_the_file(tmp_path):
+    (tmp_path / "a.toml").write_text("data = 'faces'\nimages = 9\n")
+    config = ["--config", str(tmp_path / "a.toml")]
+    assert with_settings(["images", *config], Train) == ["images", "--images", "9"]
+    assert with_settings(["run", "mine", *config], TrainPrior) == ["run", "mine", "--images", "9"]
+    words = ["run", "--data", "faces", "--images", "9"]
+    assert with_settings(["run", *config], TrainPrior) == words
+    words = ["--out", "data", "--data", "faces", "--images", "9"]
+    assert with_settings([*config, "--out", "data"], Train) == words
+
+
 def test_without_a_file_the_words_stay():
     words = ["faces", "--out", "run"]
     assert with_settings(words, Train) == words
@@ -69,8 +77,8 @@ def test_every_option_is_a_setting(kind, capsys):
     with pytest.raises(SystemExit):
         main([name, "--help"])
     said = capsys.readouterr().out
-    for setting in setting_names(kind):
-        assert f"--{setting}" in said or setting in NO_OPTIONS, setting
+    for setting in settings(kind)[0]:
+        assert f"--{setting}" in said or setting == "prior", setting
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,7 @@ def test_every_option_is_a_setting(kind, capsys):
         ("a.toml", "learning_rat = 1e-3", "the nearest is 'learning-rate'"),
         ("a.toml", "[network]\nlatnt = 3", "the nearest is 'network.latent'"),
         ("a.toml", "config = 'b.toml'", "no setting is called 'config'"),
+        ("a.toml", "pictures = 'faces'", "no setting is called 'pictures'"),
         ("a.toml", "images = [[1]]", "a number, a word or a list"),
         ("a.toml", "images 3", "cannot be read as settings"),
         ("a.json", "[1]", "it holds no table"),

@@ -15,6 +15,7 @@ from inftydiff.cli.sizes_figure import save_sizes_figure
 from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
 from inftydiff.data import face_credit, face_seeds, faces
 from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.shipped import shipped
 
 __all__ = ["Demo"]
 
@@ -68,7 +69,7 @@ class Demo(Command):
         require_writable(self.out)
 
         if training is None:
-            pipeline = self.with_steps(InftyDiff.from_pretrained(WEIGHTS))
+            pipeline = self.with_steps(InftyDiff.from_pretrained(shipped()[WEIGHTS]))
             side = pipeline.config.trained_at or 64
             face = faces(self.style, face_seeds("test", 1), side, progress=False)[0]
             caption = f"{WEIGHTS}, weights that come with the package"
@@ -87,7 +88,7 @@ class Demo(Command):
         )
         save_process_figure(self.out / PROCESS, pipeline, face, seed=self.seed)
         print(report)
-        print("Sampling       " + "; ".join(f"{n}²: {s:.1f} s" for n, s in seconds.items()))
+        print("Sampling       " + "; ".join(f"{n}: {s:.1f} s" for n, s in seconds.items()))
         print(f"Pictures       {self.out / SAMPLES}, {self.out / PROCESS}")
         print(f"Faces          {face_credit(self.style)}")
 

@@ -16,15 +16,18 @@ What the command line says itself goes before what the file says.
 
 import dataclasses
 import difflib
+import itertools
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-__all__ = ["OPTION", "setting_names", "with_settings"]
+__all__ = ["OPTION", "settings", "with_settings"]
 
 OPTION = "--config"
+NAMED = {"pictures": "data"}
+"""The settings that say the same as a word without a name."""
 
 
 def with_settings(words: Sequence[str], kind: type) -> list[str]:
@@ -41,30 +44,37 @@ def with_settings(words: Sequence[str], kind: type) -> list[str]:
     rest, file = _split(words)
     if file is None:
         return list(words)
-    known = set(setting_names(kind))
-    given = {_plain(word.removeprefix("--").partition("=")[0]) for word in rest}
+    names, places = settings(kind)
+    alone = sum(1 for _ in itertools.takewhile(lambda word: not word.startswith("-"), rest))
+    given = {_plain(word[2:].partition("=")[0]) for word in rest if word.startswith("--")}
+    given |= {NAMED.get(place, place) for place in places[:alone]}
     for key, value in _flat(_read(file)):
         name = _plain(key)
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
             raise ValueError(f"{file}: no setting is called {key!r}; the nearest is {near[0]!r}.")
         if name not in given and f"no-{name}" not in given:
             rest += _as_words(name, value, file)
     return rest
 
 
-def setting_names(kind: type) -> Iterator[str]:
-    """The names of a command's settings; those of a nested table begin with its name and a dot."""
+def settings(kind: type, prefix: str = "") -> tuple[list[str], list[str]]:
+    """The names of a command's settings, and those of what it takes as words without a name."""
+    names, places = [], []
     hints = get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
-        hint = hints[field.name]
-        unnamed = get_origin(hint) is Annotated  # its fields stand beside the command's own
+        hint, name = hints[field.name], f"{prefix}{_plain(field.name)}"
+        unnamed = get_origin(hint) is Annotated  # a word, or fields that stand beside the others
         inner = get_args(hint)[0] if unnamed else hint
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-            prefix = "" if unnamed else f"{_plain(field.name)}."
-            yield from (prefix + name for name in setting_names(inner))
-        elif _plain(field.name) != OPTION.removeprefix("--"):
-            yield _plain(field.name)
+            below = settings(inner, prefix if unnamed else f"{name}.")
+            names += below[0]
+            places += below[1]
+        elif unnamed:
+            places.append(name)
+        elif f"--{name}" != OPTION:
+            names.append(name)
+    return names, places
 
 
 def _plain(name: str) -> str:

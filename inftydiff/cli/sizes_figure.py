@@ -7,9 +7,10 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DDIM, steps
+from inftydiff import DDIM, Function, Grid, steps
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["save_sizes_figure"]
@@ -17,7 +18,7 @@ __all__ = ["save_sizes_figure"]
 
 def save_sizes_figure(
     path: Path, pipeline: InftyDiff, sizes: Sequence[int], seeds: Sequence[int], *, caption: str
-) -> dict[int, float]:
+) -> dict[str, float]:
     """Draw the samples and write the figure.
 
     Args:
@@ -28,25 +29,26 @@ def save_sizes_figure(
         caption: what stands below, before the step rule.
 
     Returns:
-        The seconds that the samples of each size took.
+        The seconds that sampling took, by the sizes that were read off the same samples: those
+        below the training grid are averages of one sample on it.
     """
     times = steps(pipeline.config.steps)
-    columns: list[Float[Tensor, "n c h w"]] = []
+    grids = {size: pipeline.grid(size) for size in sizes}
+    together: dict[Grid, list[int]] = {}
+    for size, on in grids.items():
+        together.setdefault(pipeline.sampling_grid(on), []).append(size)
+    columns: dict[int, Float[Tensor, "n c h w"]] = {}
     seconds = {}
-    for size in sizes:
+    for fine, read in together.items():
+        name = ", ".join(f"{size}²" for size in read)
         begin = time.perf_counter()
-        columns.append(
-            draw(
-                pipeline,
-                pipeline.grid(size),
-                seeds,
-                rule=DDIM(),
-                times=times,
-                title=f"Sampling at {size}²",
-            )
+        drawn = draw(
+            pipeline, fine, seeds, rule=DDIM(), times=times, title=f"Sampling at {max(fine.shape)}²"
         )
-        seconds[size] = time.perf_counter() - begin
-    grids = {2: "two grids", 3: "three grids", 4: "four grids"}.get(len(sizes), "every grid")
+        seconds[name] = time.perf_counter() - begin
+        whole = Function.from_image(drawn, fine.domain)
+        columns |= {size: coarsen(whole, grids[size]).to_image() for size in read}
+    number = {2: "two grids", 3: "three grids", 4: "four grids"}.get(len(sizes), "every grid")
     save_figure(
         path,
         [
@@ -54,10 +56,10 @@ def save_sizes_figure(
                 "",
                 [f"{size} × {size}" for size in sizes],
                 [f"seed {seed}" for seed in seeds],
-                [[column[row] for column in columns] for row in range(len(seeds))],
+                [[columns[size][row] for size in sizes] for row in range(len(seeds))],
             )
         ],
-        heading=f"One noise a row, read on {grids}",
+        heading=f"One noise a row, read on {number}",
         caption=f"{caption}; DDIM, {len(times) - 1} steps.",
     )
     return seconds
