@@ -87,11 +87,11 @@ def depthwise(
         table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
         scale: a factor for each node of the image.
     """
-    return _depthwise(lattice, table.movedim(0, -1), [] if scale is None else [scale])
+    return _depthwise(lattice, table, [] if scale is None else [scale])
 
 
 def _image(lattice: Tensor, table: Tensor, scale: Sequence[Tensor]) -> Tensor:
-    image = convolve(lattice, table.movedim(-1, 0)).contiguous()
+    image = convolve(lattice, table).contiguous()
     for factor in scale:
         image.mul_(factor.unsqueeze(-1))
     return image
@@ -105,17 +105,16 @@ def _gradients(
     of_lattice: bool,
     of_table: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    window = tuple(table.shape[:-1])
+    window = tuple(table.shape[1:])
     wanted = of_lattice, of_table
     if len(window) == 1:
         factors = [factor[None] for factor in scale]
-        flat = _gradients(grad.unsqueeze(1), lattice.unsqueeze(1), table[None], factors, *wanted)
-        ends = zip(flat, (1, 0), strict=True)
-        d_lattice, d_table = (None if x is None else x.squeeze(axis) for x, axis in ends)
+        flat = _gradients(*(x.unsqueeze(1) for x in (grad, lattice, table)), factors, *wanted)
+        d_lattice, d_table = (None if x is None else x.squeeze(1) for x in flat)
         return d_lattice, d_table
-    filters = table.movedim(-1, 0).unsqueeze(1)
+    filters = table.unsqueeze(1)
     d_lattice = lattice.new_empty(lattice.shape) if of_lattice else None
-    d_table = torch.zeros_like(table).movedim(-1, 0) if of_table else None
+    d_table = table.new_zeros(table.shape) if of_table else None
     reach = window[0] // 2
     inner = (..., slice(1, 1 + lattice.shape[-2]), slice(None))
     for samples, rows in _pieces(lattice, reach):
@@ -131,7 +130,7 @@ def _gradients(
             there = slice(0, rows.stop - rows.start)
             values, _ = _pitched(lattice[samples, rows], there, rows, 0, window[-1] // 2)
             d_table += _correlation(memory, along, values, window)
-    return d_lattice, None if d_table is None else d_table.movedim(0, -1).contiguous()
+    return d_lattice, d_table
 
 
 def _pieces(lattice: Tensor, reach: int) -> Iterator[tuple[slice, slice]]:
