@@ -33,6 +33,9 @@ PIECE = {"cpu": 2**21}
 MANY = 2**28
 """The same on other devices."""
 
+COLUMNS = 2**25
+"""The most numbers that a convolution in float64 on a CPU may lay out at once."""
+
 
 def convolve(
     lattice: Float[Tensor, "batch *shape channels"],
@@ -70,9 +73,7 @@ def mix(
     """
     filters = table.flip(tuple(range(2, table.ndim)))
     padding = tuple(taps // 2 + more for taps, more in zip(table.shape[2:], margin, strict=True))
-    apply = (F.conv1d, F.conv2d, F.conv3d)[len(padding) - 1]
-    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=groups)
-    return image.movedim(1, -1)
+    return _apply(lattice, filters, padding, groups)
 
 
 def depthwise(
@@ -109,7 +110,8 @@ def _gradients(
     wanted = of_lattice, of_table
     if len(window) == 1:
         factors = [factor[None] for factor in scale]
-        flat = _gradients(*(x.unsqueeze(1) for x in (grad, lattice, table)), factors, *wanted)
+        ends = grad.unsqueeze(1), lattice.unsqueeze(1)
+        flat = _gradients(*ends, table.unsqueeze(1), factors, *wanted)
         d_lattice, d_table = (None if x is None else x.squeeze(1) for x in flat)
         return d_lattice, d_table
     filters = table.unsqueeze(1)
@@ -124,7 +126,8 @@ def _gradients(
         for factor in scale:
             along[:, place][inner].mul_(factor[around].unsqueeze(-1))
         if d_lattice is not None:
-            image = _convolution(along, filters, (0, *(taps // 2 for taps in window[1:])))
+            padding = (0, *(taps // 2 for taps in window[1:]))
+            image = _apply(along, filters, padding, len(filters))
             d_lattice[samples, rows] = image[inner]
         if d_table is not None:
             there = slice(0, rows.stop - rows.start)
@@ -166,11 +169,25 @@ def _pitched(
     return lattice, memory
 
 
-def _convolution(lattice: Tensor, filters: Tensor, padding: tuple[int, ...]) -> Tensor:
-    """The correlation with a kernel, which is the convolution with the mirrored one."""
-    apply = (F.conv2d, F.conv3d)[len(padding) - 2]
-    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=len(filters))
-    return image.movedim(1, -1)
+def _apply(
+    lattice: Tensor, filters: Tensor, padding: tuple[int, ...], groups: int
+) -> Float[Tensor, "batch *image images"]:
+    """The correlation with filters, which is the convolution with the mirrored ones.
+
+    In float64 on a CPU torch lays out all taps of every node, and some rows are taken at a time.
+    """
+    apply = (F.conv1d, F.conv2d, F.conv3d)[len(padding) - 1]
+    values, (first, *others) = lattice.movedim(-1, 1), padding
+    taps = filters.shape[2]
+    rows = values.shape[2] + 2 * first - taps + 1
+    laid_out = lattice.shape[0] * filters[0].numel() * lattice.shape[2:-1].numel()
+    some = max(1, COLUMNS // max(1, laid_out))
+    if lattice.dtype != torch.float64 or lattice.device.type != "cpu" or some >= rows:
+        return apply(values, filters, padding=padding, groups=groups).movedim(1, -1)
+    values = F.pad(values, [0, 0] * len(others) + [first, first])
+    pieces = (values[:, :, start : start + some + taps - 1] for start in range(0, rows, some))
+    parts = [apply(piece, filters, padding=(0, *others), groups=groups) for piece in pieces]
+    return torch.cat(parts, 2).movedim(1, -1)
 
 
 def _correlation(

@@ -35,12 +35,8 @@ from inftydiff.operators.local.dense import (
 from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
 from inftydiff.operators.local.factorised import FactorisedForm, hats_of
 from inftydiff.operators.local.form import Form
-from inftydiff.operators.local.pair_list import (
-    joined,
-    lattice_pairs,
-    lattice_windows,
-    scattered_pairs,
-)
+from inftydiff.operators.local.pair_list import joined
+from inftydiff.operators.local.pair_search import lattice_pairs, lattice_windows, scattered_pairs
 from inftydiff.operators.local.pairs import KERNELS, PairsForm
 from inftydiff.operators.local.reference_form import ReferenceForm
 

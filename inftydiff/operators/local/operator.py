@@ -73,7 +73,7 @@ def local_operator(
 
 @exact
 def _apply(values: Tensor, weight: Tensor, near: Neighbours) -> Tensor:
-    dtype = torch.promote_types(values.dtype, torch.float32)
+    dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
     weight, scale = weight.to(dtype), near.scale(dtype)
     if torch.is_grad_enabled() or near.backend != "dense":
         return near.form(values.to(dtype), weight, scale).to(values.dtype)

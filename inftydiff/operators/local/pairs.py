@@ -95,12 +95,12 @@ def _gradients(
         kernel = _kernels(backend).pair_sum_gradients
         d_values, d_taps = kernel(grad, values, taps, pairs, scale, **wanted)
         return d_values, None if d_taps is None else _weight(d_taps, dim)
-    ends, scale = (_column(grad, scale), _column(values, scale)), scale.flatten()
-    taps = taps.flatten(0, dim - 1)
+    along, column = _column(grad, scale), _column(values, scale)
+    taps, scale = taps.flatten(0, dim - 1), scale.flatten()
     if backend == "torch":
-        found = torch_kernels.pair_sum_gradients(*ends, taps, scale, lists, **wanted)
+        found = torch_kernels.pair_sum_gradients(along, column, taps, scale, lists, **wanted)
     else:
-        found = _kernels(backend).pair_sum_gradients(*ends, taps, pairs, scale, **wanted)
+        found = _kernels(backend).pair_sum_gradients(along, column, taps, pairs, scale, **wanted)
     d_values, d_taps = found
     return (
         None if d_values is None else d_values.view(values.shape),
