@@ -30,8 +30,12 @@ _STRIP = 3
 PIECE = {"cpu": 2**21}
 """About how many values the gradients are computed from at once, where that is to be few."""
 
+TOGETHER = 2**18
+"""About how many values of several samples are taken at once there: more would be memory that is
+asked for and given back by each call."""
+
 MANY = 2**28
-"""The same on other devices."""
+"""About how many values are taken at once on other devices."""
 
 COLUMNS = 2**25
 """The most numbers that a convolution in float64 on a CPU may lay out at once."""
@@ -140,7 +144,8 @@ def _pieces(lattice: Tensor, reach: int) -> Iterator[tuple[slice, slice]]:
     """Whole samples, or some rows of one sample, in turn."""
     samples, height = lattice.shape[:2]
     piece = PIECE.get(lattice.device.type, MANY)
-    count = max(1, piece // max(1, lattice.shape[1:].numel()))
+    together = min(piece, TOGETHER) if lattice.device.type in PIECE else piece
+    count = max(1, together // max(1, lattice.shape[1:].numel()))
     rows = max(1, 8 * reach, piece // max(1, count * lattice.shape[2:].numel()))
     for sample in range(0, samples, count):
         for start in range(0, height, rows):
