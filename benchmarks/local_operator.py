@@ -3,7 +3,8 @@
 Run it by ``python benchmarks/local_operator.py``; ``--help`` lists the options. The times are
 medians, taken in turns with those they are compared to, since a busy machine moves both; only the
 ratios are worth quoting. A turn is a burst of calls, the first of which are not counted: they find
-the caches and the heap as another candidate has left them. The base is torch's own depthwise
+the caches and the heap as another candidate has left them. What is claimed is also measured by
+turns of a single call, each of which finds them so. The base is torch's own depthwise
 convolution, channels last, on the whole grid. Tensors of 32 MiB and more are mapped afresh by every
 operation: the first experiment is therefore repeated in a process whose allocator keeps its memory.
 The floor of the roofline is the time in which the values, the image and their gradients can be
@@ -41,6 +42,10 @@ RIVALS = (2, 4, 8, 16)
 WARM, LEAST, MOST, BURST = 2, 2, 20, 0.03
 """The calls of a burst that are not counted, the fewest and the most that are, and its seconds."""
 
+CLAIMED = ("dense", "1/1", "1/4", "1/8", "1/16", "1/4 minkowski", "1/4 map")
+SINGLE = 4
+"""What is measured by single calls too, and how many turns there are for one of bursts."""
+
 KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 """The setting under which the allocator asks for no memory twice."""
 
@@ -52,17 +57,20 @@ print(1024 * rise(*quarter(int(sys.argv[1]), sys.argv[2])))
 """
 
 
-def in_turns(runs: int, **candidates: Callable[[], object]) -> dict[str, float]:
-    """Median milliseconds of each candidate, a burst of calls of each after the other."""
+def in_turns(
+    runs: int, *, single: bool = False, **candidates: Callable[[], object]
+) -> dict[str, float]:
+    """Median milliseconds of each candidate, a burst of calls of each, or one, after the other."""
+    warm, least, most = (0, 1, 1) if single else (WARM, LEAST, MOST)
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(runs):
+    for _ in range(runs * SINGLE if single else runs):
         for name, call in candidates.items():
-            for _ in range(WARM):
+            for _ in range(warm):
                 call()
             begin = perf_counter()
-            for number in range(MOST):
+            for number in range(most):
                 start = perf_counter()
-                if number >= LEAST and start - begin > BURST:
+                if number >= least and start - begin > BURST:
                     break
                 call()
                 seconds[name].append(perf_counter() - start)
@@ -141,7 +149,11 @@ def subset_of(side: int, density: int) -> Subset:
     return random_subset(grid, grid.size // density, batch=BATCH, generator=generator)
 
 
-def experiment(side: int, runs: int, rivals: bool) -> dict[str, float]:
+Times = dict[str, dict[str, float]]
+"""Milliseconds by size, or by method, and by candidate."""
+
+
+def experiment(side: int, runs: int, rivals: bool) -> Times:
     """The operator at every density, its map, its forward pass alone, and its rivals."""
     table = torch.randn(CHANNELS, SIZE, SIZE)
     plane = torch.randn(BATCH, side, side, CHANNELS).movedim(-1, 1)
@@ -164,7 +176,11 @@ def experiment(side: int, runs: int, rivals: bool) -> dict[str, float]:
                     other(values, table), apply(values, table), rtol=1e-3, atol=1e-3
                 )
                 calls[f"{name} {rival}"] = both_ways(other, values, table)
-    return in_turns(runs, **calls)
+    claimed = {name: calls[name] for name in CLAIMED if name in calls}
+    return {
+        "bursts": in_turns(runs, **calls),
+        "single calls": in_turns(runs, single=True, **claimed),
+    }
 
 
 def kilobytes(name: str) -> int:
@@ -260,7 +276,12 @@ def claims(figures: dict[str, Any]) -> list[Row]:
         return times[base] / times[name] if base in times else None
 
     rows: list[Row] = []
-    settings = {"": figures["times"], ", memory kept": figures["memory kept"]}
+    settings = {
+        "": figures["times"],
+        ", memory kept": figures["memory kept"],
+        ", single calls": figures["single calls"],
+        ", single calls, memory kept": figures["single calls, memory kept"],
+    }
     for side, density, least in (("256", 4, 25), ("256", 8, 80), ("128", 4, 20)):
         for setting, times in settings.items():
             if side in times:
@@ -271,12 +292,13 @@ def claims(figures: dict[str, Any]) -> list[Row]:
         for side, found in times.items():
             label = f"{side}², r = 1, against dense{setting}"
             rows.append((label, factor(found, "1/1"), 1, "×"))
-    for side, found in figures["times"].items():
-        ratio = factor(found, "1/4", "1/4 minkowski")
-        rows.append((f"{side}², r = 1/4, against MinkowskiEngine", ratio, 100, "×"))
-    if "256" in figures["times"]:
-        operator = factor(figures["times"]["256"], "1/4 map", "1/4")
-        rows.append(("256², r = 1/4, operator over map", operator, 1, "×"))
+    for setting in ("", ", single calls"):
+        for side, found in settings[setting].items():
+            ratio = factor(found, "1/4", "1/4 minkowski")
+            rows.append((f"{side}², r = 1/4, against MinkowskiEngine{setting}", ratio, 100, "×"))
+        if "256" in settings[setting]:
+            operator = factor(settings[setting]["256"], "1/4 map", "1/4")
+            rows.append((f"256², r = 1/4, operator over map{setting}", operator, 1, "×"))
     if "memory" in figures:
         most = figures["memory"]["local operator"]
         rows.append(("256², r = 1/4, memory", most, 90, "MiB"))
@@ -288,9 +310,9 @@ def verdicts(rows: list[Row]) -> None:
     print("\nClaims")
     for label, found, asked, unit in rows:
         if found is None:
-            print(f"  {label:46s} not measured")
+            print(f"  {label:57s} not measured")
             continue
-        value = f"  {label:46s} {found:8.1f} {unit:3s}"
+        value = f"  {label:57s} {found:8.1f} {unit:3s}"
         if asked is None:
             print(f"{value} (report)")
             continue
@@ -299,7 +321,7 @@ def verdicts(rows: list[Row]) -> None:
         print(f"{value} ({'≥' if unit == '×' else '≤'} {asked:g})   {verdict}")
 
 
-def roofline(times: dict[str, dict[str, float]]) -> dict[str, float]:
+def roofline(times: Times) -> dict[str, float]:
     """The share of the time that memory alone would need, by size and density."""
     rate = bandwidth()
     shares = {}
@@ -310,7 +332,7 @@ def roofline(times: dict[str, dict[str, float]]) -> dict[str, float]:
     return shares
 
 
-def draw(times: dict[str, dict[str, float]], path: Path) -> None:
+def draw(times: Times, path: Path) -> None:
     """The factors over the dense convolution, by density, a line a size."""
     import matplotlib.pyplot as plt
 
@@ -330,14 +352,19 @@ def draw(times: dict[str, dict[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def again_with_memory_kept(sides: list[int], runs: int) -> dict[str, Any]:
+def again_with_memory_kept(sides: list[int], runs: int) -> dict[str, Times]:
     """The first experiment in a process whose allocator keeps its memory."""
     command = [sys.executable, __file__, "--only-times", "--sides", *map(str, sides)]
     command += ["--runs", str(runs), "--threads", str(torch.get_num_threads())]
     environment = os.environ | {"GLIBC_TUNABLES": KEPT}
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    times: dict[str, Any] = json.loads(printed.stdout)
-    return times
+    found: dict[str, Times] = json.loads(printed.stdout)
+    return found
+
+
+def by_method(found: dict[str, Times], method: str) -> Times:
+    """The times by one method, by size."""
+    return {side: methods[method] for side, methods in found.items()}
 
 
 def main() -> None:
@@ -358,15 +385,24 @@ def main() -> None:
     from step import claims_of_steps, steps
 
     print(*(f"{name}: {value}" for name, value in machine().items()), sep="\n")
-    times: dict[str, Any] = {}
-    figures: dict[str, Any] = {"machine": machine(), "times": times}
+    found: dict[str, Times] = {}
     for side in options.sides:
-        times[str(side)] = experiment(side, options.runs, rivals=side <= 256)
+        found[str(side)] = experiment(side, options.runs, rivals=side <= 256)
         title = f"forward + backward, batch {BATCH}, {side}², {CHANNELS} channels, {SIZE} × {SIZE}"
-        report(title, times[str(side)])
-    figures["memory kept"] = again_with_memory_kept(options.sides, options.runs)
-    for side, found in figures["memory kept"].items():
-        report(f"the same with memory kept by the allocator, {side}²", found)
+        for method, taken in found[str(side)].items():
+            report(f"{title}, {method}", taken)
+    kept = again_with_memory_kept(options.sides, options.runs)
+    for side, methods in kept.items():
+        for method, taken in methods.items():
+            report(f"the same with memory kept by the allocator, {side}², {method}", taken)
+    times = by_method(found, "bursts")
+    figures: dict[str, Any] = {
+        "machine": machine(),
+        "times": times,
+        "memory kept": by_method(kept, "bursts"),
+        "single calls": by_method(found, "single calls"),
+        "single calls, memory kept": by_method(kept, "single calls"),
+    }
     if 256 in options.sides:
         figures["memory"] = memory(256)
         print("\npeak of forward + backward at 256², r = 1/4")

@@ -25,6 +25,7 @@ from local_operator import (
     KEPT,
     SIZE,
     Row,
+    Times,
     dense,
     in_turns,
     machine,
@@ -71,8 +72,8 @@ print(time.perf_counter() - start, kilobytes("VmHWM") / 2**20)
 """
 
 
-def block_times(side: int, runs: int) -> dict[str, float]:
-    """Forward and backward of one block, all its parameters included."""
+def block_times(side: int, runs: int) -> Times:
+    """Forward and backward of one block, all its parameters included, by both methods."""
     block = LocalBlock(CHANNELS, 128, size=SIZE)
     embedding = torch.randn(BATCH, 128)
     parameters = list(block.parameters())
@@ -99,10 +100,13 @@ def block_times(side: int, runs: int) -> dict[str, float]:
     calls = {"dense": call(grid, True), "r = 1": call(grid, False)}
     for density in (4, 8, 16):
         calls[f"r = 1/{density}"] = call(subset_of(side, density), False)
-    return in_turns(runs, **calls)
+    return {
+        "bursts": in_turns(runs, **calls),
+        "single calls": in_turns(runs, single=True, **calls),
+    }
 
 
-def fresh_block_times(runs: int, **environment: str) -> dict[str, float]:
+def fresh_block_times(runs: int, **environment: str) -> Times:
     """The same in a fresh process, whose heap no other experiment has shaped."""
     command = [sys.executable, "-c", BLOCK_TIMES, str(torch.get_num_threads()), str(runs)]
     printed = subprocess.run(
@@ -113,8 +117,8 @@ def fresh_block_times(runs: int, **environment: str) -> dict[str, float]:
         cwd=Path(__file__).parent,
         env=os.environ | environment,
     )
-    times: dict[str, float] = json.loads(printed.stdout)
-    return times
+    found: Times = json.loads(printed.stdout)
+    return found
 
 
 def training_step(density: int) -> Callable[[], object]:
@@ -175,10 +179,12 @@ def steps(runs: int) -> dict[str, Any]:
     """Measure and print everything."""
     found: dict[str, Any] = {}
     title = f"a sparse block, batch {BATCH}, {BLOCK}², {CHANNELS} channels"
-    found["block"] = fresh_block_times(runs)
-    report(title, found["block"])
-    found["block, memory kept"] = fresh_block_times(runs, GLIBC_TUNABLES=KEPT)
-    report(f"{title}, memory kept by the allocator", found["block, memory kept"])
+    settings: dict[str, dict[str, str]] = {"": {}, ", memory kept": {"GLIBC_TUNABLES": KEPT}}
+    for setting, environment in settings.items():
+        times = fresh_block_times(runs, **environment)
+        for method, suffix in (("bursts", ""), ("single calls", ", single calls")):
+            found[f"block{suffix}{setting}"] = times[method]
+            report(f"{title}{setting}, {method}", times[method])
     calls = {"r = 1": training_step(1)}
     calls |= {f"r = 1/{density}": training_step(density) for density in (2, 4, 8)}
     found["training"] = in_turns(runs, **calls, **{"U-Net alone": unet_share()})
@@ -196,14 +202,18 @@ def steps(runs: int) -> dict[str, Any]:
 
 def claims_of_steps(found: dict[str, Any]) -> list[Row]:
     """The rows of the table that are about more than the operator."""
-    block, kept = found["block"], found["block, memory kept"]
     forward, training = found["forward"], found["training"]
     growth = forward["2048"]["seconds"] / (4 * forward["1024"]["seconds"])
+    blocks: list[Row] = []
+    for suffix in ("", ", single calls", ", memory kept", ", single calls, memory kept"):
+        times = found[f"block{suffix}"]
+        for density, least in ((4, 6), (8, 12)):
+            name = f"r = 1/{density}"
+            asked = None if suffix.endswith("kept") else least
+            label = f"a block at {BLOCK}², {name}{suffix}"
+            blocks.append((label, times["dense"] / times[name], asked, "×"))
     return [
-        (f"a block at {BLOCK}², r = 1/4", block["dense"] / block["r = 1/4"], 6, "×"),
-        (f"a block at {BLOCK}², r = 1/8", block["dense"] / block["r = 1/8"], 12, "×"),
-        ("the first, memory kept", kept["dense"] / kept["r = 1/4"], None, "×"),
-        ("the second, memory kept", kept["dense"] / kept["r = 1/8"], None, "×"),
+        *blocks,
         ("a training step, r = 1/4", training["r = 1"] / training["r = 1/4"], None, "×"),
         ("a forward pass on 2048²", forward["2048"]["GiB"], 8, "GiB"),
         ("its time a point over that on 1024²", growth, 1.3, ""),

@@ -1,4 +1,4 @@
-"""The gradients of a convolution do not depend on the pieces of the lattice that they are taken in.
+"""A convolution and its gradients do not depend on the pieces that they are taken in.
 
 They are those of torch's own convolution, whether a piece is some samples, one, or a few rows.
 """
@@ -37,3 +37,14 @@ def test_they_are_torch_s(shape, window, scaled, piece, monkeypatch):
     )
     found = torch.autograd.grad(depthwise(lattice, table, scale), (lattice, table), along)
     assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 500, 2**25])
+@pytest.mark.parametrize("margin", [0, 2])
+@pytest.mark.parametrize(("shape", "window"), SHAPES)
+def test_some_rows_in_float64(shape, window, margin, columns, monkeypatch):
+    margins = (margin,) * len(shape)
+    lattice, table = values(0, 3, *shape, 2), values(1, 2, *window)
+    expected = convolve(lattice, table, margins)
+    monkeypatch.setattr(convolution, "COLUMNS", columns)
+    assert_close(convolve(lattice, table, margins), expected, rtol=1e-12, atol=1e-12)

@@ -29,21 +29,21 @@ def test_sums_over_pairs(name, backend):
 
 def test_sums_over_pairs_that_mix_channels():
     pairs = CASES["ones"].map_by("torch").form.pairs
-    check_pairs(pairs.by_tap, pairs.taps, (2, 3), "torch")
+    check_pairs(pairs.by_tap, pairs.taps, (3, 2), "torch")
 
 
 def check_pairs(
     lists: list[torch.Tensor], count: int, channels: tuple[int, ...], backend: str
 ) -> None:
-    shapes = [(2, 5, channels[0]), (count, *channels), (5,), (2, 5, channels[-1])]
+    shapes = [(2, 5, channels[-1]), (*channels, count), (5,), (2, 5, channels[0])]
     tensors = (values(i, *s).to(device_of(backend)) for i, s in enumerate(shapes))
-    v, taps, scale, grad = tensors
-    v, taps, grad = (x.requires_grad_() for x in (v, taps, grad))
+    v, weight, scale, grad = tensors
+    v, weight, grad = (x.requires_grad_() for x in (v, weight, grad))
     checks = [*CHECKS, "test_aot_dispatch_dynamic"] if backend != "triton" else CHECKS
     op, gradients = torch.ops.inftydiff.pair_sum, torch.ops.inftydiff.pair_sum_gradients
-    opcheck(op.default, (v, taps, scale, lists, backend), test_utils=checks)
+    opcheck(op.default, (v, weight, scale, lists, 1, backend), test_utils=checks)
     for wanted in WANTED:
-        arguments = grad, v, taps, scale, lists, backend, *wanted
+        arguments = grad, v, weight, scale, lists, 1, backend, *wanted
         opcheck(gradients.default, arguments, test_utils=checks)
 
 
@@ -51,7 +51,7 @@ def check_pairs(
 @pytest.mark.parametrize("window", [(3,), (5, 3), (3, 1, 3)])
 def test_convolutions(window, scaled):
     lattice = values(0, 2, *(4, 3, 5)[: len(window)], 2).requires_grad_()
-    table, grad = values(1, *window, 2).requires_grad_(), values(2, *lattice.shape).requires_grad_()
+    table, grad = values(1, 2, *window).requires_grad_(), values(2, *lattice.shape).requires_grad_()
     scale = [values(3, *lattice.shape[1:-1])] if scaled else []
     opcheck(torch.ops.inftydiff.depthwise.default, (lattice, table, scale))
     for wanted in WANTED:

@@ -14,7 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 from inftydiff.operators import Grid
-from inftydiff.operators.local import local_operator, neighbours
+from inftydiff.operators.local import convolution, local_operator, neighbours
 from inftydiff.operators.local.backend import Backend
 
 MIB = 2**20
@@ -107,3 +107,18 @@ def test_compiled_sums_need_a_few_mebibytes(backend):
 @backends("torch")
 def test_sums_tap_by_tap_need_a_few_times_the_values(backend):
     assert 0 < at_256(backend) < 90 * MIB
+
+
+@pytest.mark.parametrize("images", [(), (2,)])
+def test_many_taps_in_float64_are_laid_out_some_rows_at_a_time(images, monkeypatch):
+    monkeypatch.setattr(convolution, "COLUMNS", 2**18)
+    grid = Grid((40, 30))
+    near = neighbours(grid, size=3, cell=(8.5 / 40, 8.5 / 30))
+    v = values(0, 2, grid.size, 2).requires_grad_()
+    weight = values(1, *images, 2, 3, 3).requires_grad_()
+
+    def both() -> list[torch.Tensor]:
+        image = local_operator(v, weight, near)
+        return [image.detach(), *torch.autograd.grad(image.sum(), (v, weight))]
+
+    assert beyond(both) < 5 * MIB

@@ -209,10 +209,10 @@ def test_values_that_are_not_real(dtype):
 )
 def test_kernels_take_one_real_dtype(dtypes, backend):
     pairs = neighbours(subset(GRID, 6, 0), size=3, cell=GRID.spacing, backend="torch").form.pairs
-    v, taps, scale = values(0, 1, 6, 2), values(1, 9, 2), values(2, 6)
-    tensors = v.to(dtypes[0]), taps.to(dtypes[1]), scale.to(dtypes[1])
+    v, weight, scale = values(0, 1, 6, 2), values(1, 2, 9), values(2, 6)
+    tensors = v.to(dtypes[0]), weight.to(dtypes[1]), scale.to(dtypes[1])
     with pytest.raises(TypeError, match=f"{backend}' take tensors of one dtype.* got {dtypes[0]}"):
-        torch.ops.inftydiff.pair_sum(*tensors, pairs.lists(backend), backend)
+        torch.ops.inftydiff.pair_sum(*tensors, pairs.lists(backend), 1, backend)
 
 
 @pytest.mark.parametrize("window", [(), (3, 5), (4, 4)])

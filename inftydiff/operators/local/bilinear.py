@@ -22,14 +22,16 @@ formulas are used as an ``autograd.Function``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function, forward_ad
+from torch.nn import Parameter
 
-__all__ = ["bilinear", "transformed"]
+__all__ = ["bilinear", "exact", "transformed"]
 
 Gradients = Callable[..., tuple[Tensor | None, Tensor | None]]
 
@@ -42,7 +44,7 @@ def bilinear(
     Args:
         name: the operator's name; its gradients are registered as ``name_gradients``.
         forward: takes values, a weight and the rest; gives the image, which is contiguous and as
-            the values are, with the channels of the weight's last axis.
+            the values are, with the channels of the weight's first axis.
         gradients: takes the gradient of the image, the values, the weight, the rest, and whether
             the gradient of the values and that of the weight are wanted; gives these, contiguous.
             One that is not wanted may be none.
@@ -52,18 +54,19 @@ def bilinear(
         The operator.
     """
     schema = f"(Tensor values, Tensor weight{rest})"
+    kernel, kernel_of_gradients = exact(forward), exact(_filled(gradients))
     op = torch.library.custom_op(
-        f"inftydiff::{name}", _exact(forward), mutates_args=(), schema=f"{schema} -> Tensor"
+        f"inftydiff::{name}", kernel, mutates_args=(), schema=f"{schema} -> Tensor"
     )
     op_gradients = torch.library.custom_op(
         f"inftydiff::{name}_gradients",
-        _exact(_filled(gradients)),
+        kernel_of_gradients,
         mutates_args=(),
         schema=f"(Tensor grad, {schema[1:-1]}, bool of_values, bool of_weight) -> (Tensor, Tensor)",
     )
 
     def image_like(values: Tensor, weight: Tensor, *others: Any) -> Tensor:
-        return values.new_empty(*values.shape[:-1], weight.shape[-1])
+        return values.new_empty(*values.shape[:-1], weight.shape[0])
 
     def gradients_like(
         grad: Tensor, values: Tensor, weight: Tensor, *others: Any
@@ -113,33 +116,80 @@ def bilinear(
     op_gradients.register_fake(gradients_like)
     op.register_vmap(_one_by_one(op))
     op_gradients.register_vmap(_one_by_one(op_gradients))
-    image = _differentiable(op, backward, tangent)
-    of_image = _differentiable(op_gradients, double_backward, tangents)
+    image = _differentiable(op, kernel, backward, tangent)
+    of_image = _differentiable(op_gradients, kernel_of_gradients, double_backward, tangents)
     return image
 
 
 def _differentiable(
-    op: Any, backward: Callable[..., Any], tangent: Callable[..., Any]
+    op: Any,
+    kernel: Callable[..., Any],
+    backward: Callable[..., Any],
+    tangent: Callable[..., Any],
 ) -> Callable[..., Any]:
-    """The operator with its derivatives: registered, and as a function of autograd."""
+    """The operator with its derivatives: registered, and as functions of autograd."""
 
-    def forward(*arguments: Any) -> Any:
+    def flat_forward(*arguments: Any) -> Any:
         return op(*_nested(arguments))
 
-    def plain(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+    def flat_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         return *_flat(backward(ctx, *grads))[:-1], None
 
+    def direct_forward(ctx: Any, *arguments: Any) -> Any:
+        _save(ctx, arguments, None)
+        return kernel(*arguments)
+
+    def direct_backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        return tuple(None if isinstance(x, list) else x for x in backward(ctx, *grads))
+
     op.register_autograd(backward, setup_context=_save)
-    rules = {"forward": forward, "setup_context": _save, "backward": plain, "jvp": tangent}
-    static = {name: staticmethod(rule) for name, rule in rules.items()}
-    kind: Any = type("Bilinear", (Function,), {**static, "generate_vmap_rule": True})
+    mapped = _function(
+        forward=flat_forward, setup_context=_save, backward=flat_backward, jvp=tangent
+    )
+    mapped.generate_vmap_rule = True
+    direct = _function(forward=direct_forward, backward=direct_backward)
 
     def apply(*arguments: Any) -> Any:
-        if torch.compiler.is_compiling() or not transformed():
+        if torch.compiler.is_compiling():
             return op(*arguments)
-        return kind.apply(*_flat(arguments))
+        if transformed():
+            return mapped.apply(*_flat(arguments))
+        if not _plain(arguments):
+            return op(*arguments)
+        if torch.is_grad_enabled():
+            return direct.apply(*arguments)
+        return kernel(*arguments)
 
     return apply
+
+
+def _function(**rules: Callable[..., Any]) -> Any:
+    """A function of autograd with these rules."""
+    return type("Bilinear", (Function,), {name: staticmethod(f) for name, f in rules.items()})
+
+
+def _plain(arguments: Sequence[Any]) -> bool:
+    """Whether these are tensors of memory, and nothing watches what is done to them."""
+    return (
+        torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
+        and all(
+            type(x) in (Tensor, Parameter)
+            and torch._C._dispatch_keys(x).raw_repr() in _ordinary(x.device)
+            for x in arguments
+            if isinstance(x, Tensor)
+        )
+    )
+
+
+@cache
+def _ordinary(device: torch.device) -> frozenset[int]:
+    """What torch's dispatcher sees of tensors of memory on a device, in inference mode or not."""
+    keys = set()
+    for inference in () if device.type == "meta" else (False, True):
+        with torch.inference_mode(inference):
+            keys.add(torch._C._dispatch_keys(torch.empty(0, device=device)).raw_repr())
+    return frozenset(keys)
 
 
 @dataclass(frozen=True)
@@ -207,14 +257,16 @@ def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return a if b is None else b if a is None else a + b
 
 
-def _exact(function: Callable[..., Any]) -> Callable[..., Any]:
+def exact(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function without automatic mixed precision, in which a backward pass may be called."""
 
-    def exact(first: Tensor, *others: Any) -> Any:
+    def apply(first: Tensor, *others: Any) -> Any:
+        if not torch.is_autocast_enabled(first.device.type):
+            return function(first, *others)
         with torch.autocast(first.device.type, enabled=False):
             return function(first, *others)
 
-    return exact
+    return apply
 
 
 def _nothing(others: Sequence[Any]) -> list[Any]:

@@ -30,8 +30,15 @@ _STRIP = 3
 PIECE = {"cpu": 2**21}
 """About how many values the gradients are computed from at once, where that is to be few."""
 
+TOGETHER = 2**18
+"""About how many values of several samples are taken at once there: more would be memory that is
+asked for and given back by each call."""
+
 MANY = 2**28
-"""The same on other devices."""
+"""About how many values are taken at once on other devices."""
+
+COLUMNS = 2**25
+"""The most numbers that a convolution in float64 on a CPU may lay out at once."""
 
 
 def convolve(
@@ -70,9 +77,7 @@ def mix(
     """
     filters = table.flip(tuple(range(2, table.ndim)))
     padding = tuple(taps // 2 + more for taps, more in zip(table.shape[2:], margin, strict=True))
-    apply = (F.conv1d, F.conv2d, F.conv3d)[len(padding) - 1]
-    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=groups)
-    return image.movedim(1, -1)
+    return _apply(lattice, filters, padding, groups)
 
 
 def depthwise(
@@ -87,11 +92,11 @@ def depthwise(
         table: the kernel at the offsets −reach to reach, of shape ``(channels, *taps)``.
         scale: a factor for each node of the image.
     """
-    return _depthwise(lattice, table.movedim(0, -1), [] if scale is None else [scale])
+    return _depthwise(lattice, table, [] if scale is None else [scale])
 
 
 def _image(lattice: Tensor, table: Tensor, scale: Sequence[Tensor]) -> Tensor:
-    image = convolve(lattice, table.movedim(-1, 0)).contiguous()
+    image = convolve(lattice, table).contiguous()
     for factor in scale:
         image.mul_(factor.unsqueeze(-1))
     return image
@@ -105,17 +110,17 @@ def _gradients(
     of_lattice: bool,
     of_table: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    window = tuple(table.shape[:-1])
+    window = tuple(table.shape[1:])
     wanted = of_lattice, of_table
     if len(window) == 1:
         factors = [factor[None] for factor in scale]
-        flat = _gradients(grad.unsqueeze(1), lattice.unsqueeze(1), table[None], factors, *wanted)
-        ends = zip(flat, (1, 0), strict=True)
-        d_lattice, d_table = (None if x is None else x.squeeze(axis) for x, axis in ends)
+        ends = grad.unsqueeze(1), lattice.unsqueeze(1)
+        flat = _gradients(*ends, table.unsqueeze(1), factors, *wanted)
+        d_lattice, d_table = (None if x is None else x.squeeze(1) for x in flat)
         return d_lattice, d_table
-    filters = table.movedim(-1, 0).unsqueeze(1)
+    filters = table.unsqueeze(1)
     d_lattice = lattice.new_empty(lattice.shape) if of_lattice else None
-    d_table = torch.zeros_like(table).movedim(-1, 0) if of_table else None
+    d_table = table.new_zeros(table.shape) if of_table else None
     reach = window[0] // 2
     inner = (..., slice(1, 1 + lattice.shape[-2]), slice(None))
     for samples, rows in _pieces(lattice, reach):
@@ -125,20 +130,22 @@ def _gradients(
         for factor in scale:
             along[:, place][inner].mul_(factor[around].unsqueeze(-1))
         if d_lattice is not None:
-            image = _convolution(along, filters, (0, *(taps // 2 for taps in window[1:])))
+            padding = (0, *(taps // 2 for taps in window[1:]))
+            image = _apply(along, filters, padding, len(filters))
             d_lattice[samples, rows] = image[inner]
         if d_table is not None:
             there = slice(0, rows.stop - rows.start)
             values, _ = _pitched(lattice[samples, rows], there, rows, 0, window[-1] // 2)
             d_table += _correlation(memory, along, values, window)
-    return d_lattice, None if d_table is None else d_table.movedim(0, -1).contiguous()
+    return d_lattice, d_table
 
 
 def _pieces(lattice: Tensor, reach: int) -> Iterator[tuple[slice, slice]]:
     """Whole samples, or some rows of one sample, in turn."""
     samples, height = lattice.shape[:2]
     piece = PIECE.get(lattice.device.type, MANY)
-    count = max(1, piece // max(1, lattice.shape[1:].numel()))
+    together = min(piece, TOGETHER) if lattice.device.type in PIECE else piece
+    count = max(1, together // max(1, lattice.shape[1:].numel()))
     rows = max(1, 8 * reach, piece // max(1, count * lattice.shape[2:].numel()))
     for sample in range(0, samples, count):
         for start in range(0, height, rows):
@@ -167,11 +174,25 @@ def _pitched(
     return lattice, memory
 
 
-def _convolution(lattice: Tensor, filters: Tensor, padding: tuple[int, ...]) -> Tensor:
-    """The correlation with a kernel, which is the convolution with the mirrored one."""
-    apply = (F.conv2d, F.conv3d)[len(padding) - 2]
-    image: Tensor = apply(lattice.movedim(-1, 1), filters, padding=padding, groups=len(filters))
-    return image.movedim(1, -1)
+def _apply(
+    lattice: Tensor, filters: Tensor, padding: tuple[int, ...], groups: int
+) -> Float[Tensor, "batch *image images"]:
+    """The correlation with filters, which is the convolution with the mirrored ones.
+
+    In float64 on a CPU torch lays out all taps of every node, and some rows are taken at a time.
+    """
+    apply = (F.conv1d, F.conv2d, F.conv3d)[len(padding) - 1]
+    values, (first, *others) = lattice.movedim(-1, 1), padding
+    taps = filters.shape[2]
+    rows = values.shape[2] + 2 * first - taps + 1
+    laid_out = lattice.shape[0] * filters[0].numel() * lattice.shape[2:-1].numel()
+    some = max(1, COLUMNS // max(1, laid_out))
+    if lattice.dtype != torch.float64 or lattice.device.type != "cpu" or some >= rows:
+        return apply(values, filters, padding=padding, groups=groups).movedim(1, -1)
+    values = F.pad(values, [0, 0] * len(others) + [first, first])
+    pieces = (values[:, :, start : start + some + taps - 1] for start in range(0, rows, some))
+    parts = [apply(piece, filters, padding=(0, *others), groups=groups) for piece in pieces]
+    return torch.cat(parts, 2).movedim(1, -1)
 
 
 def _correlation(

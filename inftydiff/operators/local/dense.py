@@ -22,7 +22,14 @@ from inftydiff.operators.local.convolution import depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
 from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["DirectForm", "lattice_hats", "lattice_mass", "lattice_window", "resample"]
+__all__ = [
+    "DirectForm",
+    "lattice_hats",
+    "lattice_mass",
+    "lattice_window",
+    "lattices",
+    "resample",
+]
 
 
 @final
@@ -40,17 +47,26 @@ class DirectForm(Form):
 
     def __call__(
         self,
-        values: Float[Tensor, "copies points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "points"],
-    ) -> Float[Tensor, "copies points images"]:
-        """Convolve, and divide."""
+        scale: Float[Tensor, "points"],
+    ) -> Float[Tensor, "*batch points images"]:
+        """Convolve, and scale."""
         table = resample(weight, self.hats)
-        lattice = values.unflatten(1, self.shape)
+        lattice = lattices(values, self.shape)
         if is_depthwise(weight, len(self.shape)):
-            return depthwise(lattice, table, (1.0 / mass).view(self.shape)).flatten(1, -2)
-        image = mix(lattice, table, (0,) * len(self.shape), groups=1)
-        return image.flatten(1, -2) / mass.unsqueeze(-1)
+            image = depthwise(lattice, table, scale.view(self.shape))
+        else:
+            image = mix(lattice, table, (0,) * len(self.shape), groups=1)
+            image = image * scale.view(*self.shape, 1)
+        return image.reshape(*values.shape[:-1], len(weight))
+
+
+def lattices(
+    values: Float[Tensor, "*batch points channels"], shape: tuple[int, ...]
+) -> Float[Tensor, "copies *shape channels"]:
+    """The values as lattices of such a shape, one after the other."""
+    return values.reshape(values.shape[:-2].numel(), *shape, values.shape[-1])
 
 
 def lattice_hats(

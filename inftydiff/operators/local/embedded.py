@@ -50,15 +50,16 @@ class EmbeddedForm(Form):
 
     def __call__(
         self,
-        values: Float[Tensor, "copies *samples points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "*samples points"],
-    ) -> Float[Tensor, "copies *samples points images"]:
-        """Put the values on the grid, apply the kernel there, read it at the points and divide."""
-        column = values.reshape(len(values), len(self.index), values.shape[-1])
+        scale: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "*batch points images"]:
+        """Put the values on the grid, apply the kernel there, read it at the points and scale."""
+        copies = values.shape[:-1].numel() // len(self.index)
+        column = values.reshape(copies, len(self.index), values.shape[-1])
         nodes = self.samples * self.nodes
         grids = scatter(column, self.index, nodes)
-        grids = grids.view(len(values) * self.samples, self.nodes, values.shape[-1])
-        image = self.whole(grids, weight, mass.new_ones(self.nodes))
-        image = take(image.reshape(len(values), nodes, len(weight)), self.index)
-        return image.view(*values.shape[:-1], image.shape[-1]) / mass.unsqueeze(-1)
+        grids = grids.view(copies * self.samples, self.nodes, values.shape[-1])
+        image = self.whole(grids, weight, scale.new_ones(self.nodes))
+        image = take(image.reshape(copies, nodes, len(weight)), self.index)
+        return image.view(*values.shape[:-1], image.shape[-1]) * scale.unsqueeze(-1)

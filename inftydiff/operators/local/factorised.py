@@ -27,6 +27,7 @@ from torch import Tensor
 
 from inftydiff.operators.local.convolution import convolve, depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
+from inftydiff.operators.local.dense import lattices
 from inftydiff.operators.local.form import Form, is_depthwise
 
 __all__ = ["FactorisedForm", "hats_of"]
@@ -49,17 +50,17 @@ class FactorisedForm(Form):
 
     def __call__(
         self,
-        values: Float[Tensor, "copies points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "points"],
-    ) -> Float[Tensor, "copies points images"]:
-        """Smooth, convolve the phases, and divide."""
+        scale: Float[Tensor, "points"],
+    ) -> Float[Tensor, "*batch points images"]:
+        """Smooth, convolve the phases, and scale."""
         radius = weight.shape[-1] // 2
         cells = radius and 1 + radius // 2
         margins = tuple(factor * cells for factor in self.factors)
-        smoothed = self._smooth(values.unflatten(1, self.shape), margins).contiguous()
+        smoothed = self._smooth(lattices(values, self.shape), margins).contiguous()
         *extent, channels = smoothed.shape[1:]
-        phases = smoothed.view(len(values), *_interleave(extent, self.factors, channels))
+        phases = smoothed.view(len(smoothed), *_interleave(extent, self.factors, channels))
         table = weight.repeat(self.factors[-1], *[1] * (weight.ndim - 1))
         if is_depthwise(weight, len(self.shape)):
             image = depthwise(phases, table)
@@ -68,7 +69,8 @@ class FactorisedForm(Form):
         image = image.reshape(*smoothed.shape[:-1], len(weight))
         for axis, (margin, count) in enumerate(zip(margins, self.shape, strict=True), 1):
             image = image.narrow(axis, margin, count)
-        return image.flatten(1, -2) / mass.unsqueeze(-1)
+        image = image * scale.view(*self.shape, 1)
+        return image.reshape(*values.shape[:-1], len(weight))
 
     def _smooth(self, lattice: Tensor, margins: tuple[int, ...]) -> Tensor:
         """The hats' sums, on whole reference cells and a margin around them."""

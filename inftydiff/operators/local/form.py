@@ -22,17 +22,19 @@ class Form(ABC):
     @abstractmethod
     def __call__(
         self,
-        values: Float[Tensor, "copies *samples points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "*samples points"],
-    ) -> Float[Tensor, "copies *samples points images"]:
+        scale: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "*batch points images"]:
         """Compute the operator.
 
         Args:
-            values: the function's values, of shape ``(copies, *samples, points, channels)``.
+            values: the function's values, of shape ``(*batch, points, channels)``; if there is one
+                set of points a sample, the last axis of the batch is theirs.
             weight: the kernel's table in the values' dtype, of shape ``(channels, *window)``, or
                 ``(images, channels, *window)`` if it mixes the channels.
-            mass: the normaliser at each point, in the values' dtype.
+            scale: one over the normaliser at each point, and zero where that is zero, in the
+                values' dtype.
         """
 
 

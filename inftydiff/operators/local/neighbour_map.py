@@ -1,7 +1,7 @@
 """The neighbour map: what the local operator knows of the points, built once for all layers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import final
 
@@ -35,12 +35,8 @@ from inftydiff.operators.local.dense import (
 from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
 from inftydiff.operators.local.factorised import FactorisedForm, hats_of
 from inftydiff.operators.local.form import Form
-from inftydiff.operators.local.pair_list import (
-    joined,
-    lattice_pairs,
-    lattice_windows,
-    scattered_pairs,
-)
+from inftydiff.operators.local.pair_list import joined
+from inftydiff.operators.local.pair_search import lattice_pairs, lattice_windows, scattered_pairs
 from inftydiff.operators.local.pairs import KERNELS, PairsForm
 from inftydiff.operators.local.reference_form import ReferenceForm
 
@@ -70,6 +66,18 @@ class Neighbours:
     mass: Float[Tensor, "*samples points"]
     backend: Backend
     form: Form
+    _scale: Float[Tensor, "*samples points"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_scale", _inverse(self.mass).float())
+
+    def scale(self, dtype: torch.dtype) -> Float[Tensor, "*samples points"]:
+        """One over the normaliser, and zero where no weight is in reach; in float32 it is kept."""
+        return self._scale if dtype == torch.float32 else _inverse(self.mass).to(dtype)
+
+
+def _inverse(mass: Tensor) -> Tensor:
+    return torch.where(mass > 0, 1.0 / mass, 0.0)
 
 
 def neighbours(
@@ -226,8 +234,8 @@ def _pairs(
         points = on.points.to(device).reshape(-1, *on.points.shape[-2:])
         pairs = scattered_pairs(points, size, cell)
         pairs.lists(backend)
-        weights = _kept(on.weights, device).flatten()
-        mass = pairs.mass(weights).view(on.weights.shape)
+        weights = _kept(on.weights, device)
+        mass = pairs.mass(weights.flatten()).view(weights.shape)
         return mass, PairsForm(pairs, backend, points.shape[-1], weights=weights)
     grid = on if isinstance(on, Grid) else on.grid
     index = torch.arange(grid.size) if isinstance(on, Grid) else on.index
@@ -246,7 +254,8 @@ def _pairs(
     else:
         mass = pairs.mass(window=lattice_window(size, ratios, grid.shape, device))
     hats = lattice_hats(size, ratios, grid.shape, device)
-    return mass.view(index.shape), PairsForm(pairs, backend, grid.dim, hats)
+    known = hats if any(along is not None for along in hats) else None
+    return mass.view(index.shape), PairsForm(pairs, backend, grid.dim, known)
 
 
 def _ragged(

@@ -7,8 +7,9 @@ for both gradients. What the next rows will see is fetched ahead. Gradients of t
 piece by piece: the pieces are fixed, whatever the number of threads, and are added in order.
 """
 
+from array import array
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, no_type_check
 
 import numba
@@ -48,16 +49,17 @@ TASK = numba.types.void(numba.types.CPointer(numba.types.int64))
 
 
 def pair_sum(
-    values: Float[Tensor, "copies rows channels"],
-    taps: Float[Tensor, "taps channels"],
+    values: Float[Tensor, "*batch points channels"],
+    taps: Float[Tensor, "*window channels"],
     pairs: PairList,
-    scale: Float[Tensor, "rows"],
-) -> Float[Tensor, "copies rows channels"]:
+    scale: Float[Tensor, "*samples points"],
+) -> Float[Tensor, "*batch points channels"]:
     r"""Compute :math:`s_c \sum_e a_e\,T_{k_e} ⊙ v(y_e)` over the entries of each row.
 
     Args:
-        values: float32 or float64 on the CPU, of shape ``(copies, rows, channels)``.
-        taps: the table, of shape ``(taps, channels)``, in the same dtype.
+        values: float32 or float64 on the CPU, of shape ``(*batch, points, channels)``: any number
+            of copies of the rows, one after the other.
+        taps: the table, of shape ``(*window, channels)``, in the same dtype.
         pairs: the entries.
         scale: the factor of each row, in the same dtype.
     """
@@ -65,23 +67,32 @@ def pair_sum(
     values, taps = _padded(values, taps)
     image = torch.empty_like(values)
     _launch(_sum_task, values, taps, pairs, scale, image)
-    return image[..., :channels].contiguous()
+    return _cut(image, channels)
 
 
 def pair_sum_gradients(
-    grad: Float[Tensor, "copies rows channels"],
-    values: Float[Tensor, "copies rows channels"],
-    taps: Float[Tensor, "taps channels"],
+    grad: Float[Tensor, "*batch points channels"],
+    values: Float[Tensor, "*batch points channels"],
+    taps: Float[Tensor, "*window channels"],
     pairs: PairList,
-    scale: Float[Tensor, "rows"],
-) -> tuple[Float[Tensor, "copies rows channels"], Float[Tensor, "taps channels"]]:
-    """The gradients of ``pair_sum`` in the values and in the table, in one pass."""
+    scale: Float[Tensor, "*samples points"],
+    *,
+    of_values: bool = True,
+    of_taps: bool = True,
+) -> tuple[
+    Float[Tensor, "*batch points channels"] | None, Float[Tensor, "*window channels"] | None
+]:
+    """The gradients of ``pair_sum`` in the values and in the table, those wanted in one pass."""
     channels = grad.shape[-1]
     grad, values, taps = _padded(grad, values, taps)
-    d_values = torch.empty_like(values)
-    d_taps = values.new_empty(_pieces(values)[0], *taps.shape)
-    _launch(_gradients_task, values, taps, pairs, scale, grad, d_values, d_taps)
-    return d_values[..., :channels].contiguous(), d_taps.sum(0)[:, :channels].contiguous()
+    d_values = torch.empty_like(values) if of_values else None
+    d_taps = values.new_empty(_pieces(values, pairs)[0], *taps.shape) if of_taps else None
+    task = partial(_gradients_task, of_values, of_taps)
+    _launch(task, values, taps, pairs, scale, grad, d_values, d_taps)
+    return (
+        None if d_values is None else _cut(d_values, channels),
+        None if d_taps is None else _cut(d_taps.sum(0), channels),
+    )
 
 
 def _padded(*tensors: Tensor) -> list[Tensor]:
@@ -91,9 +102,15 @@ def _padded(*tensors: Tensor) -> list[Tensor]:
     return [(F.pad(x, (0, missing)) if missing else x).contiguous() for x in tensors]
 
 
-def _pieces(values: Tensor) -> tuple[int, int]:
+def _cut(padded: Tensor, channels: int) -> Tensor:
+    """What was padded, without the padding."""
+    return padded if padded.shape[-1] == channels else padded[..., :channels].contiguous()
+
+
+def _pieces(values: Tensor, pairs: PairList) -> tuple[int, int]:
     """The number of pieces, and of the rows in each; a piece lies in one copy."""
-    copies, rows, _ = values.shape
+    rows = pairs.rows
+    copies = values.shape[:-1].numel() // rows
     wanted = max(1, min(PIECES // max(copies, 1), rows // ROWS))
     height = max(1, -(-rows // wanted))
     return copies * -(-rows // height), height
@@ -105,19 +122,19 @@ def _launch(
     taps: Tensor,
     pairs: PairList,
     scale: Tensor,
-    *arrays: Tensor,
+    *arrays: Tensor | None,
 ) -> None:
-    pieces, height = _pieces(values)
+    pieces, height = _pieces(values, pairs)
     scalar = np.float64 if values.dtype == torch.float64 else np.float32
     weighted = pairs.coefficient is not None
     coefficient = scale if pairs.coefficient is None else pairs.coefficient.to(values.dtype)
     lists = [pairs.row_pointer, pairs.column, pairs.tap, coefficient, scale]
     tensors = [*(x.contiguous() for x in lists), taps, values, *arrays]
     sizes = [0, pieces, height, pairs.rows, values.shape[-1], pairs.taps]
-    data = np.array([*sizes, *(x.data_ptr() for x in tensors)], dtype=np.int64)
+    data = array("q", [*sizes, *(0 if x is None else x.data_ptr() for x in tensors)])
     lanes = BYTES // values.element_size()
     compiled = task(scalar, lanes, weighted)  # kept alive while its address is in use
-    run(compiled.address, data.ctypes.data)
+    run(compiled.address, data.buffer_info()[0])
 
 
 @cache
@@ -164,9 +181,10 @@ def _row_sum(lanes, weighted):
     def row(i, entries, taps, values, image, width, place, c):
         row_pointer, column, tap, coefficient, scale = entries
         total = zeros(values, lanes)
-        end = row_pointer[i + 1]
-        fetch(values, place + (column[end - 1] + AHEAD) * width, lanes)
-        for e in range(row_pointer[i], end):
+        begin, end = row_pointer[i], row_pointer[i + 1]
+        if begin < end:
+            fetch(values, place + (column[end - 1] + AHEAD) * width, lanes)
+        for e in range(begin, end):
             value = load(values, place + column[e] * width, lanes)
             if weighted:
                 value = multiply(value, spread(coefficient[e], lanes))
@@ -178,10 +196,11 @@ def _row_sum(lanes, weighted):
 
 @cache
 @no_type_check
-def _gradients_task(scalar, lanes, weighted):
-    """The C function that draws pieces of both gradients and computes them."""
+def _gradients_task(of_values, of_taps, scalar, lanes, weighted):
+    """The C function that draws pieces of the gradients and computes them."""
     whole, real = np.int32(0), scalar(0)
-    four, two, one = (_row_gradients(n * lanes, weighted) for n in (4, 2, 1))
+    wanted = of_values, of_taps
+    four, two, one = (_row_gradients(n * lanes, weighted, *wanted) for n in (4, 2, 1))
 
     @numba.cfunc(TASK)
     def task(data):
@@ -200,8 +219,9 @@ def _gradients_task(scalar, lanes, weighted):
             first = (piece // each) * rows * width
             start = (piece % each) * height
             sums = piece * size
-            for c in range(0, size, lanes):
-                store(zeros(taps, lanes), d_taps, sums + c)
+            if of_taps:
+                for c in range(0, size, lanes):
+                    store(zeros(taps, lanes), d_taps, sums + c)
             for i in range(start, min(start + height, rows)):
                 c = 0
                 while c + 4 * lanes <= width:
@@ -219,8 +239,8 @@ def _gradients_task(scalar, lanes, weighted):
 
 @cache
 @no_type_check
-def _row_gradients(lanes, weighted):
-    """One row of both gradients: the row's own entries, with the taps in reverse order."""
+def _row_gradients(lanes, weighted, of_values, of_taps):
+    """One row of the gradients: the row's own entries, with the taps in reverse order."""
 
     @numba.njit(error_model="numpy")
     def row(i, entries, arrays, width, size, place, c, sums):
@@ -228,10 +248,12 @@ def _row_gradients(lanes, weighted):
         taps, values, grad, d_values, d_taps = arrays
         own = load(values, place + i * width, lanes)
         total = zeros(values, lanes)
-        end = row_pointer[i + 1]
-        fetch(grad, place + (column[end - 1] + AHEAD) * width, lanes)
-        fetch(values, place + (i + AHEAD) * width, lanes)
-        for e in range(row_pointer[i], end):
+        begin, end = row_pointer[i], row_pointer[i + 1]
+        if begin < end:
+            fetch(grad, place + (column[end - 1] + AHEAD) * width, lanes)
+        if of_taps:
+            fetch(values, place + (i + AHEAD) * width, lanes)
+        for e in range(begin, end):
             factor = scale[column[e]]
             if weighted:
                 factor *= coefficient[e]
@@ -239,7 +261,9 @@ def _row_gradients(lanes, weighted):
             along = multiply(along, spread(factor, lanes))
             k = c + size - (tap[e] + 1) * width
             total = multiply_add(load(taps, k, lanes), along, total)
-            store(multiply_add(own, along, load(d_taps, sums + k, lanes)), d_taps, sums + k)
-        store(total, d_values, place + i * width)
+            if of_taps:
+                store(multiply_add(own, along, load(d_taps, sums + k, lanes)), d_taps, sums + k)
+        if of_values:
+            store(total, d_values, place + i * width)
 
     return row

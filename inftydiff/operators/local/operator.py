@@ -21,11 +21,8 @@ from torch import Tensor
 
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
-from inftydiff.operators.local.definition import (
-    check_reflecting,
-    odd,
-    sides,
-)
+from inftydiff.operators.local.bilinear import exact
+from inftydiff.operators.local.definition import check_reflecting, odd, sides
 from inftydiff.operators.local.form import is_depthwise
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 
@@ -71,36 +68,37 @@ def local_operator(
         tensor([[1.5000, 3.0000, 6.0000, 7.5000]])
     """
     _check(values, weight, neighbours)
-    dtype = torch.promote_types(values.dtype, torch.float32)
-    samples = neighbours.mass.shape
-    outer = values.shape[: values.ndim - 1 - len(samples)]
-    copies = values.reshape(outer.numel(), *samples, values.shape[-1])
-    with torch.autocast(values.device.type, enabled=False):
-        mass, weight = neighbours.mass.to(dtype), weight.to(dtype)
-        if torch.is_grad_enabled() or neighbours.backend != "dense":
-            image = neighbours.form(copies.to(dtype), weight, mass)
-            return image.view(*values.shape[:-1], image.shape[-1]).to(values.dtype)
-        image = _in_pieces(copies, weight, mass, neighbours)
-    return image.view(*values.shape[:-1], image.shape[-1])
+    return _apply(values, weight, neighbours)
 
 
-def _in_pieces(copies: Tensor, weight: Tensor, mass: Tensor, near: Neighbours) -> Tensor:
+@exact
+def _apply(values: Tensor, weight: Tensor, near: Neighbours) -> Tensor:
+    dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
+    weight, scale = weight.to(dtype), near.scale(dtype)
+    if torch.is_grad_enabled() or near.backend != "dense":
+        return near.form(values.to(dtype), weight, scale).to(values.dtype)
+    return _in_pieces(values, weight, scale, near)
+
+
+def _in_pieces(values: Tensor, weight: Tensor, scale: Tensor, near: Neighbours) -> Tensor:
     """The image in the dtype of the values, where autograd keeps nothing of the way there."""
     depthwise = is_depthwise(weight, len(near.cell))
+    outer = values.shape[: values.ndim - 1 - scale.ndim]
+    copies = values.reshape(outer.numel(), *scale.shape, values.shape[-1])
 
     def piece(some: slice, few: slice) -> Tensor:
         part = copies[some][..., few if depthwise else slice(None)].to(weight)
-        return near.form(part, weight[few], mass).to(copies.dtype)
+        return near.form(part, weight[few], scale).to(copies.dtype)
 
     (some, few), *others = _pieces(copies, len(weight) if depthwise else 0)
     first = piece(some, few)
     if not others:
-        return first
+        return first.view(*values.shape[:-1], len(weight))
     image = first.new_empty(*copies.shape[:-1], len(weight))  # with vmap's axes, as a piece has
     image[some][..., few] = first
     for some, few in others:
         image[some][..., few] = piece(some, few)
-    return image
+    return image.view(*values.shape[:-1], len(weight))
 
 
 def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
@@ -127,22 +125,21 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
             f"{values.dtype} and a kernel of {weight.dtype}. Convert them first; of a complex "
             "function take the real and the imaginary part as channels."
         )
-    expected = tuple(neighbours.mass.shape)
-    if tuple(values.shape[:-1][-len(expected) :]) != expected:
+    mass = neighbours.mass
+    if values.shape[-1 - mass.ndim : -1] != mass.shape:
         raise ValueError(
-            f"Values at these points have the shape (*batch, {', '.join(map(str, expected))}, "
+            f"Values at these points have the shape (*batch, {', '.join(map(str, mass.shape))}, "
             f"channels); got {tuple(values.shape)}."
         )
-    devices = {values.device, weight.device, neighbours.mass.device}
-    if len(devices) > 1:
+    if not values.device == weight.device == mass.device:
         raise ValueError(
             "Values, kernel and neighbour map live on one device; got values on "
             f"{values.device}, the kernel on {weight.device} and the map on "
-            f"{neighbours.mass.device}. A map is built where neighbours(..., device=…) says."
+            f"{mass.device}. A map is built where neighbours(..., device=…) says."
         )
     dim = len(neighbours.cell)
     window = (neighbours.size,) * dim
-    if tuple(weight.shape[-dim:]) != window or weight.ndim not in (dim + 1, dim + 2):
+    if weight.shape[-dim:] != window or weight.ndim not in (dim + 1, dim + 2):
         shape = ", ".join(map(str, window))
         raise ValueError(
             f"The neighbour map is made for a kernel of shape (channels, {shape}), or (images, "

@@ -1,6 +1,7 @@
 """The local operator by the pairs of points that see each other: as fast as the points are few."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, final
 
@@ -32,84 +33,113 @@ class PairsForm(Form):
         pairs: the pairs, all samples' points in one column.
         backend: what sums over them, one of ``KERNELS``.
         dim: the number of axes.
-        hats: what reads the table at a grid's offsets, from ``lattice_hats``; none for scattered
-            points.
-        weights: the quadrature weights of the rows, where they are not all equal.
+        hats: what reads the table at a grid's offsets, from ``lattice_hats``; none where nothing
+            has to.
+        weights: the quadrature weights of the points, where they are not all equal.
     """
 
     pairs: PairList
     backend: str
     dim: int
     hats: tuple[Float[Tensor, "_ _"] | None, ...] | None = None
-    weights: Float[Tensor, "rows"] | None = None
+    weights: Float[Tensor, "*samples points"] | None = None
 
     def __call__(
         self,
-        values: Float[Tensor, "copies *samples points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "*samples points"],
-    ) -> Float[Tensor, "copies *samples points images"]:
-        """Sum over the pairs of each point, and divide."""
-        column = values.reshape(len(values), self.pairs.rows, values.shape[-1])
+        scale: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "*batch points images"]:
+        """Sum over the pairs of each point, and scale."""
         if self.weights is not None:
-            column = column * self.weights.to(values).unsqueeze(-1)
-        scale = torch.where(mass > 0, 1.0 / mass, 0.0).flatten()
+            values = values * self.weights.to(values).unsqueeze(-1)
         if self.hats is not None:
             weight = resample(weight, self.hats)
-        if is_depthwise(weight, self.dim):
-            taps, backend = weight.flatten(1).movedim(1, 0), self.backend
-        else:
-            taps, backend = weight.flatten(2).permute(2, 1, 0), "torch"
-        image: Tensor = _pair_sum(column, taps, scale, self.pairs.lists(backend), backend)
-        return image.view(*values.shape[:-1], image.shape[-1])
+        backend = self.backend if is_depthwise(weight, self.dim) else "torch"
+        return _pair_sum(values, weight, scale, self.pairs.lists(backend), self.dim, backend)
 
 
 def _image(
-    values: Tensor, taps: Tensor, scale: Tensor, lists: list[Tensor], backend: str
+    values: Tensor, weight: Tensor, scale: Tensor, lists: list[Tensor], dim: int, backend: str
 ) -> Tensor:
+    taps = _taps(weight, dim)
+    if backend != "torch":
+        _check(backend, values, weight, scale)
+        pairs = PairList.of(lists, weight.shape[-dim:].numel())
+    if backend == "numba":
+        return _kernels(backend).pair_sum(values, taps, pairs, scale)
+    column, taps, scale = _column(values, scale), taps.flatten(0, dim - 1), scale.flatten()
     if backend == "torch":
-        return torch_kernels.pair_sum(values, taps, scale, lists)
-    kernels, pairs = _compiled(backend, values, taps, scale), PairList.of(lists, len(taps))
-    image: Tensor = kernels.pair_sum(values, taps, pairs, scale)
-    return image
+        image = torch_kernels.pair_sum(column, taps, scale, lists)
+    else:
+        image = _kernels(backend).pair_sum(column, taps, pairs, scale)
+    return image.view(*values.shape[:-1], image.shape[-1])
 
 
 def _gradients(
     grad: Tensor,
     values: Tensor,
-    taps: Tensor,
+    weight: Tensor,
     scale: Tensor,
     lists: list[Tensor],
+    dim: int,
     backend: str,
     of_values: bool,
     of_taps: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    wanted = {"of_values": of_values, "of_taps": of_taps}
+    taps, wanted = _taps(weight, dim), {"of_values": of_values, "of_taps": of_taps}
+    if backend != "torch":
+        _check(backend, grad, values, weight, scale)
+        pairs = PairList.of(lists, weight.shape[-dim:].numel())
+    if backend == "numba":
+        kernel = _kernels(backend).pair_sum_gradients
+        d_values, d_taps = kernel(grad, values, taps, pairs, scale, **wanted)
+        return d_values, None if d_taps is None else _weight(d_taps, dim)
+    along, column = _column(grad, scale), _column(values, scale)
+    taps, scale = taps.flatten(0, dim - 1), scale.flatten()
     if backend == "torch":
-        return torch_kernels.pair_sum_gradients(grad, values, taps, scale, lists, **wanted)
-    kernels, pairs = _compiled(backend, grad, values, taps, scale), PairList.of(lists, len(taps))
-    found: tuple[Tensor | None, Tensor | None]
-    if backend == "triton":
-        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale, **wanted)
-    elif of_taps:
-        found = kernels.pair_sum_gradients(grad, values, taps, pairs, scale)
+        found = torch_kernels.pair_sum_gradients(along, column, taps, scale, lists, **wanted)
     else:
-        along, ones = grad * scale.unsqueeze(-1), torch.ones_like(scale)
-        found = kernels.pair_sum(along, taps.flip(0), pairs, ones), None
-    return found
+        found = _kernels(backend).pair_sum_gradients(along, column, taps, pairs, scale, **wanted)
+    d_values, d_taps = found
+    return (
+        None if d_values is None else d_values.view(values.shape),
+        None if d_taps is None else _weight(d_taps.unflatten(0, weight.shape[-dim:]), dim),
+    )
 
 
-def _compiled(backend: str, *tensors: Tensor) -> Any:
+def _column(values: Tensor, scale: Tensor) -> Float[Tensor, "copies rows channels"]:
+    """The values of all samples' points in one column a copy."""
+    rows = scale.numel()
+    return values.reshape(values.shape[:-1].numel() // rows, rows, values.shape[-1])
+
+
+def _taps(weight: Tensor, dim: int) -> Float[Tensor, "*window_and_channels"]:
+    """The table with the channels, or the matrix of channels and images, last."""
+    channels = weight.ndim - dim
+    return weight.permute(*range(channels, weight.ndim), *range(channels)[::-1])
+
+
+def _weight(taps: Tensor, dim: int) -> Float[Tensor, "*channels_and_window"]:
+    """The table with the channels, or the matrix of images and channels, first, contiguous."""
+    return taps.permute(*range(dim, taps.ndim)[::-1], *range(dim)).contiguous()
+
+
+@cache
+def _kernels(backend: str) -> Any:
     """The module of kernels, which is imported when it is first used."""
+    return import_module(f"inftydiff.operators.local.{backend}_kernels")
+
+
+def _check(backend: str, *tensors: Tensor) -> None:
     dtypes = {x.dtype for x in tensors}
     if dtypes not in ({torch.float32}, {torch.float64}):
         raise TypeError(
             f"The kernels of {backend!r} take tensors of one dtype, float32 or float64; got "
             f"{', '.join(sorted(map(str, dtypes)))}. local_operator converts them."
         )
-    return import_module(f"inftydiff.operators.local.{backend}_kernels")
 
 
 _pair_sum = bilinear(
-    "pair_sum", _image, _gradients, rest=", Tensor scale, Tensor[] lists, str backend"
+    "pair_sum", _image, _gradients, rest=", Tensor scale, Tensor[] lists, int dim, str backend"
 )

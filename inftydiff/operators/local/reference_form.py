@@ -29,9 +29,9 @@ class ReferenceForm(Form):
 
     def __call__(
         self,
-        values: Float[Tensor, "copies *samples points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "*samples points"],
-    ) -> Float[Tensor, "copies *samples points images"]:
+        scale: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "*batch points images"]:
         """Compute the sums as they stand."""
         return reference(values, weight, self.points, self.weights, self.cell).to(values.dtype)

@@ -35,20 +35,20 @@ class TorchSparseForm(Form):
 
     def __call__(
         self,
-        values: Float[Tensor, "copies *samples points channels"],
+        values: Float[Tensor, "*batch points channels"],
         weight: Float[Tensor, "images *window"],
-        mass: Float[Tensor, "*samples points"],
-    ) -> Float[Tensor, "copies *samples points images"]:
-        """Sum over the neighbours, one copy after the other, and divide."""
+        scale: Float[Tensor, "*samples points"],
+    ) -> Float[Tensor, "*batch points images"]:
+        """Sum over the neighbours, one copy after the other, and scale."""
         dim = self.coordinates.shape[1] - 1
         taps = weight.flatten(-dim)
         if not is_depthwise(weight, dim):
             apply, taps = convolve, taps.permute(2, 1, 0)
         elif self.pairs is not None:
-            return self.pairs(values, weight, mass)
+            return self.pairs(values, weight, scale)
         else:
             apply, taps = depthwise, taps.movedim(-1, 0)
-        columns = values.reshape(len(values), -1, values.shape[-1])
+        columns = values.reshape(-1, len(self.coordinates), values.shape[-1])
         where = self.coordinates, self.size, dim, self.maps
         image = torch.stack([apply(v, taps.contiguous(), *where) for v in columns])
-        return image.view(*values.shape[:-1], image.shape[-1]) / mass.unsqueeze(-1)
+        return image.view(*values.shape[:-1], image.shape[-1]) * scale.unsqueeze(-1)
