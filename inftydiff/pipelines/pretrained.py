@@ -19,6 +19,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def write_folder(
         partial[CARD].write_text(card, encoding="utf-8")
         save_file(tensors, partial[WEIGHTS], metadata={"format": "pt", DIGEST: digest(tensors)})
         partial[CONFIG].write_text(config.to_json(), encoding="utf-8")
+        shutil.copymode(partial[CONFIG], partial[WEIGHTS])  # safetensors lets the owner alone read
         for file in partial.values():
             with file.open("rb+") as opened:
                 os.fsync(opened.fileno())

@@ -167,6 +167,8 @@ def save(
         }
         text = json.dumps(record, indent=2, allow_nan=False)
         (partial / CONFIG).write_text(text, encoding="utf-8")
+        for name in (MODEL, TRAINING):  # safetensors lets the owner alone read them
+            shutil.copymode(partial / CONFIG, partial / name)
         for file in [*partial.iterdir(), partial]:
             _flush(file)
         os.replace(partial, folder)
