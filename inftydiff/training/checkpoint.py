@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import is_pretrained
+from inftydiff.pipelines.pretrained import is_pretrained, reason
 from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
@@ -186,10 +186,9 @@ def _not_written(run: Path, step: int, error: Exception) -> str:
     """That a checkpoint could not be written, and what is left."""
     before = [folder for folder in steps_in(run) if folder.name != name_of(step)]
     left = f"{before[-1].name} is intact" if before else "There is none before it"
-    why = error.strerror if isinstance(error, OSError) and error.strerror else error
     return (
-        f"The checkpoint of step {step} could not be written to {run}: {why}. {left}; make room "
-        "there, and resume."
+        f"The checkpoint of step {step} could not be written to {run}: {reason(error)}. {left}; "
+        "make room there, and resume."
     )
 
 
