@@ -128,7 +128,9 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
             from_record(Progress, record["progress"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} cannot be read as a checkpoint's settings: {error}.") from error
+        raise ValueError(
+            f"{file} cannot be read as a checkpoint's settings: {error}. {_instead(folder)}"
+        ) from error
 
 
 def save(
@@ -252,15 +254,26 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
     except (OSError, safetensors.SafetensorError) as error:
         others = [] if file.exists() else pickles_in(file.parent)
         hint = f" {', '.join(others)} beside it is a pickle, and is not read." if others else ""
-        raise ValueError(f"{file} cannot be read as safetensors: {error}.{hint}") from error
+        raise ValueError(
+            f"{file} cannot be read as safetensors: {error}.{hint} {_instead(file.parent)}"
+        ) from error
     record = json.loads((file.parent / CONFIG).read_text(encoding="utf-8"))
     expected = record.get("digests", {}).get(file.name)
     if expected is not None and _digest(file) != expected:
         raise ValueError(
             f"{file} is not the file that was written: its SHA-256 is not the one in {CONFIG}. "
-            "Restore it, or take another checkpoint."
+            f"{_instead(file.parent)}"
         )
     return tensors
+
+
+def _instead(folder: Path) -> str:
+    """What to do about a checkpoint that cannot be read."""
+    every = steps_in(folder.parent)
+    before = every[: every.index(folder)] if folder in every else []
+    if not before:
+        return "Restore it; there is no checkpoint before it."
+    return f"Restore it, or remove {folder} to resume from {before[-1].name}."
 
 
 def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -> None:
