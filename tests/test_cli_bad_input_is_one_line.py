@@ -5,9 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from safetensors import SafetensorError
 from training_runs import pictures
 
 from inftydiff.cli import main
+from inftydiff.cli.info import Info
+from inftydiff.cli.train import Train
 
 
 def bad(words, match, capsys):
@@ -144,6 +148,45 @@ def test_what_cannot_be_parsed(tmp_path, capsys, monkeypatch, words):
         main(words.split())
     assert stop.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def no_memory():
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def no_array():
+    np.empty(2**60, dtype=np.uint8)
+
+
+def no_device():
+    raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+
+def no_file():
+    raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [(no_memory, "can't allocate"), (no_array, "Unable to allocate"), (no_device, "2.00 GiB.")],
+)
+def test_too_little_memory(capsys, monkeypatch, fault, match):
+    monkeypatch.setattr(Train, "run", lambda self, words: fault())
+    bad(["train", "faces"], match, capsys)
+    bad(["train", "faces"], "Out of memory. Lower --batch-size, or use --accumulate or", capsys)
+    monkeypatch.setattr(Info, "run", lambda self, words: fault())
+    bad(["info"], "Out of memory. Ask for smaller pictures", capsys)
+
+
+def test_what_the_reader_of_weights_says(capsys, monkeypatch):
+    monkeypatch.setattr(Info, "run", lambda self, words: no_file())
+    bad(["info"], "No space left", capsys)
+
+
+def test_faults_of_the_program_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr(Info, "run", lambda self, words: {}["key"])
+    with pytest.raises(KeyError):
+        main(["info"])
 
 
 def test_debug_raises():

@@ -41,7 +41,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def test_lazy_and_eager_runs_agree(tmp_path: Path, photographs: Path):
-    words = ("--keep-proportions", "--channels", "1")
+    words = ("--channels", "1")
     assert train(photographs, tmp_path / "eager", *words) == 0
     assert train(photographs, tmp_path / "lazy", *words, "--lazy") == 0
     eager, lazy = load_pipeline(tmp_path / "eager"), load_pipeline(tmp_path / "lazy")
@@ -82,7 +82,7 @@ def test_large_sources_are_lazy(tmp_path: Path, photographs: Path, monkeypatch: 
         assert isinstance(pictures_read, Images) == eager
 
 
-@pytest.mark.parametrize("words", [(), ("--lazy",), ("--keep-proportions",)])
+@pytest.mark.parametrize("words", [(), ("--lazy",), ("--no-keep-proportions",)])
 def test_damaged_files_are_named_or_left_out(tmp_path: Path, photographs: Path, capsys, words):
     (photographs / "03.png").write_text("no picture")
     assert train(photographs, tmp_path / "run", *words) == 2
@@ -95,7 +95,8 @@ def test_damaged_files_are_named_or_left_out(tmp_path: Path, photographs: Path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--keep-proportions", "--resolution", "8", "9"), "is the longest side; got 8 9"),
+        (("--resolution", "0"), "longest must be"),
+        (("--resolution", "0", "8"), "rows must be"),
         (("--held-out", "15"), "1 to 14 can be held out"),
         (("--held-out", "15", "--lazy"), "1 to 14 can be held out"),
         (("--network.channels", "1"), "pictures of shape (1, h, w)"),
@@ -105,6 +106,37 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, photographs: Path, capsys,
     assert train(photographs, tmp_path / "run", *words) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        (("12",), (8, 12)),
+        (("12", "--no-keep-proportions"), (12, 12)),
+        (("9", "11"), (9, 11)),
+        (("9", "11", "--no-keep-proportions"), (9, 11)),
+    ],
+)
+def test_proportions_are_kept_unless_said_otherwise(
+    tmp_path: Path, photographs: Path, words, shape
+):
+    longest = max(shape)
+    assert train(photographs, tmp_path / "run", "--resolution", *words) == 0
+    pipeline = load_pipeline(tmp_path / "run")
+    assert pipeline.config.lengths == tuple(side / longest for side in shape)
+    assert pipeline.grid(longest).shape == shape
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(2, 1), (9, 1), (20, 2), (1279, 127), (2000, 128)])
+def test_a_tenth_is_held_out_by_default(count: int, held_out: int):
+    images = Images(torch.zeros(count, 1, 2, 2, dtype=torch.uint8))
+    train, others = ArraySource(images, None, 0).load()
+    assert (len(train), len(others)) == (count - held_out, held_out)
+
+
+def test_one_picture_is_not_enough():
+    with pytest.raises(ValueError, match="others are trained on; got 1 in all"):
+        ArraySource(Images(torch.zeros(1, 1, 2, 2, dtype=torch.uint8)), None, 0).load()
 
 
 def test_faces_are_not_lazy(tmp_path: Path, capsys):

@@ -1,14 +1,19 @@
 """Weights of another model, damaged files, other versions and pickles are refused, by name."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from autoencoders import autoencoder, autoencoder_config
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inftydiff.pipelines import InftyDiff
-from inftydiff.pipelines import pretrained as module
 from inftydiff.training import load_pipeline
 
 
@@ -17,8 +22,8 @@ def folder(tmp_path):
     return autoencoder().float().save_pretrained(tmp_path / "model")
 
 
-def rewritten(folder, change):
-    """The weights with a change, and without the digest, as another program would write them."""
+def rewritten(folder, change=lambda tensors: None):
+    """The weights with a change, and without digests, as another program would write them."""
     tensors = load_file(folder / "model.safetensors")
     change(tensors)
     save_file(tensors, folder / "model.safetensors")
@@ -77,6 +82,7 @@ def test_a_weight_that_is_not_finite_is_named(folder):
 
 
 def test_weights_of_another_architecture_are_refused(folder):
+    rewritten(folder)
     changed = autoencoder_config(kl_weight=0.5)
     (folder / "config.json").write_text(changed.to_json())
     refused(folder, r"shape: encoder\.out\.bias \(5,\) for \(10,\)")
@@ -133,10 +139,63 @@ def test_a_full_disk_leaves_the_old_model(folder, monkeypatch):
     def full(*args, **keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        autoencoder(1).float().save_pretrained(folder)
-    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    def rust(*args, **keywords):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    for name, fault in (("os.fsync", full), ("safetensors.torch.save_file", rust)):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, fault)
+            with pytest.raises(OSError, match="to .*model: .*No space left.* before is intact"):
+                autoencoder(1).float().save_pretrained(folder)
+            with pytest.raises(OSError, match="None was before; make room"):
+                autoencoder(1).float().save_pretrained(folder.parent / "other")
+        assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_a_changed_configuration_is_noticed(folder):
+    file = folder / "config.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"noise_to_signal": 0.5}))
+    refused(folder, "not the configuration that model.safetensors was saved with")
+    file.write_text(json.dumps(dict(reversed(record.items())), indent=8))
+    InftyDiff.from_pretrained(folder)
+    file.write_text(json.dumps(record | {"noise_to_signal": 0.5}))
+    rewritten(folder)  # weights that do not say what belongs to them are read as they are
+    assert InftyDiff.from_pretrained(folder).config.noise_to_signal == 0.5
+
+
+KILLED = """
+import os, signal, sys
+from autoencoders import autoencoder
+
+replace = os.replace
+def cut(source, target):
+    if target.name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+
+os.replace = cut
+autoencoder(1, noise_to_signal=0.5).float().save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "readable"),
+    [("README.md", True), ("model.safetensors", True), ("config.json", False)],
+)
+def test_a_kill_leaves_no_mixed_pair(folder, moment, readable):
+    places = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder), moment],
+        env=os.environ | {"PYTHONPATH": places},
+    )
+    assert done.returncode == -signal.SIGKILL
+    if readable:
+        assert InftyDiff.from_pretrained(folder).config.noise_to_signal != 0.5
+    else:
+        refused(folder, "not the configuration that")
+    autoencoder(1).float().save_pretrained(folder)
+    InftyDiff.from_pretrained(folder)
 
 
 def test_the_hub_s_refusal_is_one_error(tmp_path, monkeypatch):

@@ -117,6 +117,29 @@ def test_a_damaged_file_is_named(tmp_path, name, how):
             load_pipeline(tmp_path)
 
 
+@pytest.mark.parametrize("how", ["missing", "cut", "changed"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "training.safetensors"])
+def test_a_damaged_checkpoint_can_be_stepped_around(tmp_path, name, how):
+    folder = tmp_path / "run"
+    run(folder, max_steps=4, checkpoint_steps=2)
+    newest = folder / "step-00000004"
+    if how == "changed":
+        content = bytearray((newest / name).read_bytes())
+        content[-5] ^= 1
+        (newest / name).write_bytes(content)
+    else:
+        damage(newest / name, how)
+    advice = f"Restore it, or remove .*{newest.name} to resume from step-00000002"
+    with pytest.raises(ValueError, match=f"{name} .*{advice}"):
+        run(folder, resume=True)
+    shutil.rmtree(newest)
+    assert same(run(folder, resume=True), run(tmp_path / "straight"))
+    damage(folder / "step-00000002" / name, "cut")
+    shutil.rmtree(folder / "step-00000006")
+    with pytest.raises(ValueError, match="Restore it; there is no checkpoint before it"):
+        run(folder, resume=True)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

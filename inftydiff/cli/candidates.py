@@ -24,7 +24,10 @@ from inftydiff.processes import StepRule
 from inftydiff.training import load_pipeline
 from inftydiff.training.folders import CONFIG, latest, steps_in
 
-__all__ = ["Candidate", "ModelCandidate", "PictureCandidate", "Size"]
+__all__ = ["FEWER", "Candidate", "ModelCandidate", "PictureCandidate", "Size"]
+
+FEWER = "Change --count (to be judged, and as many real ones for the clean floor) or --reference."
+"""What to do where there are fewer pictures than are to be judged or compared with."""
 
 Size = tuple[int] | tuple[int, int]
 """Pixels along the longest side, or rows and columns."""
@@ -169,7 +172,9 @@ class PictureCandidate(Candidate):
         if not is_array(path):
             asked = (64,) if size is None else size
             shape = whole(asked[0], "--size"), whole(asked[-1], "--size")
-            return PictureCandidate(path, chosen(image_folder(path, shape), count, str(path)))
+            return PictureCandidate(
+                path, chosen(image_folder(path, shape), count, str(path), advice=FEWER)
+            )
         every = _array(path, layout)
         rows, columns = every.pixels.shape[-2:]
         if size is not None and (size[0], size[-1]) != (rows, columns):
@@ -177,7 +182,7 @@ class PictureCandidate(Candidate):
                 f"{path} holds pictures of {rows} × {columns} pixels; got --size "
                 f"{' '.join(map(str, size))}. Leave it out, or resize the pictures."
             )
-        return PictureCandidate(path, chosen(every, count, str(path)))
+        return PictureCandidate(path, chosen(every, count, str(path), advice=FEWER))
 
     @property
     def name(self) -> str:

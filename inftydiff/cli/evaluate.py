@@ -12,7 +12,7 @@ import tyro
 
 from inftydiff import DDIM, DDPM, steps
 from inftydiff._typing import positive, whole
-from inftydiff.cli.candidates import Candidate, ModelCandidate, PictureCandidate, Size
+from inftydiff.cli.candidates import FEWER, Candidate, ModelCandidate, PictureCandidate, Size
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
@@ -80,7 +80,7 @@ class Evaluate(Command):
         network(torch.zeros(1, 1, 1, 1))  # refuses before the work if the weights are missing
         source = self.source()
         candidate = self.candidate(source)
-        real = source.take(self.reference + self.count, candidate.shape)
+        real = source.take(self.reference + self.count, candidate.shape, advice=FEWER)
         begin = time.perf_counter()
         pictures = candidate.pictures()
         seconds = time.perf_counter() - begin

@@ -106,15 +106,19 @@ def save_pictures(folder: Path, pictures: Float[Tensor, "n c h w"]) -> list[Path
 
 
 def _sheet(panel: Panel, side: int) -> UInt8[ndarray, "h w 3"]:
-    """The pictures of a panel side by side, white between them."""
+    """The pictures of a panel side by side, white between them.
+
+    Pictures of one domain and several sizes differ by some pixels when they are enlarged.
+    """
     rows = [[_enlarged(to_pixels(picture), side) for picture in row] for row in panel.pictures]
-    height, width = rows[0][0].shape[:2]
+    height = max(pixels.shape[0] for row in rows for pixels in row)
+    width = max(pixels.shape[1] for row in rows for pixels in row)
     shape = (len(rows) * (height + GAP) - GAP, len(rows[0]) * (width + GAP) - GAP, 3)
     sheet = np.full(shape, 255, dtype=np.uint8)
     for i, row in enumerate(rows):
         for j, pixels in enumerate(row):
             top, left = i * (height + GAP), j * (width + GAP)
-            sheet[top : top + height, left : left + width] = pixels
+            sheet[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return sheet
 
 

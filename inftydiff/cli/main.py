@@ -15,6 +15,13 @@ BAD_INPUT = 2
 CONFIGURED = ("train", "train-prior")
 """The commands that take a file of settings."""
 
+LESS_MEMORY = {
+    "train": "Lower --batch-size, or use --accumulate or --recompute.",
+    "train-prior": "Lower --batch-size, or use --accumulate.",
+}
+"""What to do where the memory does not suffice; of other commands, ``SMALLER``."""
+SMALLER = "Ask for smaller pictures, or for fewer."
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -35,12 +42,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
     except KeyboardInterrupt as stop:
         return _stopped(stop)
-    except (ValueError, TypeError, OSError, ModuleNotFoundError, FloatingPointError) as error:
-        if debug:
+    except Exception as error:
+        if debug or not (_memory(error) or _expected(error)):
             raise
         text = " ".join(str(error).split())
+        if _memory(error):
+            text = f"Out of memory. {LESS_MEMORY.get(argv[0], SMALLER)} {text}".rstrip()
         print(f"inftydiff: {text}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _expected(error: Exception) -> bool:
+    """Whether an error is one that the user can put right, and no fault of the program."""
+    kinds: tuple[type[Exception], ...] = (ValueError, TypeError, OSError)
+    kinds += ModuleNotFoundError, FloatingPointError
+    if "safetensors" in sys.modules:  # else nothing has raised this error
+        from safetensors import SafetensorError
+
+        kinds += (SafetensorError,)
+    return isinstance(error, kinds)
+
+
+def _memory(error: Exception) -> bool:
+    """Whether the memory did not suffice; on CPUs torch says so in words alone."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _stopped(stop: KeyboardInterrupt) -> int:

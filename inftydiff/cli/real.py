@@ -22,8 +22,13 @@ class Real(ABC):
         """Rows and columns that they have; None if they can have any."""
 
     @abstractmethod
-    def take(self, count: int, shape: tuple[int, int]) -> Images:
+    def take(self, count: int, shape: tuple[int, int], *, advice: str) -> Images:
         """A random choice of pictures in random order, the same at every call.
+
+        Args:
+            count: how many.
+            shape: rows and columns.
+            advice: what to do where there are fewer.
 
         Raises:
             ValueError: if there are fewer, or they cannot have this shape.
@@ -50,9 +55,11 @@ class RealFaces(Real):
     def shape(self) -> None:
         return None
 
-    def take(self, count: int, shape: tuple[int, int]) -> Images:
+    def take(self, count: int, shape: tuple[int, int], *, advice: str) -> Images:
         if shape[0] != shape[1]:
-            raise ValueError(f"Faces are square; got {shape[0]} × {shape[1]}. Change --size.")
+            raise ValueError(
+                f"Faces are square; got {shape[0]} × {shape[1]}. Change --size or --data."
+            )
         return faces(self.style, face_seeds(self.split, count), shape[0])
 
 
@@ -63,9 +70,11 @@ class RealFolder(Real):
 
     Args:
         folder: the folder.
+        channels: 3 for colours, 1 for grey.
     """
 
     folder: Path
+    channels: Literal[1, 3] = 3
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -77,8 +86,9 @@ class RealFolder(Real):
     def shape(self) -> None:
         return None
 
-    def take(self, count: int, shape: tuple[int, int]) -> Images:
-        return chosen(image_folder(self.folder, shape), count, str(self.folder))
+    def take(self, count: int, shape: tuple[int, int], *, advice: str) -> Images:
+        pictures = image_folder(self.folder, shape, channels=self.channels)
+        return chosen(pictures, count, str(self.folder), advice=advice)
 
 
 @final
@@ -104,31 +114,29 @@ class RealArray(Real):
         rows, columns = self.pictures.pixels.shape[-2:]
         return rows, columns
 
-    def take(self, count: int, shape: tuple[int, int]) -> Images:
+    def take(self, count: int, shape: tuple[int, int], *, advice: str) -> Images:
         if shape != self.shape:
             raise ValueError(
                 f"{self.file} holds pictures of {self.shape[0]} × {self.shape[1]} pixels, and "
                 f"those to judge have {shape[0]} × {shape[1]}. Compare pictures of one size."
             )
-        return chosen(self.pictures, count, str(self.file))
+        return chosen(self.pictures, count, str(self.file), advice=advice)
 
 
-def chosen(pictures: Images, count: int, name: str) -> Images:
+def chosen(pictures: Images, count: int, name: str, *, advice: str) -> Images:
     """A random choice of pictures in random order, the same at every call.
 
     Args:
         pictures: all of them.
         count: how many are wanted.
         name: what to call them in the error.
+        advice: what to do where there are fewer.
 
     Raises:
         ValueError: if there are fewer.
     """
     if len(pictures) < count:
-        raise ValueError(
-            f"{name} holds {len(pictures)} pictures, and {count} are needed. Change --count (to be "
-            "judged, and as many real ones for the clean floor) or --reference."
-        )
+        raise ValueError(f"{name} holds {len(pictures)} pictures, and {count} are needed. {advice}")
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))
     return Images(pictures.pixels[order[:count]])
 

@@ -17,6 +17,7 @@ from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
+from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import load_pipeline
 
@@ -45,10 +46,11 @@ class Reconstruct(Command):
         data: "faces", a folder of image files, or a .npy or .npz file of pictures.
         count: how many pictures.
         points: the part of a picture's points that the encoder sees.
-        size: pixels a side that the encoder sees the pictures at; arrays keep theirs.
+        size: pixels along the longest side of what the encoder sees; arrays keep theirs.
         sizes: pixels along the longest side that are decoded. Faces are compared at all of these,
             other pictures at their own.
         style: the style of faces.
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
         seed: of the points and of the noise.
         steps: calls of the network; by default what the model was saved with.
         out: a folder for reconstructions.png.
@@ -62,6 +64,7 @@ class Reconstruct(Command):
     size: int = 64
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     style: str = "toon-head"
+    layout: Layout = "nchw"
     seed: int = 0
     steps: int | None = None
     out: Path = Path("reconstructions")
@@ -80,9 +83,15 @@ class Reconstruct(Command):
                 f"{self.checkpoint} holds a model without latents, which cannot reconstruct. Train "
                 "one with --network.latent."
             )
+        if pipeline.config.channels not in (1, 3):
+            raise ValueError(
+                f"This model has {pipeline.config.channels} channels, and the sheet of pictures "
+                "shows 1 or 3. Use InftyDiff.reconstruct in Python."
+            )
         require_free(self.out, ["reconstructions.png"], overwrite=self.overwrite)
         require_writable(self.out)
-        pictures = self.pictures(self.size)
+        real = self.real(pipeline)
+        pictures = self.pictures(pipeline, real, self.size)
         latents = self.latents(pipeline, pictures)
         times = steps(pipeline.config.steps if self.steps is None else self.steps)
         columns, errors = [pictures], []
@@ -94,21 +103,25 @@ class Reconstruct(Command):
                 seeds,
                 rule=DDIM(),
                 times=times,
-                title=f"Decoding at {size}²",
+                title=f"Decoding at {_named(pipeline.grid(size).shape)}",
                 latents=latents,
             )
             columns.append(decoded)
-            truth = self.truth(size, pictures)
-            if truth is not None:
+            truth = pictures
+            if self.data == "faces":
+                truth = self.pictures(pipeline, real, size)
+            if truth.shape == decoded.shape:
                 rms = (decoded - truth).square().mean().sqrt()
-                errors.append(f"{size}²: {psnr(decoded, truth):.1f} dB, rms {rms:.3f}")
+                name = _named(decoded.shape[-2:])
+                errors.append(f"{name}: {psnr(decoded, truth):.1f} dB, rms {rms:.3f}")
         self.out.mkdir(parents=True, exist_ok=True)
         self.save_sheet(columns)
-        print(f"Reconstructed from {self.points:.0%} of the points at {self.size}²")
+        seen = _named(pictures.shape[-2:])
+        print(f"Reconstructed from {self.points:.0%} of the points at {seen}")
         print(*errors, sep="\n")
         print(f"Pictures in {self.out / 'reconstructions.png'}")
 
-    def real(self) -> Real:
+    def real(self, pipeline: InftyDiff) -> Real:
         """Where the pictures come from.
 
         Raises:
@@ -117,19 +130,31 @@ class Reconstruct(Command):
         path = Path(self.data)
         if self.data == "faces":
             return RealFaces(self.style, "test")
-        return RealArray.read(path, "nchw") if is_array(path) else RealFolder(path)
+        if is_array(path):
+            return RealArray.read(path, self.layout)
+        return RealFolder(path, 1 if pipeline.config.channels == 1 else 3)
 
-    def pictures(self, size: int) -> Float[Tensor, "n c h w"]:
-        """The pictures at a size, in [-1, 1]."""
-        real = self.real()
-        images = real.take(self.count, real.shape or (size, size))
+    def pictures(self, pipeline: InftyDiff, real: Real, size: int) -> Float[Tensor, "n c h w"]:
+        """The pictures in the proportions of the model's domain, in [-1, 1].
+
+        Raises:
+            ValueError: if there are too few, or they have other proportions or channels than the
+                model.
+        """
+        shape = real.shape or _shape(pipeline, size)
+        if shape != _shape(pipeline, max(shape)):
+            rows, columns = _shape(pipeline, max(shape))
+            raise ValueError(
+                f"{self.data} holds pictures of {shape[0]} × {shape[1]} pixels, and this model's "
+                f"of so many along the longest side have {rows} × {columns}. Crop them."
+            )
+        images = real.take(self.count, shape, advice="Change --count.")
+        if images.shape[0] != pipeline.config.channels:
+            raise ValueError(
+                f"{self.data} has pictures of {images.shape[0]} channels, and this model "
+                f"{pipeline.config.channels}. Give others by --data, or choose --layout."
+            )
         return torch.stack([images[i] for i in range(self.count)])
-
-    def truth(self, size: int, pictures: Tensor) -> Tensor | None:
-        """The pictures at another size, where they are known there."""
-        if self.data == "faces":
-            return self.pictures(size)
-        return pictures if size == max(pictures.shape[-2:]) else None
 
     def latents(
         self, pipeline: InftyDiff, pictures: Float[Tensor, "n c h w"]
@@ -147,7 +172,10 @@ class Reconstruct(Command):
         """Write the pictures and their reconstructions side by side."""
         panel = Panel(
             "",
-            [f"picture, {self.size}²", *(f"{size} × {size}" for size in self.sizes)],
+            [
+                f"picture, {_named(columns[0].shape[-2:])}",
+                *(_named(column.shape[-2:]) for column in columns[1:]),
+            ],
             [f"{row + 1}" for row in range(len(columns[0]))],
             [[column[row] for column in columns] for row in range(len(columns[0]))],
         )
@@ -158,3 +186,15 @@ class Reconstruct(Command):
             caption=f"Encoded from {self.points:.0%} of the points; {self.checkpoint}.",
             side=160,
         )
+
+
+def _shape(pipeline: InftyDiff, size: int) -> tuple[int, int]:
+    """Rows and columns of a model's pictures with so many pixels along the longest side."""
+    rows, columns = pipeline.grid(size).shape
+    return rows, columns
+
+
+def _named(shape: Sequence[int]) -> str:
+    """Rows and columns in words."""
+    rows, columns = shape
+    return f"{rows}²" if rows == columns else f"{rows} × {columns}"

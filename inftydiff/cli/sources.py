@@ -30,6 +30,9 @@ __all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "PictureAr
 LAZY_BYTES = 2**30
 """Pictures that take more memory than this are read when they are needed."""
 
+HELD_OUT = 128
+"""How many pictures are held out unless said otherwise; of few, a tenth."""
+
 
 class Source(ABC):
     """Pictures whose shape is known before they are drawn or read."""
@@ -84,7 +87,7 @@ class FolderSource(Source):
 
     Args:
         folder: the folder.
-        held_out: how many to hold out.
+        held_out: how many to hold out; None for a tenth, at most 128.
         resolution: rows and columns that they are reduced to.
         seed: of the choice of those held out.
         channels: 3 for colours, 1 for grey.
@@ -93,7 +96,7 @@ class FolderSource(Source):
     """
 
     folder: Path
-    held_out: int
+    held_out: int | None
     resolution: tuple[int, int]
     seed: int
     channels: Literal[1, 3] = 3
@@ -108,21 +111,15 @@ class FolderSource(Source):
 
         Args:
             folder: the folder.
-            resolution: pixels a side, or rows and columns.
-            keep_proportions: whether the number is that of the longest side.
+            resolution: one number of pixels, or rows and columns.
+            keep_proportions: whether one number is that of the longest side, else of both.
             on_error: what files that cannot be read do.
 
         Raises:
-            ValueError: if a number is out of range, or two are given where one is wanted.
+            ValueError: if a number is out of range, or files cannot be read.
         """
-        if not keep_proportions:
+        if len(resolution) == 2 or not keep_proportions:
             return whole(resolution[0], "rows"), whole(resolution[-1], "columns")
-        if len(resolution) != 1:
-            raise ValueError(
-                "With --keep-proportions, --resolution is the longest side; got "
-                f"{' '.join(map(str, resolution))}. Give one number, or rows and columns without "
-                "--keep-proportions."
-            )
         images = ImageFolder(folder, longest=resolution[0], check=False, on_error=on_error)
         return images.shape[1:]
 
@@ -152,17 +149,17 @@ class ArraySource(Source):
 
     Args:
         pictures: what it holds.
-        held_out: how many to hold out.
+        held_out: how many to hold out; None for a tenth, at most 128.
         seed: of the choice of those held out.
     """
 
     pictures: Images | ImageArray
-    held_out: int
+    held_out: int | None
     seed: int
 
     @staticmethod
     def read(
-        file: Path, layout: Layout, held_out: int, seed: int, lazy: bool = False
+        file: Path, layout: Layout, held_out: int | None, seed: int, lazy: bool = False
     ) -> "ArraySource":
         """Read the file, or open it if it is large or ``lazy`` is set."""
         large = file.suffix == ".npy" and file.is_file() and file.stat().st_size > LAZY_BYTES
@@ -191,13 +188,14 @@ class PictureArguments:
     Args:
         pictures: "faces", a folder of image files, or a .npy or .npz file of pictures.
         data: the same by its name, for settings files.
-        resolution: pixels a side, or rows and columns, that faces and image files get; arrays keep
-            theirs.
+        resolution: pixels that faces and image files get: of the longest side, or rows and columns;
+            arrays keep theirs.
         style: the style of faces.
         images: how many faces to draw.
-        held_out: how many pictures to hold out, for the held-out loss.
-        keep_proportions: let the resolution be the longest side of image files, whose proportions
-            are those of most of them; the others are cropped.
+        held_out: how many pictures to hold out, for the held-out loss; by default 128 faces, and of
+            other pictures a tenth, at most 128.
+        keep_proportions: where the resolution is one number, let image files have the proportions
+            of most of them, to which the others are cropped; without, all are cropped to squares.
         channels: of image files, 3 for colours or 1 for grey.
         on_error: what image files that cannot be read do, end the program or be left out.
         lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
@@ -210,8 +208,8 @@ class PictureArguments:
     resolution: tuple[int] | tuple[int, int] = (64,)
     style: str = "toon-head"
     images: int = 5000
-    held_out: int = 128
-    keep_proportions: bool = False
+    held_out: int | None = None
+    keep_proportions: bool = True
     channels: Literal[1, 3] = 3
     on_error: OnError = "raise"
     lazy: bool = False
@@ -238,7 +236,8 @@ class PictureArguments:
                 raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
             if self.lazy:
                 raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
-            return FaceSource(self.style, self.images, self.held_out, self.resolution[0])
+            held_out = HELD_OUT if self.held_out is None else self.held_out
+            return FaceSource(self.style, self.images, held_out, self.resolution[0])
         if path.suffix in (".npy", ".npz"):
             return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
         if not path.is_dir():
@@ -249,8 +248,12 @@ class PictureArguments:
         )
 
 
-def _split(count: int, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+def _split(count: int, held_out: int | None, seed: int) -> tuple[Tensor, Tensor]:
     """Which pictures to train on, and a random part to hold out."""
+    if count < 2:
+        raise ValueError(f"One picture is held out and others are trained on; got {count} in all.")
+    if held_out is None:
+        held_out = max(1, min(HELD_OUT, count // 10))
     if not 1 <= held_out < count:
         raise ValueError(
             f"Of {count} pictures, 1 to {count - 1} can be held out; got {held_out}. Change "

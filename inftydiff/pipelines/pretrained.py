@@ -8,7 +8,8 @@ r"""Models as folders of plain files, on a disk or on the Hugging Face Hub.
 
 Nothing is pickled, and nothing pickled is read: a pickle runs whatever code its maker put in. Each
 file is written beside its place and put there when all of them are on the disk, the configuration
-last. The weights carry a digest of themselves, so that a damaged file is noticed.
+last. The weights carry a digest of themselves and one of the configuration, so that a damaged file
+is noticed, and so are two files that were not saved together.
 
 The Hub's own mixin for PyTorch models is not used: it reads pickles where there are no safetensors,
 and has to be imported before the class is made.
@@ -19,6 +20,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +37,7 @@ __all__ = [
     "check_weights",
     "is_pretrained",
     "read_folder",
+    "reason",
     "resolve",
     "write_folder",
 ]
@@ -44,7 +47,7 @@ PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 """How the names of pickled weights end."""
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-DIGEST = "sha256"
+DIGEST, CONFIG_DIGEST = "sha256", "config_sha256"
 SHOWN = 3
 """How many names of weights an error lists."""
 
@@ -60,8 +63,10 @@ def write_folder(
 
     Raises:
         ValueError: if the folder is a file, or it holds a checkpoint of a training run.
+        OSError: if the files cannot be written, for instance because the disk is full; a model that
+            was there is as it was.
     """
-    from safetensors.torch import save_file
+    from safetensors import SafetensorError
 
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -72,22 +77,45 @@ def write_folder(
             "another folder."
         )
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    folder.mkdir(parents=True, exist_ok=True)
     mark = f".tmp-{secrets.token_hex(4)}"
     partial = {name: folder / f"{name}{mark}" for name in (CARD, WEIGHTS, CONFIG)}
     try:
-        partial[CARD].write_text(card, encoding="utf-8")
-        save_file(tensors, partial[WEIGHTS], metadata={"format": "pt", DIGEST: digest(tensors)})
-        partial[CONFIG].write_text(config.to_json(), encoding="utf-8")
-        for file in partial.values():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(partial, config.to_json(), tensors, card)
+        except (OSError, SafetensorError) as error:
+            there = "The one before is intact" if (folder / CONFIG).exists() else "None was before"
+            raise OSError(
+                f"The model could not be written to {folder}: {reason(error)}. {there}; make room "
+                "there, and save again."
+            ) from error
         for name, file in partial.items():
             os.replace(file, folder / name)
     finally:
         for file in partial.values():
             file.unlink(missing_ok=True)
     return folder
+
+
+def _write(
+    files: Mapping[str, Path], config: str, tensors: Mapping[str, Tensor], card: str
+) -> None:
+    """Write the files of a model, and wait until they are on the disk."""
+    from safetensors.torch import save_file
+
+    metadata = {"format": "pt", DIGEST: digest(tensors), CONFIG_DIGEST: config_digest(config)}
+    files[CARD].write_text(card, encoding="utf-8")
+    save_file(dict(tensors), files[WEIGHTS], metadata=metadata)
+    files[CONFIG].write_text(config, encoding="utf-8")
+    shutil.copymode(files[CONFIG], files[WEIGHTS])  # safetensors lets the owner alone read
+    for file in files.values():
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
+
+
+def reason(error: Exception) -> str:
+    """What went wrong with a file, in words: an error of the system without its number and path."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def resolve(source: str | Path, *, revision: str | None = None) -> Path:
@@ -155,9 +183,19 @@ def read_folder(folder: Path) -> tuple[InftyDiffConfig, dict[str, Tensor]]:
     """The configuration and the weights in a folder.
 
     Raises:
-        ValueError: if a file is missing or damaged, or of another version.
+        ValueError: if a file is missing or damaged, or of another version, or the two were not
+            saved together.
     """
-    return _read_config(folder), _read_weights(folder / WEIGHTS)
+    config = _read_config(folder)
+    tensors, metadata = _read_weights(folder / WEIGHTS)
+    found = config_digest((folder / CONFIG).read_text(encoding="utf-8"))
+    if metadata.get(CONFIG_DIGEST, found) != found:
+        raise ValueError(
+            f"{folder / CONFIG} is not the configuration that {WEIGHTS} was saved with: one of the "
+            "two was changed or replaced by itself. Get both from one place, or save the model "
+            "again."
+        )
+    return config, tensors
 
 
 def check_weights(
@@ -205,6 +243,12 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
+def config_digest(text: str) -> str:
+    """A fingerprint of a configuration's JSON form, whatever its spaces and the order of keys."""
+    plain = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
 _REFUSED = (
     "pickles are never read: they run whatever code their maker put in. Give a folder with "
     f"{WEIGHTS} and {CONFIG}."
@@ -242,19 +286,20 @@ def _read_config(folder: Path) -> InftyDiffConfig:
         raise ValueError(f"{file} cannot be read as a model's configuration: {error}") from error
 
 
-def _read_weights(file: Path) -> dict[str, Tensor]:
+def _read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The weights, and what else the file says of them."""
     from safetensors import SafetensorError, safe_open
 
     _require(file.parent, file.name)
     try:
         with safe_open(file, framework="pt") as opened:
-            stated = (opened.metadata() or {}).get(DIGEST)
+            metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
-    if stated is not None and stated != digest(tensors):
+    if DIGEST in metadata and metadata[DIGEST] != digest(tensors):
         raise ValueError(
             f"{file} has been changed since it was saved: its weights are not those that its "
             "digest is of. Get it again."
         )
-    return tensors
+    return tensors, metadata

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import is_pretrained
+from inftydiff.pipelines.pretrained import is_pretrained, reason
 from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
@@ -128,7 +128,9 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
             from_record(Progress, record["progress"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} cannot be read as a checkpoint's settings: {error}.") from error
+        raise ValueError(
+            f"{file} cannot be read as a checkpoint's settings: {error}. {_instead(folder)}"
+        ) from error
 
 
 def save(
@@ -167,6 +169,8 @@ def save(
         }
         text = json.dumps(record, indent=2, allow_nan=False)
         (partial / CONFIG).write_text(text, encoding="utf-8")
+        for name in (MODEL, TRAINING):  # safetensors lets the owner alone read them
+            shutil.copymode(partial / CONFIG, partial / name)
         for file in [*partial.iterdir(), partial]:
             _flush(file)
         os.replace(partial, folder)
@@ -184,10 +188,9 @@ def _not_written(run: Path, step: int, error: Exception) -> str:
     """That a checkpoint could not be written, and what is left."""
     before = [folder for folder in steps_in(run) if folder.name != name_of(step)]
     left = f"{before[-1].name} is intact" if before else "There is none before it"
-    why = error.strerror if isinstance(error, OSError) and error.strerror else error
     return (
-        f"The checkpoint of step {step} could not be written to {run}: {why}. {left}; make room "
-        "there, and resume."
+        f"The checkpoint of step {step} could not be written to {run}: {reason(error)}. {left}; "
+        "make room there, and resume."
     )
 
 
@@ -251,15 +254,26 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
     except (OSError, safetensors.SafetensorError) as error:
         others = [] if file.exists() else pickles_in(file.parent)
         hint = f" {', '.join(others)} beside it is a pickle, and is not read." if others else ""
-        raise ValueError(f"{file} cannot be read as safetensors: {error}.{hint}") from error
+        raise ValueError(
+            f"{file} cannot be read as safetensors: {error}.{hint} {_instead(file.parent)}"
+        ) from error
     record = json.loads((file.parent / CONFIG).read_text(encoding="utf-8"))
     expected = record.get("digests", {}).get(file.name)
     if expected is not None and _digest(file) != expected:
         raise ValueError(
             f"{file} is not the file that was written: its SHA-256 is not the one in {CONFIG}. "
-            "Restore it, or take another checkpoint."
+            f"{_instead(file.parent)}"
         )
     return tensors
+
+
+def _instead(folder: Path) -> str:
+    """What to do about a checkpoint that cannot be read."""
+    every = steps_in(folder.parent)
+    before = every[: every.index(folder)] if folder in every else []
+    if not before:
+        return "Restore it; there is no checkpoint before it."
+    return f"Restore it, or remove {folder} to resume from {before[-1].name}."
 
 
 def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -> None:
