@@ -10,7 +10,7 @@ from inftydiff._typing import whole
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 
-__all__ = ["coarsen", "refine"]
+__all__ = ["blocks", "coarsen", "refine"]
 
 
 def refine(grid: Grid, factor: int) -> Grid:
@@ -43,21 +43,37 @@ def coarsen(f: Function, grid: Grid) -> Function:
         >>> coarsen(f, Grid((2,))).values.T
         tensor([[2., 7.]])
     """
-    if (
-        not isinstance(f.on, Grid)
-        or f.on.domain != grid.domain
-        or any(fine % cells for fine, cells in zip(f.on.shape, grid.shape, strict=True))
-    ):
-        raise ValueError(
-            f"Averages over the cells of {grid} are taken of a function on a refinement of it by "
-            f"whole factors; got one on {f.on}."
-        )
-    blocks = [
-        n
-        for fine, cells in zip(f.on.shape, grid.shape, strict=True)
-        for n in (cells, fine // cells)
-    ]
+    if not isinstance(f.on, Grid):
+        raise _no_refinement(grid, f.on)
+    cut = blocks(f.on, grid)
     first = len(f.batch)
-    values = f.values.unflatten(first, blocks)
+    values = f.values.unflatten(first, cut)
     inner = tuple(first + 2 * axis + 1 for axis in range(grid.dim))
     return Function(grid, values.mean(inner).flatten(first, first + grid.dim - 1))
+
+
+def blocks(fine: Grid, coarse: Grid) -> list[int]:
+    """For each axis, how many cells the coarser grid has and into how many each is cut.
+
+    Raises:
+        ValueError: if the grid is no refinement of the other by whole factors.
+
+    Example:
+        >>> blocks(Grid((4, 6)), Grid((2, 2)))
+        [2, 2, 2, 3]
+    """
+    if (
+        not isinstance(coarse, Grid)
+        or fine.domain != coarse.domain
+        or any(n % cells for n, cells in zip(fine.shape, coarse.shape, strict=True))
+    ):
+        raise _no_refinement(coarse, fine)
+    pairs = zip(fine.shape, coarse.shape, strict=True)
+    return [n for many, cells in pairs for n in (cells, many // cells)]
+
+
+def _no_refinement(grid: object, on: object) -> ValueError:
+    return ValueError(
+        f"Averages over the cells of {grid} are taken of a function on a refinement of it by "
+        f"whole factors; got one on {on}."
+    )

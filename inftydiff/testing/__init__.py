@@ -11,6 +11,7 @@ from inftydiff.testing.laws import Claim, Law, LawViolation
 from inftydiff.testing.mixture_output import mixture_output_wasserstein
 from inftydiff.testing.oracles import GaussianDenoiser, MixtureDenoiser
 from inftydiff.testing.output_law import OutputLaw, output_law, variance_gain
+from inftydiff.testing.posterior import PointwiseLaw, exact_posterior, guided_output
 from inftydiff.testing.probe import Probe
 
 __all__ = [
@@ -20,7 +21,10 @@ __all__ = [
     "LawViolation",
     "MixtureDenoiser",
     "OutputLaw",
+    "PointwiseLaw",
     "Probe",
+    "exact_posterior",
+    "guided_output",
     "laws_for",
     "matrix_of",
     "mixture_output_wasserstein",

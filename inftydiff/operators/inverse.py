@@ -1,0 +1,91 @@
+r"""The inverse of a spectral operator on one grid, where there is one.
+
+On functions a mollifier has no bounded inverse. On a grid it has finitely many factors
+:math:`m(\lambda_k)`, and if rounding leaves something of each,
+
+.. math:: f \mapsto \sum_k \frac{⟨\varphi_k, f⟩}{m(\lambda_k)}\,\varphi_k
+
+is its inverse there. Errors are amplified by up to :math:`1/\min_k |m(\lambda_k)|`; the Wiener
+filters of :mod:`~inftydiff.operators.wiener` bound that, and are no inverses.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Real
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.discretisation import Grid, described
+from inftydiff.operators.linear import Identity, LinearOperator
+from inftydiff.operators.multiplier import Multiplier
+from inftydiff.operators.spectral import SpectralOperator
+
+__all__ = ["InverseMultiplier", "exact_inverse"]
+
+LARGEST = 1e6
+"""Errors that are amplified by more than this are not those of a useful inverse."""
+
+
+@final
+@dataclass(frozen=True)
+class InverseMultiplier(Multiplier):
+    r"""The factors :math:`1/m`.
+
+    Args:
+        forward: the multiplier :math:`m`.
+        largest: a bound on the inverse's factors, over the modes of some grid.
+    """
+
+    forward: Multiplier
+    largest: Real
+
+    @property
+    def bound(self) -> float:
+        return float(self.largest)
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
+        return 1.0 / self.forward(eigenvalues)
+
+    def bandwidth(self, tolerance: float) -> float:
+        return 0.0 if self.largest <= tolerance else float("inf")
+
+
+def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
+    """The inverse of a spectral operator on a grid.
+
+    Args:
+        operator: the operator, spectral or the identity.
+        on: the grid.
+
+    Returns:
+        An operator for functions on this grid, and on coarser ones.
+
+    Raises:
+        TypeError: if the operator is not spectral.
+        ValueError: if it leaves less than a millionth of a mode.
+
+    Example:
+        >>> from inftydiff import Function, gaussian_mollifier
+        >>> grid, T = Grid((8,)), gaussian_mollifier(0.1)
+        >>> f = Function(grid, grid.points)
+        >>> bool(exact_inverse(T, on=grid)(T(f)).values.allclose(f.values))
+        True
+    """
+    if isinstance(operator, Identity):
+        return operator
+    if not isinstance(operator, SpectralOperator):
+        raise TypeError(
+            "An exact inverse is that of a spectral operator, such as gaussian_mollifier(width); "
+            f"got {type(operator).__name__}."
+        )
+    factors = operator.multiplier(eigenbasis(on.domain).eigenvalues(on.shape)).abs()
+    least = factors.min().item()
+    if not least * LARGEST >= 1.0:
+        raise ValueError(
+            f"The operator has no useful inverse on {described(on)}: it leaves {least:.2g} of a "
+            "mode, and rounding errors as large are amplified with it. Take a coarser grid, or "
+            "wiener_inverse."
+        )
+    return SpectralOperator(InverseMultiplier(operator.multiplier, 1.0 / least))

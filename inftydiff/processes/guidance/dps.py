@@ -1,0 +1,54 @@
+r"""Diffusion posterior sampling: steps of one length down the residual.
+
+.. math:: \log p(y|x_t) \approx -\zeta\,\left\|\frac{r}{\tau}\right\|, \qquad
+          z = \frac{\zeta}{\tau}\,\frac{r}{\|r\|}.
+
+The published rule subtracts :math:`\zeta\,\nabla_{x_t}\|r\|` from each of a thousand states; here
+the gradient enters the mean, preconditioned by :math:`C`, so that it depends neither on the number
+of steps nor on the solver, nor on the resolution. The residual is in units of the errors, so that
+the strength :math:`\zeta` has none.
+
+References:
+    H. Chung et al., "Diffusion posterior sampling for general noisy inverse problems", ICLR 2023.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Real
+from inftydiff.processes.guidance.guide import check_strength
+from inftydiff.processes.guidance.linearisation import Linearisation
+from inftydiff.processes.observation import Observation
+
+__all__ = ["DPS"]
+
+
+@final
+@dataclass(frozen=True)
+class DPS:
+    r"""The guide with the normalised residual.
+
+    Args:
+        strength: the number :math:`\zeta`. At :math:`\sqrt m`, with residuals as large as the
+            errors, the gradient is that of the likelihood.
+
+    Raises:
+        ValueError: if it is negative or not finite.
+    """
+
+    strength: Real = 1.0
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+    def check(self, observation: Observation) -> None:
+        observation.require_noise("DPS, whose residual is in units of the errors,")
+
+    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        length = at.residual.square().sum((-2, -1), keepdim=True).sqrt()
+        scale = float(self.strength) / float(at.observation.noise_std)
+        return torch.where(length > 0.0, scale * at.residual / length, 0.0)

@@ -1,0 +1,221 @@
+r"""Guided denoisers: the estimate of a denoiser, moved towards what was observed.
+
+A *guide* is a frozen value that gives, at each state, the vector :math:`z` in
+
+.. math:: m'(x_t) = m(x_t) + \frac{\sigma^2}{\alpha}\, C\, (\partial q(x_t))^* z, \qquad
+          \widehat{N\xi}{}' = \frac{x_t - \alpha\,m'(x_t)}{\sigma},
+
+where :math:`q` is what the observation reads of the denoiser's estimate. :func:`guided` makes of it
+a denoiser that every solver takes. In the guides :math:`r = y - q(x_t)` and :math:`B = A D`, the
+observation's map from signals.
+
+A guide with a strength can overshoot. If the guided estimate misses the observation by far more
+than the observation is large, and by more than the unguided one does, the run is lost, and
+:class:`GuidanceDiverged` says so, with the strength that would have brought the estimate closest.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol, final, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import Real
+from inftydiff.operators.discretisation import Discretisation, Grid, described
+from inftydiff.operators.function import Function
+from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
+from inftydiff.processes.observation import Observation
+from inftydiff.processes.parameterisation import Prediction
+
+__all__ = ["GuidanceDiverged", "Guide", "GuidedDenoiser", "check_strength", "guided"]
+
+LOST = 10.0
+"""A residual of so many times the observation's norm is that of a run that diverged."""
+
+
+MOST_SHARE = 0.25
+"""The strength to try is at most this part of the one that diverged."""
+
+
+class GuidanceDiverged(ValueError):
+    """Guidance moved an estimate away from the observation instead of towards it.
+
+    Args:
+        message: what happened.
+        strength: the strength to try, or None if it is not the strength's fault.
+    """
+
+    def __init__(self, message: str, strength: float | None = None) -> None:
+        super().__init__(message)
+        self.strength = strength
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """What turns residuals into gradients: a frozen value, or a class of one's own."""
+
+    @property
+    def strength(self) -> Real | None:
+        """What the vector is proportional to, or None if there is nothing to choose."""
+
+    def check(self, observation: Observation) -> None:
+        """Refuse an observation that the guide cannot use.
+
+        Raises:
+            ValueError: if, say, the guide needs noise and there is none.
+        """
+
+    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        """The vector z at the states of a linearisation."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GuidedDenoiser:
+    """A denoiser with a guide; made by :func:`guided`.
+
+    Args:
+        guide: the guide.
+        process: the process that the denoiser belongs to.
+        denoiser: the denoiser, differentiable in the state.
+        observation: what was observed.
+    """
+
+    guide: Guide
+    process: DiffusionProcess
+    denoiser: Denoiser
+    observation: Observation
+    _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.process.constant_signal  # noqa: B018
+        self.guide.check(self.observation)
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+        """The guided estimates.
+
+        Args:
+            x_t: the states, values of shape ``(batch, points, channels)`` on a full grid.
+            t: their times in (0, 1], of shape ``(batch,)``.
+
+        Raises:
+            ValueError: if the states do not live on a grid, or the observation cannot read them.
+            GuidanceDiverged: if the guidance is so strong that the run is lost.
+        """
+        at = self.linearised(x_t, t)
+        z = self.guide.weigh(at)
+        return self.moved(at, at.shift(at.pullback(z)))
+
+    def linearised(self, x_t: Function, t: Float[Tensor, "batch"]) -> Linearisation:
+        """The denoiser and the observation, linearised at states.
+
+        Args:
+            x_t: the states.
+            t: their times.
+        """
+        covariance = self._covariance(x_t.on)
+        return Linearisation(self.process, self.denoiser, self.observation, covariance, x_t, t)
+
+    def moved(self, at: Linearisation, shift: Function) -> Prediction:
+        """The prediction whose signal is moved, and its noise re-derived.
+
+        The estimate of x0, where there is one, moves by what D makes of the shift.
+
+        Args:
+            at: the linearisation.
+            shift: what to add to the signal.
+
+        Raises:
+            GuidanceDiverged: if that leads away from the observation.
+        """
+        self._check(at, shift)
+        found = at.prediction
+        signal = found.signal + shift
+        clean = found.clean
+        if clean is not None:
+            clean = clean + self.observation.deconvolve(shift)
+        noise = (at.x_t - signal * at.alpha) * (1.0 / at.sigma)
+        return Prediction(signal, noise, clean)
+
+    def _covariance(self, on: Discretisation) -> SpectralOperator:
+        """The noise's covariance, kept for the last grid."""
+        if not isinstance(on, Grid):
+            raise ValueError(
+                "Guidance acts on states on a full Grid, where the noise's covariance is diagonal "
+                f"in the eigenbasis; got {described(on)}. Sample on the grid, and restrict."
+            )
+        if on not in self._covariances:
+            self._covariances.clear()
+            self._covariances[on] = noise_covariance(self.process, on)
+        return self._covariances[on]
+
+    def _check(self, at: Linearisation, shift: Function) -> None:
+        """Refuse a shift that leads away from the observation, further than it is large."""
+        values = self.observation.values.to(at.residual)
+        size = _rms(values) + float(self.observation.noise_std)
+        change = at.read(shift)
+        before, after = _rms(at.residual), _rms(at.residual - change)
+        if not bool(before.isfinite().all()):
+            raise GuidanceDiverged(
+                f"What is read of the denoiser's estimate at t = {at.t.max().item():.4g} is not "
+                "finite. Clip the denoiser, or take a smaller strength."
+            )
+        lost = ~((after <= LOST * size) | (after <= before))
+        if not bool(lost.any()):
+            return
+        strength, advice = self.guide.strength, "Take more iterations, or a clipped denoiser."
+        if strength is not None:
+            best = (at.residual * change).sum((-2, -1)) / change.square().sum((-2, -1))
+            share = best[lost].nan_to_num(0.0).clamp(MOST_SHARE**4, MOST_SHARE).min().item()
+            strength = float(f"{share * float(strength):.1g}")
+            advice = f"Try strength={strength:g}."
+        which = int(lost.nonzero()[0, 0])
+        raise GuidanceDiverged(
+            f"The guidance diverges at t = {at.t[which].item():.4g}: {type(self.guide).__name__} "
+            f"takes the residual of sample {which} from {before[which].item():.3g} to "
+            f"{after[which].item():.3g}, where the observed values are of the size "
+            f"{size.max().item():.3g}. {advice}",
+            strength,
+        )
+
+
+def _rms(vectors: Tensor) -> Tensor:
+    """The root mean squares of vectors, one a sample."""
+    return vectors.square().mean((-2, -1)).sqrt()
+
+
+def guided(
+    guide: Guide, process: DiffusionProcess, denoiser: Denoiser, observation: Observation
+) -> GuidedDenoiser:
+    """Guide a denoiser by an observation.
+
+    Args:
+        guide: how, such as ``MomentMatching()``.
+        process: the process that the denoiser belongs to, with one signal operator for all times.
+        denoiser: the denoiser, differentiable in the state: a network's or an oracle.
+        observation: what was observed, of functions on the grid that is sampled on.
+
+    Returns:
+        A denoiser of states on that grid, for any solver.
+
+    Raises:
+        TypeError: if the signal operator changes with time.
+        ValueError: if the guide cannot use the observation.
+    """
+    return GuidedDenoiser(guide, process, denoiser, observation)
+
+
+def check_strength(strength: Real) -> None:
+    """Refuse a strength that is negative or not finite.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if not 0.0 <= float(strength) < math.inf:
+        raise ValueError(
+            f"A guidance's strength is a finite number of at least 0; got {strength!r}."
+        )

@@ -1,0 +1,114 @@
+"""Moment matching samples the posterior of Gaussian data, with the same errors on every grid.
+
+The law of the guided sampler's output is known exactly; the truth is the Gaussian process
+posterior by dense matrices. What is left are the errors of the solver, which fall with more steps.
+"""
+
+import pytest
+from posteriors import DATA, KINDS, PROCESS, RULE, TIMES, problem
+
+from inftydiff import (
+    CosineSchedule,
+    DiffusionProcess,
+    DPMSolverPP,
+    Grid,
+    MomentMatching,
+    WhiteNoise,
+    gaussian_mollifier,
+    guided,
+    matern,
+    steps,
+)
+from inftydiff.operators import exact_inverse
+from inftydiff.processes import Observation
+from inftydiff.testing import PointwiseLaw, exact_posterior, guided_output
+
+GUIDE = MomentMatching(iterations=100, tolerance=1e-3)
+FLOOR = 1e-3
+"""Differences of means below this are those of where the conjugate gradients stop."""
+
+
+def laws(kind: str, side: int, process=PROCESS, guide=GUIDE) -> tuple[PointwiseLaw, PointwiseLaw]:
+    grid, observation = problem(kind, side)
+    found = guided_output(
+        RULE,
+        process,
+        lambda denoiser, seen: guided(guide, process, denoiser, seen),
+        DATA,
+        observation,
+        on=grid,
+        times=TIMES,
+    )
+    return found, exact_posterior(DATA, observation)
+
+
+def errors(kind: str, side: int) -> tuple[float, float]:
+    found, truth = laws(kind, side)
+    return found.mean_error(truth), found.variance_error(truth)
+
+
+def assert_one_problem(kind: str, sides: tuple[int, ...]) -> None:
+    means, variances = zip(*(errors(kind, side) for side in sides), strict=True)
+    assert max(means) < 0.03
+    assert max(variances) < 0.05
+    assert max(variances) - min(variances) < 0.1 * max(variances)
+    assert max(means) - min(means) < max(0.1 * max(means), FLOOR)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_and_variance_are_those_of_the_posterior_on_every_grid(kind: str):
+    assert_one_problem(kind, (16, 32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_they_are_at_64_too(kind: str):
+    assert_one_problem(kind, (16, 32, 64))
+
+
+T = gaussian_mollifier(1 / 16)
+PROCESSES = {
+    "white": DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(1 / 8)),
+    "trace class": DiffusionProcess.trace_class(
+        CosineSchedule(), matern(1.5, 0.3, dim=2), domain=Grid((16, 16)).domain
+    ),
+    "mollified": DiffusionProcess.mollified(CosineSchedule(), T, noise=WhiteNoise(1 / 16)),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_they_are_for_every_process(name: str):
+    process, (grid, seen) = PROCESSES[name], problem("sensors", 16)
+    if name == "mollified":
+        inverse = exact_inverse(T, on=grid)
+        seen = Observation(seen.reads, seen.values, seen.noise_std, deconvolve=inverse)
+    found = guided_output(
+        RULE,
+        process,
+        lambda denoiser, each: guided(GUIDE, process, denoiser, each),
+        DATA,
+        seen,
+        on=grid,
+        times=TIMES,
+    )
+    truth = exact_posterior(DATA, seen)
+    assert found.mean_error(truth) < 0.03
+    assert found.variance_error(truth) < 0.05
+
+
+def test_the_error_left_is_the_solver_s():
+    grid, seen = problem("sensors", 16)
+    truth, found = exact_posterior(DATA, seen), []
+    for n in (10, 20):
+        times = steps(n, spacing="log_snr", schedule=PROCESS.schedule)
+        law = guided_output(
+            DPMSolverPP(2),
+            PROCESS,
+            lambda denoiser, each: guided(GUIDE, PROCESS, denoiser, each),
+            DATA,
+            seen,
+            on=grid,
+            times=times,
+        )
+        found.append(law.mean_variance_error(truth))
+    assert found[1] < 0.4 * found[0]
