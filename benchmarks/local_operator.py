@@ -305,9 +305,10 @@ def claims(figures: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def verdicts(rows: list[Row]) -> None:
-    """Print each claim with a pass or a shortfall."""
+def verdicts(rows: list[Row]) -> bool:
+    """Print each claim with a pass or a shortfall, and return whether none falls short."""
     print("\nClaims")
+    every = True
     for label, found, asked, unit in rows:
         if found is None:
             print(f"  {label:57s} not measured")
@@ -317,8 +318,10 @@ def verdicts(rows: list[Row]) -> None:
             print(f"{value} (report)")
             continue
         good = found >= asked if unit == "×" else found <= asked
+        every = every and good
         verdict = "pass" if good else "shortfall"
         print(f"{value} ({'≥' if unit == '×' else '≤'} {asked:g})   {verdict}")
+    return every
 
 
 def roofline(times: Times) -> dict[str, float]:

@@ -1,15 +1,18 @@
-"""``inftydiff info``: what is installed, what the local operator runs on, how large presets are."""
+"""``inftydiff info``: what is installed, what the local operator runs on, what presets need."""
 
+import json
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import final
 
 import torch
 
 from inftydiff import Grid, Scattered, Subset
 from inftydiff.cli.command import Command
+from inftydiff.cli.installed import installed_lines, size_of
 from inftydiff.cli.report import parameters
 from inftydiff.operators.local import BACKENDS, Backend, automatic_backend, installed_backends
 from inftydiff.operators.local.backend import importable
@@ -35,6 +38,9 @@ THREADS = {
 TRAINED = 4 * 5
 """Bytes a parameter while it is trained in single precision."""
 
+ACTIVATIONS = Path(__file__).with_name("activations.json")
+"""What a step keeps of a picture for its backward pass, as ``benchmarks/activations.py`` counts."""
+
 
 @final
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ def report() -> Iterator[str]:
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads, {instructions()}"
     for device in devices()[1:]:
         yield f"{device}: {torch.cuda.get_device_name(device)}"
+    yield ""
+    yield from installed_lines()
     yield ""
     yield "Backends of the local operator"
     for backend in BACKENDS:
@@ -90,12 +98,13 @@ def places() -> dict[str, Grid | Subset | Scattered]:
 
 
 def preset_lines() -> Iterator[str]:
-    """The parameters of each preset and the memory they take, built without allocating it.
-
-    Activations are not counted: they grow with the pictures, the batch and the share of the points.
-    """
-    yield "Presets, in single precision, activations apart"
-    yield f"  {'':16s} {'parameters':>12s} {'prior':>12s} {'weights':>10s} {'training':>10s}"
+    """The parameters of each preset and the memory it takes, built without allocating it."""
+    kept = json.loads(ACTIVATIONS.read_text(encoding="utf-8"))
+    yield "Presets, in single precision"
+    yield (
+        f"  {'':16s} {'parameters':>12s} {'prior':>12s} {'weights':>10s} {'training':>10s} "
+        f"{'a picture':>10s} {'recomputed':>10s}"
+    )
     for name in PRESETS:
         with torch.device("meta"):
             model = InftyDiff(preset(name))
@@ -103,16 +112,15 @@ def preset_lines() -> Iterator[str]:
         prior = 0 if model.prior is None else sum(p.numel() for p in model.prior.parameters())
         first = every - prior
         yield (
-            f"  {name:16s} {first:12,} {prior:12,} {gigabytes(4 * every):>10s} "
-            f"{gigabytes(TRAINED * first):>10s}"
+            f"  {name:16s} {first:12,} {prior:12,} {size_of(4 * every):>10s} "
+            f"{size_of(TRAINED * first):>10s} {size_of(kept[name]['kept']):>10s} "
+            f"{size_of(kept[name]['recomputed']):>10s}"
         )
+    yield "  weights: what sampling takes, besides the activations of one layer at a time"
     yield "  training: weights, gradients, AdamW's two moments and the moving average of the first"
     yield "  stage, 20 bytes a parameter; the prior is trained afterwards, by itself"
-
-
-def gigabytes(count: int) -> str:
-    """A number of bytes, in units that suit it."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.2f} MB"
+    yield "  a picture: what a step of training keeps besides, of each picture of a batch, at the"
+    yield "  preset's size and a quarter of the points; recomputed: the same with --recompute"
 
 
 def devices() -> list[torch.device]:

@@ -1,6 +1,5 @@
-"""Where training pictures come from: vector faces, a folder of image files, an array."""
+"""Where training pictures come from: vector faces, a folder of image files, an array, fields."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -11,6 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from inftydiff._typing import whole
+from inftydiff.cli.field_source import FieldSource
+from inftydiff.cli.source import HELD_OUT, Source, how_many_held_out
 from inftydiff.data import (
     ImageArray,
     ImageFolder,
@@ -22,6 +23,7 @@ from inftydiff.data import (
     image_folder,
 )
 from inftydiff.data.array import Layout
+from inftydiff.data.field_sources import NETCDF
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
 
@@ -29,22 +31,6 @@ __all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "PictureAr
 
 LAZY_BYTES = 2**30
 """Pictures that take more memory than this are read when they are needed."""
-
-HELD_OUT = 128
-"""How many pictures are held out unless said otherwise; of few, a tenth."""
-
-
-class Source(ABC):
-    """Pictures whose shape is known before they are drawn or read."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, rows and columns of every picture."""
-
-    @abstractmethod
-    def load(self) -> tuple[Dataset[Tensor], Images]:
-        """The pictures to train on, and those held out."""
 
 
 @final
@@ -133,12 +119,12 @@ class FolderSource(Source):
             images = image_folder(
                 self.folder, self.resolution, channels=self.channels, on_error=self.on_error
             )
-            train, held_out = _split(len(images), self.held_out, self.seed)
+            train, held_out = split(len(images), self.held_out, self.seed)
             return Images(images.pixels[train]), Images(images.pixels[held_out])
         lazy = ImageFolder(
             self.folder, self.resolution, channels=self.channels, on_error=self.on_error
         )
-        train, held_out = _split(len(lazy), self.held_out, self.seed)
+        train, held_out = split(len(lazy), self.held_out, self.seed)
         return lazy.select(train.tolist()), lazy.select(held_out.tolist()).in_memory()
 
 
@@ -173,7 +159,7 @@ class ArraySource(Source):
 
     def load(self) -> tuple[Dataset[Tensor], Images]:
         pictures = self.pictures
-        train, held_out = _split(len(pictures), self.held_out, self.seed)
+        train, held_out = split(len(pictures), self.held_out, self.seed)
         if isinstance(pictures, Images):
             return Images(pictures.pixels[train]), Images(pictures.pixels[held_out])
         kept = torch.stack([pictures[row] for row in held_out.tolist()])
@@ -186,7 +172,8 @@ class PictureArguments:
     """The arguments of a command that is given pictures to train on.
 
     Args:
-        pictures: "faces", a folder of image files, or a .npy or .npz file of pictures.
+        pictures: "faces", a folder of image files, a .npy or .npz file of pictures, a zarr store or
+            a NetCDF file.
         data: the same by its name, for settings files.
         resolution: pixels that faces and image files get: of the longest side, or rows and columns;
             arrays keep theirs.
@@ -201,6 +188,12 @@ class PictureArguments:
         lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
             of memory, that is done without being asked.
         layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        variables: of fields, those that become channels; by default the only one.
+        axes: of fields, the names of the axes of rows and columns; by default the last two.
+        ranges: of fields, a JSON file with the minimum and the maximum of each variable, which
+            become -1 and 1; by default those of the data, which are kept as ranges.json in the run
+            folder.
+        missing: of fields, what stands for missing values, which are refused without.
     """
 
     pictures: tyro.conf.Positional[str | None] = None
@@ -214,6 +207,10 @@ class PictureArguments:
     on_error: OnError = "raise"
     lazy: bool = False
     layout: Layout = "nchw"
+    variables: tuple[str, ...] = ()
+    axes: tuple[str, str] | None = None
+    ranges: Path | None = None
+    missing: float | None = None
 
     def source(self, seed: int) -> Source:
         """Where the pictures come from.
@@ -226,11 +223,26 @@ class PictureArguments:
         """
         if (self.pictures is None) == (self.data is None):
             raise ValueError(
-                "Say once where the pictures come from: 'faces', a folder, or a .npy or .npz file, "
-                f"as the first word or by --data; got {self.pictures!r} and {self.data!r}."
+                "Say once where the pictures come from: 'faces', a folder, a .npy or .npz file, a "
+                "zarr store or a NetCDF file, as the first word or by --data; got "
+                f"{self.pictures!r} and {self.data!r}."
             )
         name = self.pictures or self.data or ""
         path = Path(name)
+        if FieldSource.holds(path):
+            return FieldSource.read(
+                path,
+                self.held_out,
+                variables=self.variables,
+                axes=self.axes,
+                ranges=self.ranges,
+                missing=self.missing,
+            )
+        for option in ("variables", "axes", "ranges", "missing"):
+            if getattr(self, option) not in (None, ()):
+                raise ValueError(
+                    f"--{option} is for fields, and {name!r} is no zarr store or NetCDF file."
+                )
         if name == "faces":
             if len(set(self.resolution)) != 1:
                 raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
@@ -241,23 +253,18 @@ class PictureArguments:
         if path.suffix in (".npy", ".npz"):
             return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
         if not path.is_dir():
-            raise ValueError(f"{name!r} is neither 'faces', nor a folder, nor a .npy or .npz file.")
+            raise ValueError(
+                f"{name!r} is neither 'faces', nor a folder, nor a .npy or .npz file, nor a zarr "
+                f"store or a NetCDF file ({', '.join(NETCDF)})."
+            )
         size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
         return FolderSource(
             path, self.held_out, size, seed, self.channels, self.lazy, self.on_error
         )
 
 
-def _split(count: int, held_out: int | None, seed: int) -> tuple[Tensor, Tensor]:
+def split(count: int, held_out: int | None, seed: int) -> tuple[Tensor, Tensor]:
     """Which pictures to train on, and a random part to hold out."""
-    if count < 2:
-        raise ValueError(f"One picture is held out and others are trained on; got {count} in all.")
-    if held_out is None:
-        held_out = max(1, min(HELD_OUT, count // 10))
-    if not 1 <= held_out < count:
-        raise ValueError(
-            f"Of {count} pictures, 1 to {count - 1} can be held out; got {held_out}. Change "
-            "--held-out."
-        )
+    held_out = how_many_held_out(count, held_out)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     return order[held_out:], order[:held_out]

@@ -1,4 +1,4 @@
-"""``inftydiff train``: train a model on faces, a folder of images or an array."""
+"""``inftydiff train``: train a model on faces, a folder of images, an array or fields."""
 
 import dataclasses
 import shlex
@@ -66,6 +66,8 @@ class Train(Command):
         require_run(args.out, args.resume)
         require_writable(args.out)
         data, held_out = source.load()
+        if PartialState().is_main_process:
+            source.keep(args.out)
         try:
             train(args.model, data, held_out, args.train, args.out, resume=args.resume)
         except Interrupted:

@@ -17,6 +17,7 @@ References:
 """
 
 import math
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,8 +35,10 @@ from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.hub import upload
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.pipelines.pretrained import (
+    FILES,
     WEIGHTS,
     check_weights,
     read_folder,
@@ -474,6 +477,7 @@ class InftyDiff(nn.Module):
         Raises:
             ValueError: if the folder is a file or a checkpoint of a training run, or a parameter is
                 not finite when it is stored so.
+            OSError: if the files cannot be written; a model saved there before is as it was.
 
         Example:
             >>> import tempfile
@@ -495,6 +499,48 @@ class InftyDiff(nn.Module):
         text = (ModelCard() if card is None else card).text(self.config, parameters=count)
         return write_folder(folder, self.config, state, card=text)
 
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        branch: str | None = None,
+        commit_message: str = "Upload the model",
+        dtype: torch.dtype | None = None,
+        card: ModelCard | None = None,
+    ) -> str:
+        """Save the model on the Hugging Face Hub, in a repository that is made if there is none.
+
+        Args:
+            repo_id: the repository, as ``"owner/name"``, or ``"name"`` for one of your own. The
+                files of a model are replaced there, others stay.
+            private: whether a new repository is; by default as its owner has set it.
+            token: an access token; by default the one that ``hf auth login`` has kept.
+            branch: the branch; by default the main one.
+            commit_message: what the commit is called.
+            dtype: as for :meth:`save_pretrained`.
+            card: what to say of the model.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            ValueError: if the Hub refuses or cannot be reached, or a parameter is not finite when
+                it is stored so.
+            ModuleNotFoundError: if ``huggingface_hub`` is not installed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            return upload(
+                self.save_pretrained(folder, dtype=dtype, card=card),
+                repo_id,
+                FILES,
+                private=private,
+                token=token,
+                branch=branch,
+                commit_message=commit_message,
+            )
+
     @staticmethod
     def from_pretrained(
         source: str | Path,
@@ -502,6 +548,9 @@ class InftyDiff(nn.Module):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
     ) -> "InftyDiff":
         """Load a model that :meth:`save_pretrained` saved, in evaluation mode.
 
@@ -513,6 +562,10 @@ class InftyDiff(nn.Module):
             dtype: the precision of the parameters; the mean and the spread of the latents have
                 float32 at least.
             revision: the branch, tag or commit on the Hub.
+            token: an access token of the Hub; True for the one that ``hf auth login`` has kept,
+                False for none; by default that one, if there is one.
+            cache_dir: where what comes from the Hub is kept; by default the Hub's own folder.
+            local_files_only: take what has been fetched before, and ask no network.
 
         Raises:
             ValueError: if there is no such model, a file of it is missing, damaged, of another
@@ -520,7 +573,13 @@ class InftyDiff(nn.Module):
             ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
                 installed.
         """
-        folder = resolve(source, revision=revision)
+        folder = resolve(
+            source,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
         config, tensors = read_folder(folder)
         with torch.device("meta"):
             model = InftyDiff(config)

@@ -10,9 +10,6 @@ Nothing is pickled, and nothing pickled is read: a pickle runs whatever code its
 file is written beside its place and put there when all of them are on the disk, the configuration
 last. The weights carry a digest of themselves and one of the configuration, so that a damaged file
 is noticed, and so are two files that were not saved together.
-
-The Hub's own mixin for PyTorch models is not used: it reads pickles where there are no safetensors,
-and has to be imported before the class is made.
 """
 
 import hashlib
@@ -28,10 +25,12 @@ import torch
 from torch import Tensor
 
 from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.hub import fetch
 from inftydiff.pipelines.shipped import shipped
 
 __all__ = [
     "CONFIG",
+    "FILES",
     "PICKLES",
     "WEIGHTS",
     "check_weights",
@@ -43,6 +42,9 @@ __all__ = [
 ]
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+FILES = (CONFIG, WEIGHTS, CARD)
+"""The files of a model."""
+
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 """How the names of pickled weights end."""
 
@@ -118,12 +120,20 @@ def reason(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def resolve(source: str | Path, *, revision: str | None = None) -> Path:
+def resolve(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> Path:
     """The folder of a model: the one given, or what a name stands for.
 
     A folder that is there is taken. Else a name is that of a model that comes with the package, or
     ``owner/name`` on the Hub unless there is a folder ``owner`` here. Of the Hub's repository only
-    the three files of a model are fetched.
+    the three files of a model are fetched; the keywords are those of
+    :func:`~inftydiff.pipelines.hub.fetch`.
 
     Raises:
         ValueError: if the source is a file, or neither a folder nor a name, or cannot be fetched.
@@ -143,23 +153,14 @@ def resolve(source: str | Path, *, revision: str | None = None) -> Path:
             f"{source} does not exist; give the folder of a model, its name on the Hugging Face "
             f"Hub, as in owner/name, or one that comes with the package: {', '.join(shipped())}."
         )
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{source} is no folder here, and a name on the Hugging Face Hub takes its library: "
-            'pip install "inftydiff[train]".'
-        ) from error
-    try:
-        fetched = snapshot_download(
-            str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ValueError(
-            f"{source} is no folder here, and cannot be had from the Hugging Face Hub: {error}"
-        ) from error
-    return Path(fetched)
+    return fetch(
+        str(source),
+        FILES,
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+    )
 
 
 def is_pretrained(source: str | Path) -> bool:

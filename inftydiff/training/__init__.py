@@ -1,5 +1,6 @@
 """Training: the loop, held-out losses and checkpoints."""
 
+from inftydiff.training.activations import activation_bytes
 from inftydiff.training.checkpoint import best, latest, load_pipeline, read_progress
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import encode_pictures
@@ -11,6 +12,7 @@ __all__ = [
     "Interrupted",
     "Progress",
     "TrainConfig",
+    "activation_bytes",
     "best",
     "encode_pictures",
     "held_out_loss",

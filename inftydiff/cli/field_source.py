@@ -1,0 +1,110 @@
+"""Physical fields to train on, from a zarr store or a NetCDF file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+from inftydiff.cli.source import Source, how_many_held_out
+from inftydiff.data import Fields, Images, field_array
+from inftydiff.data.field_sources import NETCDF
+
+__all__ = ["RANGES", "FieldSource"]
+
+RANGES = "ranges.json"
+"""The file in a run folder that says which values became −1 and 1."""
+
+ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
+"""What a zarr store has one of at least."""
+
+
+@final
+@dataclass(frozen=True)
+class FieldSource(Source):
+    """Fields of a zarr store or a NetCDF file, read when they are needed.
+
+    Those that follow each other are alike, so the held-out ones are the last.
+
+    Args:
+        fields: the fields.
+        held_out: how many to hold out; None for a tenth, at most 128.
+    """
+
+    fields: Fields
+    held_out: int | None
+
+    @staticmethod
+    def holds(path: Path) -> bool:
+        """Whether a path is that of fields, by its name or by what the folder has inside."""
+        if path.suffix in NETCDF:
+            return path.is_file()
+        inside = any((path / name).is_file() for name in ZARR)
+        return path.is_dir() and (inside or path.suffix == ".zarr")
+
+    @staticmethod
+    def read(
+        path: Path,
+        held_out: int | None,
+        *,
+        variables: Sequence[str],
+        axes: tuple[str, str] | None,
+        ranges: Path | None,
+        missing: float | None,
+    ) -> "FieldSource":
+        """Open fields, and find the ranges of their variables unless a file has them.
+
+        Raises:
+            ModuleNotFoundError: if the ``fields`` extra is not installed.
+            ValueError: if the fields or the ranges cannot be read, or as
+                :func:`~inftydiff.data.fields.field_array`.
+        """
+        fields = field_array(
+            path,
+            list(variables) or None,
+            axes=axes or (-2, -1),
+            ranges=None if ranges is None else _read(ranges),
+            missing=missing,
+        )
+        return FieldSource(fields, held_out)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.fields.shape
+
+    def load(self) -> tuple[Dataset[Tensor], Images]:
+        count = len(self.fields)
+        train = count - how_many_held_out(count, self.held_out)
+        held_out = torch.stack([self.fields[index] for index in range(train, count)])
+        return Subset(self.fields, range(train)), Images(held_out)
+
+    def keep(self, run: Path) -> None:
+        file = run / RANGES
+        ranges = {name: list(ends) for name, ends in self.fields.scale.ranges.items()}
+        if not file.exists():
+            run.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
+        elif _read(file) != ranges:
+            raise ValueError(
+                f"{file} has other ranges than these fields: {_read(file)}, and {ranges}. Go on "
+                f"with --ranges {file}."
+            )
+
+
+def _read(file: Path) -> dict[str, list[float]]:
+    """The ranges that a file states.
+
+    Raises:
+        ValueError: if it does not state some.
+    """
+    try:
+        ranges = json.loads(file.read_text(encoding="utf-8"))
+        return {name: [float(low), float(high)] for name, (low, high) in ranges.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {error}.'
+        ) from error

@@ -1,0 +1,72 @@
+"""What a training step keeps for its backward pass: the memory that grows with the batch."""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from inftydiff._typing import whole
+from inftydiff.models import recompute_blocks
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.training.objective import Objective, Part
+
+__all__ = ["activation_bytes"]
+
+
+def activation_bytes(
+    config: InftyDiffConfig,
+    size: int,
+    *,
+    points: float = 0.25,
+    batch: int = 1,
+    recompute: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> int:
+    """The bytes that a step of stage one keeps for its backward pass, weights apart.
+
+    A forward pass is computed, and whatever would be kept for the way back is counted, once where
+    it is kept several times, and let go. With ``recompute`` one block's activations come on top, as
+    the backward pass computes them again.
+
+    Args:
+        config: the model; its prior is left out.
+        size: pixels along the longest side.
+        points: the fraction of the coordinates that a step sees.
+        batch: how many pictures.
+        recompute: keep the inputs of the network's blocks alone.
+        device: where to compute.
+        dtype: of the network's computations; by default single precision.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> from inftydiff.pipelines import preset
+        >>> small, large = (activation_bytes(preset("tiny"), 64, batch=n) for n in (1, 2))
+        >>> 1.9 < large / small < 2.1
+        True
+    """
+    whole(batch, "A batch")
+    if not 0.0 < points <= 1.0:
+        raise ValueError(f"points is a fraction in (0, 1]; got {points}.")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pipeline = InftyDiff(dataclasses.replace(config, prior=None)).to(device).train()
+    pipeline.compute_dtype = dtype
+    recompute_blocks(pipeline, recompute)
+    shape = batch, config.channels, *pipeline.grid(size).shape
+    objective = Objective(pipeline, points=points)
+    weights = {weight.untyped_storage().data_ptr() for weight in pipeline.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.detach()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = objective(torch.zeros(shape, device=device), Part(0, 0, 0, batch))
+    total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    del loss
+    return total
