@@ -37,6 +37,16 @@ from inftydiff.processes.equivalence import (
 )
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.guidance import classifier_free
+from inftydiff.processes.inversion import (
+    DDIMInversion,
+    FixedPointInversion,
+    HeunInversion,
+    InversionRule,
+    RoundTrip,
+    ascent,
+    invert,
+    round_trip,
+)
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
@@ -106,6 +116,7 @@ __all__ = [
     "ConditionedMeasure",
     "ConstantSchedule",
     "CosineSchedule",
+    "DDIMInversion",
     "DPMSolverPP",
     "DeconvolutionRisk",
     "Denoiser",
@@ -116,11 +127,14 @@ __all__ = [
     "ErrorBudget",
     "EulerMaruyama",
     "EvidenceBound",
+    "FixedPointInversion",
     "FlowMatchingSchedule",
     "ForwardSDE",
     "GaussianMeasure",
     "HeatDissipation",
     "Heun",
+    "HeunInversion",
+    "InversionRule",
     "LinearSchedule",
     "Memory",
     "MultistepRule",
@@ -137,6 +151,7 @@ __all__ = [
     "RandomField",
     "Rates",
     "ReverseSDE",
+    "RoundTrip",
     "Schedule",
     "ShiftedCosineSchedule",
     "SigmoidSchedule",
@@ -156,6 +171,7 @@ __all__ = [
     "WhiteNoise",
     "Whitened",
     "as_denoiser",
+    "ascent",
     "cameron_martin_norm",
     "classifier_free",
     "combined",
@@ -169,6 +185,7 @@ __all__ = [
     "fresh_noise",
     "from_azula",
     "from_diffusers",
+    "invert",
     "kl_divergence",
     "log_alpha_rate",
     "log_likelihood",
@@ -180,6 +197,7 @@ __all__ = [
     "rates",
     "recommended_steps",
     "require_trace_class",
+    "round_trip",
     "sample",
     "scaled",
     "score_energy",
