@@ -49,10 +49,13 @@ from inftydiff.pipelines.projection import range_projection
 from inftydiff.processes import (
     DDIM,
     Denoiser,
+    HeunInversion,
+    InversionRule,
     State,
     StepRule,
     as_denoiser,
     denoising_loss,
+    invert,
     steps,
     trajectory,
 )
@@ -61,6 +64,9 @@ __all__ = ["InftyDiff"]
 
 DETERMINISTIC = DDIM()
 """The step rule of sampling unless another is asked for."""
+
+UPWARD = HeunInversion()
+"""The rule of inversion unless another is asked for."""
 
 
 @final
@@ -368,6 +374,40 @@ class InftyDiff(nn.Module):
         )
         with self._evaluating():
             yield from states
+
+    def invert(
+        self,
+        x0: Function,
+        *,
+        times: Float[Tensor, "times"],
+        inversion: InversionRule = UPWARD,
+        latent: Float[Tensor, "batch features"] | None = None,
+    ) -> Function:
+        r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
+
+        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the rule ``inversion.rule``
+        and the same latents goes back.
+
+        Args:
+            x0: clean functions on a full grid of the model's domain, values of shape
+                ``(batch, points, channels)``; they are mollified, and then inverted.
+            times: decreasing times, those that are sampled with. The last of them but one should
+                have a small σ/α, as it has in ``recommended_steps``.
+            inversion: the rule that goes up.
+            latent: the latents, of shape ``(batch, features)``; by default, in a model that has
+                them, those of the functions by :meth:`encode`.
+
+        Returns:
+            The state at the first of the times, on the grid of ``x0``.
+
+        Raises:
+            ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
+        """
+        if latent is None and self.encoder is not None:
+            latent = self.encode(x0)
+        with self._evaluating(), torch.no_grad():
+            signal = self.process.constant_signal(x0)
+            return invert(inversion, self.process, self.denoiser(latent), signal, times=times)
 
     def decode(
         self,

@@ -48,6 +48,16 @@ from inftydiff.processes.guidance import (
     guided,
     known_signal,
 )
+from inftydiff.processes.inversion import (
+    DDIMInversion,
+    FixedPointInversion,
+    HeunInversion,
+    InversionRule,
+    RoundTrip,
+    ascent,
+    invert,
+    round_trip,
+)
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
@@ -119,6 +129,7 @@ __all__ = [
     "ConditionedMeasure",
     "ConstantSchedule",
     "CosineSchedule",
+    "DDIMInversion",
     "DPMSolverPP",
     "DeconvolutionRisk",
     "Denoiser",
@@ -129,6 +140,7 @@ __all__ = [
     "ErrorBudget",
     "EulerMaruyama",
     "EvidenceBound",
+    "FixedPointInversion",
     "FlowMatchingSchedule",
     "ForwardSDE",
     "GaussianMeasure",
@@ -137,6 +149,8 @@ __all__ = [
     "GuidedDenoiser",
     "HeatDissipation",
     "Heun",
+    "HeunInversion",
+    "InversionRule",
     "LinearSchedule",
     "Memory",
     "MomentMatching",
@@ -157,6 +171,7 @@ __all__ = [
     "Rates",
     "ReconstructionGuidance",
     "ReverseSDE",
+    "RoundTrip",
     "Schedule",
     "ShiftedCosineSchedule",
     "SigmoidSchedule",
@@ -176,6 +191,7 @@ __all__ = [
     "WhiteNoise",
     "Whitened",
     "as_denoiser",
+    "ascent",
     "cameron_martin_norm",
     "classifier_free",
     "combined",
@@ -190,6 +206,7 @@ __all__ = [
     "from_azula",
     "from_diffusers",
     "guided",
+    "invert",
     "kl_divergence",
     "known_signal",
     "log_alpha_rate",
@@ -203,6 +220,7 @@ __all__ = [
     "rates",
     "recommended_steps",
     "require_trace_class",
+    "round_trip",
     "sample",
     "scaled",
     "score_energy",
