@@ -25,7 +25,15 @@ from inftydiff.data.array import Layout
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
 
-__all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "PictureArguments", "Source"]
+__all__ = [
+    "LAZY_BYTES",
+    "ArraySource",
+    "FaceSource",
+    "FolderSource",
+    "PictureArguments",
+    "Source",
+    "split",
+]
 
 LAZY_BYTES = 2**30
 """Pictures that take more memory than this are read when they are needed."""
@@ -136,12 +144,12 @@ class FolderSource(Source):
             images = image_folder(
                 self.folder, self.resolution, channels=self.channels, on_error=self.on_error
             )
-            train, held_out = _split(len(images), self.held_out, self.seed)
+            train, held_out = split(len(images), self.held_out, self.seed)
             return Images(images.pixels[train]), Images(images.pixels[held_out])
         lazy = ImageFolder(
             self.folder, self.resolution, channels=self.channels, on_error=self.on_error
         )
-        train, held_out = _split(len(lazy), self.held_out, self.seed)
+        train, held_out = split(len(lazy), self.held_out, self.seed)
         return lazy.select(train.tolist()), lazy.select(held_out.tolist()).in_memory()
 
 
@@ -176,7 +184,7 @@ class ArraySource(Source):
 
     def load(self) -> tuple[Dataset[Tensor], Images]:
         pictures = self.pictures
-        train, held_out = _split(len(pictures), self.held_out, self.seed)
+        train, held_out = split(len(pictures), self.held_out, self.seed)
         if isinstance(pictures, Images):
             return Images(pictures.pixels[train]), Images(pictures.pixels[held_out])
         kept = torch.stack([pictures[row] for row in held_out.tolist()])
@@ -217,6 +225,11 @@ class PictureArguments:
     lazy: bool = False
     layout: Layout = "nchw"
 
+    @property
+    def name(self) -> str:
+        """What the source is called, by word or by ``--data``."""
+        return self.pictures or self.data or ""
+
     def source(self, seed: int) -> Source:
         """Where the pictures come from.
 
@@ -231,7 +244,7 @@ class PictureArguments:
                 "Say once where the pictures come from: 'faces', a folder, or a .npy or .npz file, "
                 f"as the first word or by --data; got {self.pictures!r} and {self.data!r}."
             )
-        name = self.pictures or self.data or ""
+        name = self.name
         path = Path(name)
         if name == "faces":
             if len(set(self.resolution)) != 1:
@@ -249,7 +262,7 @@ class PictureArguments:
         )
 
 
-def _split(count: int, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+def split(count: int, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
     """Which pictures to train on, and a random part to hold out."""
     if not 1 <= held_out < count:
         raise ValueError(

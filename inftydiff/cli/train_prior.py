@@ -1,17 +1,21 @@
 """``inftydiff train-prior``: train what draws the latents of a model that has been trained."""
 
+import dataclasses
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, cast, final
 
 import tyro
+from jaxtyping import Float
+from torch import Tensor
 
 from inftydiff._typing import whole
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
+from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_labels
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments
 from inftydiff.models import LatentPriorConfig
@@ -43,6 +47,10 @@ class TrainPrior(Command):
         resume: go on from the newest checkpoint in this folder.
         draws: how many times each picture is encoded, from other points each time.
         seen: the fraction of a picture's points that the encoder sees.
+        labels: what the latents are conditioned on: "subfolders" for a class a subfolder, or a .npy
+            file with a class (a whole number from 0 on) or a row of numbers for each picture, in
+            their order; samples of a class are then drawn by `inftydiff sample --label`.
+        drop_condition: with labels, the part of the latents whose label is hidden in a step.
         prior: the prior.
         train: the training run.
     """
@@ -54,6 +62,8 @@ class TrainPrior(Command):
     resume: bool = False
     draws: int = 2
     seen: float = 0.25
+    labels: str | None = None
+    drop_condition: float = 0.1
     prior: LatentPriorConfig = field(default_factory=LatentPriorConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(
@@ -77,19 +87,72 @@ class TrainPrior(Command):
                 "with --network.latent."
             )
         source = self.pictures.source(self.train.seed)
+        labels = self.read_labels()
+        prior = self.conditional_prior(labels)
         require_run(self.out, self.resume)
         require_writable(self.out)
         data, held_out = source.load()
+        conditions, theirs = None, None
+        if labels is not None:
+            count = len(cast(Sized, data))
+            parts = split_labels(labels, count, len(held_out), self.train.seed)
+            conditions, theirs = (part.repeat(self.draws, 1) for part in parts)
         latents = encode_pictures(pipeline, data, points=self.seen, draws=self.draws)
         others = encode_pictures(pipeline, held_out, points=self.seen, draws=self.draws)
         try:
             train_prior(
-                pipeline, latents, others, self.prior, self.train, self.out, resume=self.resume
+                pipeline,
+                latents,
+                others,
+                prior,
+                self.train,
+                self.out,
+                conditions=conditions,
+                validation_conditions=theirs,
+                drop_condition=self.drop_condition,
+                resume=self.resume,
             )
         except Interrupted:
             again = [*words, *([] if self.resume else ["--resume"])]
             print(f"\nGo on with: inftydiff train-prior {shlex.join(again)}", file=sys.stderr)
             raise
         if PartialState().is_main_process:
-            print(training_report(self.out))
+            print(training_report(self.out, loss="absolute error over the spread of the noise"))
+            if self.labels == SUBFOLDERS:
+                names = class_names(Path(self.pictures.name))
+                print("Classes:", ", ".join(f"{n} {name}" for n, name in enumerate(names)))
             print(f"Sample from it with: inftydiff sample {self.out}")
+
+    def read_labels(self) -> Float[Tensor, "pictures conditions"] | None:
+        """The condition of each picture, if the prior is to have one.
+
+        Raises:
+            ValueError: if the pictures can have none, or as :func:`read_labels`.
+        """
+        if self.labels is None:
+            return None
+        if self.pictures.name == "faces":
+            raise ValueError("Vector faces have no labels; leave --labels out.")
+        if self.pictures.on_error == "skip":
+            raise ValueError(
+                "With --labels every picture has its own, so that none can be left out; remove the "
+                "damaged files, and leave --on-error out."
+            )
+        return read_labels(self.labels, Path(self.pictures.name))
+
+    def conditional_prior(
+        self, labels: Float[Tensor, "pictures conditions"] | None
+    ) -> LatentPriorConfig:
+        """The prior's sizes, with the number of features of the labels.
+
+        Raises:
+            ValueError: if another number is asked for.
+        """
+        found = None if labels is None else labels.shape[1]
+        if self.prior.condition not in (None, found):
+            raise ValueError(
+                f"A prior with --prior.condition {self.prior.condition} takes labels with so many "
+                f"features; got {'none' if found is None else found}. Give --labels, which say the "
+                "number themselves, or --prior.condition None."
+            )
+        return dataclasses.replace(self.prior, condition=found)

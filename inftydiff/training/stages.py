@@ -5,7 +5,6 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import cast, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -105,18 +104,22 @@ class LatentStage(Stage):
         pipeline: the model, with an encoder.
         prior: the sizes of the prior.
         latents: those that the prior is fitted to, of shape ``(samples, features)``.
+        drop: the probability that the condition of a latent is hidden in a step.
 
     Raises:
-        ValueError: if the model has no latents.
+        ValueError: if the model has no latents, or the probability is out of range.
     """
 
     pipeline: InftyDiff
     prior: LatentPriorConfig
     latents: Float[Tensor, "samples features"]
+    drop: float = 0.1
 
     def __post_init__(self) -> None:
         if self.pipeline.encoder is None:
             raise ValueError("A model without latents needs no prior.")
+        if not 0.0 <= self.drop <= 1.0:
+            raise ValueError(f"drop_condition is a probability in [0, 1]; got {self.drop}.")
 
     def build(self) -> InftyDiff:
         pipeline = InftyDiff(replace(self.pipeline.config, prior=self.prior))
@@ -133,14 +136,23 @@ class LatentStage(Stage):
         return pipeline
 
     def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
-        return LatentObjective(pipeline)
+        conditional = training and self.prior.condition is not None
+        return LatentObjective(pipeline, drop=self.drop if conditional else 0.0)
 
     def check(self, data: Dataset[Tensor]) -> None:
-        features = (self.pipeline.config.network.latent,)
-        if len(cast(Sized, data)) == 0 or tuple(torch.as_tensor(data[0]).shape) != features:
+        features, wanted = self.pipeline.config.network.latent, self.prior.condition
+        if tuple(self.latents.shape[1:]) != (features,) or len(cast(Sized, data)) == 0:
             raise ValueError(
-                f"The prior of this model is trained on latents of shape {features}; encode "
+                f"The prior of this model is trained on latents of shape {(features,)}; encode "
                 "pictures by encode_pictures."
+            )
+        given = len(data[0]) - cast(int, features)
+        if given != (wanted or 0):
+            raise ValueError(
+                f"A prior with condition={wanted} is trained on latents with {wanted or 0} "
+                f"features of a condition each; got {given}. Give conditions= to train_prior, for "
+                "the held-out latents too, and set condition= of the prior to their number of "
+                "features; or leave both out."
             )
 
     @property
