@@ -51,7 +51,7 @@ MODEL = [
 ]
 PRIOR = [
     *("--prior.width", "512", "--prior.layers", "8", "--learning-rate", "1e-3"),
-    *("--decay", "cosine", "--minutes", "None", "--max-steps", "8000", "--points", "1.0"),
+    *("--decay", "cosine", "--minutes", "None", "--max-steps", "8000"),
 ]
 FLOORS, RATIOS = (None, 0.1, 0.2), (0.05, 0.1, 0.2, 0.3)
 """The floors of the range projection and the noise-to-signal ratios that are tried."""

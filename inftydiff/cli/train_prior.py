@@ -19,14 +19,19 @@ from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_lab
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments
 from inftydiff.models import LatentPriorConfig
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.training import (
     Interrupted,
     TrainConfig,
     encode_pictures,
+    latest,
     load_pipeline,
     train_prior,
 )
+from inftydiff.training.checkpoint import read_settings
 from inftydiff.training.folders import require_run
+from inftydiff.training.stages import check_latent_settings
 
 __all__ = ["TrainPrior"]
 
@@ -46,12 +51,14 @@ class TrainPrior(Command):
         out: the run folder of the prior.
         resume: go on from the newest checkpoint in this folder.
         draws: how many times each picture is encoded, from other points each time.
-        seen: the fraction of a picture's points that the encoder sees.
+        seen: the fraction of a picture's points that the encoder sees; by default that at which
+            the model was trained.
         labels: what the latents are conditioned on: "subfolders" for a class a subfolder, or a .npy
             file with a class (a whole number from 0 on) or a row of numbers for each picture, in
             their order; samples of a class are then drawn by `inftydiff sample --label`.
         drop_condition: with labels, the part of the latents whose label is hidden in a step.
-        prior: the prior.
+        prior: the prior; by default the one that the model was given when it was trained, or ten
+            layers of 2048 channels.
         train: the training run.
     """
 
@@ -61,7 +68,7 @@ class TrainPrior(Command):
     out: Path = Path("run-prior")
     resume: bool = False
     draws: int = 2
-    seen: float = 0.25
+    seen: float | None = None
     labels: str | None = None
     drop_condition: float = 0.1
     prior: LatentPriorConfig = field(default_factory=LatentPriorConfig)
@@ -77,8 +84,6 @@ class TrainPrior(Command):
     )
 
     def run(self, words: Sequence[str]) -> None:
-        from accelerate import PartialState
-
         whole(self.draws, "--draws")
         pipeline = load_pipeline(self.checkpoint)
         if pipeline.encoder is None:
@@ -86,7 +91,28 @@ class TrainPrior(Command):
                 f"{self.checkpoint} holds a model without latents, which needs no prior. Train one "
                 "with --network.latent."
             )
-        source = self.pictures.source(self.train.seed)
+        known = pipeline.config.prior or LatentPriorConfig()
+        args = tyro.cli(
+            TrainPrior,
+            prog="inftydiff train-prior",
+            args=list(words),
+            default=dataclasses.replace(self, prior=known),
+        )
+        args.train_on(pipeline, words)
+
+    def train_on(self, pipeline: InftyDiff, words: Sequence[str]) -> None:
+        """Encode the pictures, train, and say what it has come to.
+
+        Args:
+            pipeline: the model.
+            words: the words after the command's name.
+        """
+        from accelerate import PartialState
+
+        check_latent_settings(self.train)
+        seen = self.share_seen()
+        config = dataclasses.replace(self.train, points=seen)
+        source = self.pictures.source(config.seed)
         labels = self.read_labels()
         prior = self.conditional_prior(labels)
         require_run(self.out, self.resume)
@@ -95,17 +121,17 @@ class TrainPrior(Command):
         conditions, theirs = None, None
         if labels is not None:
             count = len(cast(Sized, data))
-            parts = split_labels(labels, count, len(held_out), self.train.seed)
+            parts = split_labels(labels, count, len(held_out), config.seed)
             conditions, theirs = (part.repeat(self.draws, 1) for part in parts)
-        latents = encode_pictures(pipeline, data, points=self.seen, draws=self.draws)
-        others = encode_pictures(pipeline, held_out, points=self.seen, draws=self.draws)
+        latents = encode_pictures(pipeline, data, points=seen, draws=self.draws)
+        others = encode_pictures(pipeline, held_out, points=seen, draws=self.draws)
         try:
             train_prior(
                 pipeline,
                 latents,
                 others,
                 prior,
-                self.train,
+                config,
                 self.out,
                 conditions=conditions,
                 validation_conditions=theirs,
@@ -122,6 +148,24 @@ class TrainPrior(Command):
                 names = class_names(Path(self.pictures.name))
                 print("Classes:", ", ".join(f"{n} {name}" for n, name in enumerate(names)))
             print(f"Sample from it with: inftydiff sample {self.out}")
+
+    def share_seen(self) -> float:
+        """The fraction of a picture's points that the encoder sees.
+
+        Raises:
+            ValueError: if ``--points`` is given, or the model does not say at what fraction it was
+                trained.
+        """
+        if self.train.points != TrainConfig.points:
+            raise ValueError("--points is for networks; what a picture is encoded from is --seen.")
+        if self.seen is not None:
+            return self.seen
+        if is_pretrained(self.checkpoint):
+            raise ValueError(
+                f"{self.checkpoint} is a saved model, which does not say at what part of the "
+                "points it was trained. Give it by --seen."
+            )
+        return read_settings(latest(self.checkpoint))[1].points
 
     def read_labels(self) -> Float[Tensor, "pictures conditions"] | None:
         """The condition of each picture, if the prior is to have one.

@@ -99,7 +99,9 @@ def train_prior(
             :func:`~inftydiff.training.latents.encode_pictures`.
         validation: latents that it is not trained on; None for no held-out loss.
         prior: the sizes of the prior.
-        config: the settings of the run; those about coordinates and pictures have no meaning.
+        config: the settings of the run. ``points`` is noted in the checkpoints, for the part of the
+            points that the latents were encoded from; ``flips``, ``recompute``, ``compile`` and
+            half precisions are for pictures, and are refused.
         out: the run folder; without ``resume`` it must hold no checkpoint.
         conditions: what each latent is conditioned on, such as its class as zeros and a one, with
             as many features as ``prior.condition`` says; None for a prior without a condition.
@@ -113,8 +115,8 @@ def train_prior(
         The model with its prior, in evaluation mode.
 
     Raises:
-        ValueError: as :func:`train`, or if the model has no latents, or the conditions are not
-            those of the latents or of the prior.
+        ValueError: as :func:`train`, or if the model has no latents, the conditions are not those
+            of the latents or of the prior, or a setting would do nothing.
     """
     stage = LatentStage(pipeline, prior, latents, drop_condition)
     held_out = None if validation is None else Latents(validation, validation_conditions)
@@ -134,6 +136,7 @@ def _run(
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not _has_accelerator(), mixed_precision="no")
+    stage.check_settings(config)
     stage.check(data)
     if validation is not None:
         stage.check(validation)

@@ -14,8 +14,28 @@ from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
 from inftydiff.training.objective import Objective
+from inftydiff.training.samples import COLUMNS, drawn, drawn_by_prior
 
-__all__ = ["LatentStage", "PictureStage", "Stage"]
+__all__ = ["LatentStage", "PictureStage", "Stage", "check_latent_settings"]
+
+OF_PICTURES = ("flips", "recompute", "compile")
+"""Settings that are for pictures and the network alone."""
+
+
+def check_latent_settings(config: TrainConfig) -> None:
+    """Refuse settings that would do nothing to a prior.
+
+    Raises:
+        ValueError: if there are such; the message names them.
+    """
+    idle = [name for name in OF_PICTURES if getattr(config, name)]
+    if config.precision not in ("auto", "float32"):
+        idle.append("precision")
+    if idle:
+        raise ValueError(
+            f"A prior is trained on latents, in float32: {', '.join(idle)} would do nothing. Leave "
+            "it out."
+        )
 
 
 class Stage(ABC):
@@ -45,10 +65,24 @@ class Stage(ABC):
             ValueError: if so.
         """
 
-    @property
     @abstractmethod
-    def shows_samples(self) -> bool:
-        """Whether the items are pictures, beside which samples can be shown."""
+    def check_settings(self, config: TrainConfig) -> None:
+        """Refuse settings that have no meaning for what is trained.
+
+        Raises:
+            ValueError: if there are such.
+        """
+
+    @abstractmethod
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        """Pictures that show how the run comes along, and how many of them a row has.
+
+        Args:
+            pipeline: the model.
+            data: what is held out, or else trained on.
+        """
 
 
 @final
@@ -90,9 +124,14 @@ class PictureStage(Stage):
                 f"and {shape[2]} columns need {lengths}."
             )
 
-    @property
-    def shows_samples(self) -> bool:
-        return True
+    def check_settings(self, config: TrainConfig) -> None:
+        """All of them have one."""
+
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        shown = drawn(pipeline, data)
+        return shown, COLUMNS if self.model.network.latent is None else len(shown) // 2
 
 
 @final
@@ -155,6 +194,10 @@ class LatentStage(Stage):
                 "features; or leave both out."
             )
 
-    @property
-    def shows_samples(self) -> bool:
-        return False
+    def check_settings(self, config: TrainConfig) -> None:
+        check_latent_settings(config)
+
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        return drawn_by_prior(pipeline, data), COLUMNS
