@@ -127,7 +127,7 @@ def test_bad_labels_are_refused(folder, tmp_path, capsys):
     assert "3 labels and 16 pictures" in capsys.readouterr().err
     bad([*base, *PRIOR, "--labels", "subfolders", "--on-error", "skip"], "none can be left", capsys)
     faces = ["train-prior", first, "faces", "--labels", "subfolders", "--out", str(tmp_path / "x")]
-    bad(faces, "Vector faces have no labels", capsys)
+    bad(faces, "'faces' has none", capsys)
     assert not (tmp_path / "x").exists()
     np.save(tmp_path / "ones.npy", np.array([1, 2, 2]))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))

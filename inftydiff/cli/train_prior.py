@@ -17,7 +17,7 @@ from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_labels
 from inftydiff.cli.report import training_report
-from inftydiff.cli.sources import PictureArguments
+from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments, Source
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.pretrained import is_pretrained
@@ -113,7 +113,7 @@ class TrainPrior(Command):
         seen = self.share_seen()
         config = dataclasses.replace(self.train, points=seen)
         source = self.pictures.source(config.seed)
-        labels = self.read_labels()
+        labels = self.read_labels(source)
         prior = self.conditional_prior(labels)
         require_run(self.out, self.resume)
         require_writable(self.out)
@@ -167,16 +167,22 @@ class TrainPrior(Command):
             )
         return read_settings(latest(self.checkpoint))[1].points
 
-    def read_labels(self) -> Float[Tensor, "pictures conditions"] | None:
+    def read_labels(self, source: Source) -> Float[Tensor, "pictures conditions"] | None:
         """The condition of each picture, if the prior is to have one.
+
+        Args:
+            source: where the pictures come from.
 
         Raises:
             ValueError: if the pictures can have none, or as :func:`read_labels`.
         """
         if self.labels is None:
             return None
-        if self.pictures.name == "faces":
-            raise ValueError("Vector faces have no labels; leave --labels out.")
+        if not isinstance(source, FolderSource | ArraySource):
+            raise ValueError(
+                f"--labels are those of a folder's or an array's pictures; {self.pictures.name!r} "
+                "has none. Leave them out."
+            )
         if self.pictures.on_error == "skip":
             raise ValueError(
                 "With --labels every picture has its own, so that none can be left out; remove the "
