@@ -29,6 +29,8 @@ def draw(
     times: Float[Tensor, "times"],
     title: str,
     latents: Float[Tensor, "n features"] | None = None,
+    condition: Float[Tensor, "conditions"] | None = None,
+    guidance: float = 1.0,
     noise_to_signal: float | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
@@ -43,6 +45,8 @@ def draw(
         times: decreasing times.
         title: what the progress bar is called.
         latents: the latent of each; by default drawn with its seed, if the model has latents.
+        condition: what all of them are conditioned on when they are drawn.
+        guidance: the strength of the condition.
         noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
     """
     fine = pipeline.sampling_grid(on)
@@ -67,7 +71,9 @@ def draw(
                 rule=rule,
                 times=times,
                 start=Function(fine, torch.cat(starts)),
-                latent=_drawn(pipeline, generators) if given is None else given,
+                latent=(
+                    _drawn(pipeline, generators, condition, guidance) if given is None else given
+                ),
             )
             for state in states:
                 x = state.x
@@ -79,9 +85,16 @@ def draw(
 
 
 def _drawn(
-    pipeline: InftyDiff, generators: Sequence[torch.Generator]
+    pipeline: InftyDiff,
+    generators: Sequence[torch.Generator],
+    condition: Float[Tensor, "conditions"] | None,
+    guidance: float,
 ) -> Float[Tensor, "n features"] | None:
     """One latent a generator, for a model that has latents."""
-    drawn = [pipeline.draw_latents(batch=1, generator=g) for g in generators]
+    under = None if condition is None else condition[None]
+    drawn = [
+        pipeline.draw_latents(batch=1, generator=g, condition=under, guidance=guidance)
+        for g in generators
+    ]
     known = [latent for latent in drawn if latent is not None]
     return torch.cat(known) if known else None

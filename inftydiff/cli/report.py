@@ -13,14 +13,21 @@ def parameters(pipeline: InftyDiff) -> int:
     return sum(weight.numel() for weight in pipeline.parameters())
 
 
-def training_report(run: Path) -> str:
-    """A few lines on a run folder: size, steps, speed and losses."""
+def training_report(
+    run: Path, *, loss: str = "squared error over the variance of the noise"
+) -> str:
+    """A few lines on a run folder: size, steps, speed and losses.
+
+    Args:
+        run: the run folder.
+        loss: what the loss is.
+    """
     done = read_progress(run)
     lines = [
         f"Parameters     {parameters(load_pipeline(run)):,}",
         f"Steps          {done.step} in {done.seconds / 60:.1f} minutes, "
         f"{done.seconds / max(1, done.step):.3f} seconds each",
-        f"Training loss  {done.loss:.4f} (squared error over the variance of the noise)",
+        f"Training loss  {done.loss:.4f} ({loss})",
     ]
     if done.held_out is not None:
         lines.append(f"Held-out loss  {done.held_out:.4f}")

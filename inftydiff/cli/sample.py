@@ -16,6 +16,7 @@ from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
 from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.labels import condition_of
 from inftydiff.processes import StepRule
 from inftydiff.training import load_pipeline
 
@@ -39,6 +40,11 @@ class Sample(Command):
         steps: calls of the network; by default what the model was saved with.
         rule: "ddim" or "ddpm" (ancestral sampling).
         eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
+        label: a class, for a model whose prior was trained with --labels; without it, all classes
+            as they come.
+        condition: the numbers of a condition that is no class.
+        guidance: the strength of label or condition: 1 for what is like the data, more for what is
+            typical of the class.
         out: a folder for sheet.png and 0000.png, 0001.png, …; or a file that ends with .npy, for
             one float32 array of shape (count, channels, rows, columns), about [-1, 1].
         overwrite: replace what is there.
@@ -51,6 +57,9 @@ class Sample(Command):
     steps: int | None = None
     rule: Literal["ddim", "ddpm"] = "ddim"
     eta: float = 0.0
+    label: int | None = None
+    condition: tuple[float, ...] | None = None
+    guidance: float = 1.0
     out: Path = Path("samples")
     overwrite: bool = False
 
@@ -63,6 +72,9 @@ class Sample(Command):
         rule: StepRule = DDIM(self.eta) if self.rule == "ddim" else DDPM()
         times = None if self.steps is None else steps(self.steps)
         pipeline = load_pipeline(self.checkpoint)
+        condition = condition_of(pipeline, self.label, self.condition)
+        if condition is None and self.guidance != 1.0:
+            raise ValueError("--guidance is the strength of --label or --condition; give one.")
         size = self.size[0] if len(self.size) == 1 else self.size
         on = pipeline.grid(size)
         array = self.out.suffix == ".npy"
@@ -84,6 +96,8 @@ class Sample(Command):
             rule=rule,
             times=steps(pipeline.config.steps) if times is None else times,
             title="Sampling",
+            condition=condition,
+            guidance=self.guidance,
         )
         (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
         if array:

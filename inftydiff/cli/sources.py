@@ -27,7 +27,15 @@ from inftydiff.data.field_sources import NETCDF
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
 
-__all__ = ["LAZY_BYTES", "ArraySource", "FaceSource", "FolderSource", "PictureArguments", "Source"]
+__all__ = [
+    "LAZY_BYTES",
+    "ArraySource",
+    "FaceSource",
+    "FolderSource",
+    "PictureArguments",
+    "Source",
+    "split",
+]
 
 LAZY_BYTES = 2**30
 """Pictures that take more memory than this are read when they are needed."""
@@ -212,6 +220,11 @@ class PictureArguments:
     ranges: Path | None = None
     missing: float | None = None
 
+    @property
+    def name(self) -> str:
+        """What the source is called, by word or by ``--data``."""
+        return self.pictures or self.data or ""
+
     def source(self, seed: int) -> Source:
         """Where the pictures come from.
 
@@ -227,7 +240,7 @@ class PictureArguments:
                 "zarr store or a NetCDF file, as the first word or by --data; got "
                 f"{self.pictures!r} and {self.data!r}."
             )
-        name = self.pictures or self.data or ""
+        name = self.name
         path = Path(name)
         if FieldSource.holds(path):
             return FieldSource.read(

@@ -14,10 +14,11 @@ from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments, Source
+from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PresetName
-from inftydiff.training import Interrupted, TrainConfig, best, train
+from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
 from inftydiff.training.folders import require_run
 
 __all__ = ["Train"]
@@ -36,7 +37,9 @@ class Train(Command):
         out: the run folder, where checkpoints go.
         resume: go on from the newest checkpoint in the run folder.
         preset: the model that the settings below change: "faces" has two million parameters,
-            "tiny" some thousands; "infty_diff_256" and its like are the paper's.
+            "tiny" some thousands; "infty_diff_256" and its like are the paper's, and are trained
+            with the paper's settings.
+        prior: of a model with latents, the prior that `inftydiff train-prior` trains afterwards.
         train: the training run.
         model: the model; channels and lengths follow the pictures.
     """
@@ -46,21 +49,30 @@ class Train(Command):
     out: Path = Path("run")
     resume: bool = False
     preset: PresetName = "faces"
-    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: TrainConfig(minutes=60.0)
-    )
+    prior: LatentPriorConfig = field(default_factory=LatentPriorConfig)
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=training_preset)
     model: Annotated[InftyDiffConfig, tyro.conf.arg(name=""), tyro.conf.AvoidSubcommands] = field(
         default_factory=model_preset
     )
 
     def run(self, words: Sequence[str]) -> None:
         source = self.pictures.source(self.train.seed)
+        base = self.default_model(source)
+        prior = base.prior or LatentPriorConfig()
         args = tyro.cli(
             Train,
             prog="inftydiff train",
             args=list(words),
-            default=dataclasses.replace(self, model=self.default_model(source)),
+            default=dataclasses.replace(
+                self,
+                prior=prior,
+                train=training_preset(self.preset),
+                model=dataclasses.replace(base, prior=None),
+            ),
         )
+        model = args.model
+        if args.prior != prior or (base.prior is not None and model.network.latent is not None):
+            model = dataclasses.replace(model, prior=args.prior)
         from accelerate import PartialState
 
         require_run(args.out, args.resume)
@@ -69,7 +81,7 @@ class Train(Command):
         if PartialState().is_main_process:
             source.keep(args.out)
         try:
-            train(args.model, data, held_out, args.train, args.out, resume=args.resume)
+            train(model, data, held_out, args.train, args.out, resume=args.resume)
         except Interrupted:
             again = [*words, *([] if args.resume else ["--resume"])]
             print(f"\nGo on with: inftydiff train {shlex.join(again)}", file=sys.stderr)

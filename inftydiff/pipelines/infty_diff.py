@@ -222,14 +222,34 @@ class InftyDiff(nn.Module):
             return mean
 
     def draw_latents(
-        self, *, batch: int, generator: torch.Generator
+        self,
+        *,
+        batch: int,
+        generator: torch.Generator,
+        condition: Float[Tensor, "batch conditions"] | None = None,
+        guidance: float = 1.0,
     ) -> Float[Tensor, "batch features"] | None:
         """Latents from the prior; none for a model without latents.
 
+        Args:
+            batch: how many.
+            generator: the source of randomness.
+            condition: what each is conditioned on, such as its class as zeros and a one, of shape
+                ``(batch, conditions)``; without it, latents of any kind.
+            guidance: the strength of the condition: 1 draws from the conditional law, more than 1
+                moves away from the unconditional one.
+
         Raises:
-            ValueError: if the model has latents and no prior, or one that has not been trained.
+            ValueError: if the model has latents and no prior, or one that has not been trained;
+                if the condition has another shape, or there is nothing that it could condition.
+            TypeError: if a condition is given to a prior without one.
         """
         if self.encoder is None:
+            if condition is not None or guidance != 1.0:
+                raise ValueError(
+                    "This model has no latents, and a condition is one of the latents' prior; "
+                    "leave condition and guidance out."
+                )
             return None
         if self.prior is None:
             raise ValueError(
@@ -237,7 +257,9 @@ class InftyDiff(nn.Module):
                 "train-prior`, or give latents."
             )
         with self._evaluating():
-            latents: Tensor = self.prior.sample(batch=batch, generator=generator)
+            latents: Tensor = self.prior.sample(
+                batch=batch, generator=generator, condition=condition, guidance=guidance
+            )
             return latents
 
     def deconvolve(self, x: Function, *, noise_to_signal: float | None = None) -> Function:
@@ -295,6 +317,8 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
+        condition: Float[Tensor, "batch conditions"] | None = None,
+        guidance: float = 1.0,
         deconvolve: bool = True,
         oversample: int | None = None,
     ) -> Function:
@@ -314,6 +338,8 @@ class InftyDiff(nn.Module):
                 :meth:`start`.
             latent: the latents, of shape ``(batch, features)``; by default drawn by
                 :meth:`draw_latents`.
+            condition: what the latents are drawn under, as :meth:`draw_latents` takes it.
+            guidance: the strength of the condition.
             deconvolve: whether to undo the mollifier.
             oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
 
@@ -333,6 +359,8 @@ class InftyDiff(nn.Module):
             times=times,
             start=start,
             latent=latent,
+            condition=condition,
+            guidance=guidance,
         )
         for state in states:
             x = state.x
@@ -350,17 +378,27 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
+        condition: Float[Tensor, "batch conditions"] | None = None,
+        guidance: float = 1.0,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
 
         Raises:
-            ValueError: as :func:`trajectory`.
+            ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if there are both latents
+                and a condition to draw them under.
         """
+        if latent is not None and (condition is not None or guidance != 1.0):
+            raise ValueError(
+                "Latents are drawn under a condition or given, and not both; leave condition and "
+                "guidance out."
+            )
         times = steps(self.config.steps) if times is None else times
         if start is None:
             start = self.start(on=on, batch=batch, generator=generator)
         if latent is None:
-            latent = self.draw_latents(batch=batch, generator=generator)
+            latent = self.draw_latents(
+                batch=batch, generator=generator, condition=condition, guidance=guidance
+            )
         states = trajectory(
             rule,
             self.process,

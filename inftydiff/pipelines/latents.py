@@ -146,7 +146,14 @@ class LatentDiffusion(nn.Module):
             condition: what each sample is conditioned on.
             guidance: the strength of the condition: 1 samples the conditional law, more than 1
                 moves away from the unconditional one.
+
+        Raises:
+            ValueError: if there is a guidance and no condition.
         """
+        if condition is None and guidance != 1.0:
+            raise ValueError(
+                f"A guidance strengthens a condition, and none is given; got guidance={guidance}."
+            )
 
         def of(features: Tensor | None) -> Denoiser:
             network = partial(self.network, latent=features)
@@ -178,7 +185,9 @@ class LatentDiffusion(nn.Module):
             times: decreasing times from 1 to 0; by default 50 steps in the spacing for ``UniPC``.
 
         Raises:
-            ValueError: if the prior has not been fitted to latents.
+            ValueError: if the prior has not been fitted to latents, the condition has another
+                shape, or there is a guidance and no condition.
+            TypeError: if a condition is given to a prior without one.
         """
         if not self.fitted:
             raise ValueError(

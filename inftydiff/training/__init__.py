@@ -5,6 +5,7 @@ from inftydiff.training.checkpoint import best, latest, load_pipeline, read_prog
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import encode_pictures
 from inftydiff.training.loop import Interrupted, train, train_prior
+from inftydiff.training.presets import training_preset
 from inftydiff.training.progress import Progress
 from inftydiff.training.validation import held_out_loss
 
@@ -21,4 +22,5 @@ __all__ = [
     "read_progress",
     "train",
     "train_prior",
+    "training_preset",
 ]

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
+from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.records import to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.progress import Progress
@@ -113,13 +112,15 @@ class Journal:
         if self.board is not None and done.held_out is not None:
             self.board.add_scalar("loss/held out", done.held_out, done.step)
 
-    def samples(self, done: Progress, pipeline: InftyDiff, data: Dataset[Tensor]) -> None:
-        """Draw a sheet of samples."""
+    def samples(self, done: Progress, sheet: UInt8[Tensor, "rows columns 3"]) -> None:
+        """Keep a sheet of samples as a picture."""
         if not self.active:
             return
-        from inftydiff.training.samples import save_sheet
+        from PIL import Image
 
-        sheet = save_sheet(pipeline, data, self.out / "samples" / f"step-{done.step:08d}.png")
+        file = self.out / "samples" / f"step-{done.step:08d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet.numpy()).save(file)
         if self.board is not None:
             self.board.add_image("samples", sheet.numpy(), done.step, dataformats="HWC")
 

@@ -3,19 +3,19 @@
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from inftydiff._typing import whole
+from inftydiff._typing import check_finite, whole
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.processes import WhiteNoise
 from inftydiff.training.objective import Part, spread_times
-from inftydiff.training.order import picture_generator, step_generator
+from inftydiff.training.order import condition_generator, picture_generator, step_generator
 
 __all__ = ["LatentObjective", "Latents", "encode_pictures"]
 
@@ -25,20 +25,38 @@ SEED = 2**31 - 2
 
 @final
 class Latents(Dataset[Tensor]):
-    """Latents as data to train on.
+    """Latents as data to train on, each followed by what it is conditioned on.
 
     Args:
         values: shape ``(samples, features)``.
+        conditions: shape ``(samples, conditions)``; None for latents without.
+
+    Raises:
+        ValueError: if there is not one condition a latent, or one is not finite.
     """
 
-    def __init__(self, values: Float[Tensor, "samples features"]) -> None:
-        self.values = values.float()
+    def __init__(
+        self,
+        values: Float[Tensor, "samples features"],
+        conditions: Float[Tensor, "others conditions"] | None = None,
+    ) -> None:
+        if conditions is None:
+            self.values = values.float()
+            return
+        if len(conditions) != len(values):
+            raise ValueError(
+                f"There is one condition a latent; got {len(conditions)} for {len(values)}. Of "
+                "pictures that are encoded several times, repeat them as often: "
+                "conditions.repeat(draws, 1)."
+            )
+        check_finite(conditions, "Conditions")
+        self.values = torch.cat([values.float(), conditions.to(values.device).float()], 1)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: int) -> Float[Tensor, "features"]:
-        """One latent, in float32."""
+    def __getitem__(self, index: int) -> Float[Tensor, "features_and_conditions"]:
+        """One latent and its condition, in float32."""
         return self.values[index]
 
 
@@ -97,24 +115,30 @@ class LatentObjective(nn.Module):
 
     Args:
         pipeline: a model with a prior that has been fitted to the latents' spread.
+        drop: the probability that a latent's condition is hidden from the network, drawn for each
+            step and latent.
     """
 
-    def __init__(self, pipeline: InftyDiff) -> None:
+    def __init__(self, pipeline: InftyDiff, *, drop: float = 0.0) -> None:
         super().__init__()
         if pipeline.prior is None:
             raise ValueError("This model has no prior; set prior= in its configuration.")
         self.prior: LatentDiffusion = pipeline.prior
+        self.drop = drop
 
     def forward(
-        self, latents: Float[Tensor, "count features"], part: Part
+        self, items: Float[Tensor, "count features_and_conditions"], part: Part
     ) -> Float[Tensor, "count"]:
         """The loss of each latent.
 
         Args:
-            latents: not yet normalised, shape ``(count, features)``.
+            items: latents, not yet normalised, each followed by its condition, if it has one; shape
+                ``(count, features + conditions)``.
             part: their place in the batch.
         """
-        count, features = latents.shape
+        count, features = len(items), self.prior.network.latent
+        latents = items[:, :features]
+        condition = items[:, features:] if items.shape[1] > features else None
         noise = (
             WhiteNoise()
             .draw(
@@ -125,5 +149,11 @@ class LatentObjective(nn.Module):
             )
             .samples(part.first, count)
         )
-        t = spread_times(part, count).to(latents.device)
-        return self.prior.loss(latents, t, noise=noise)
+        t = spread_times(part, count).to(items.device)
+        known = None if self.drop == 0.0 else self._known(part, count).to(items.device)
+        return self.prior.loss(latents, t, condition=condition, known=known, noise=noise)
+
+    def _known(self, part: Part, count: int) -> Bool[Tensor, "count"]:
+        """Whether the condition of each is shown: one of the batch's draws, by its number there."""
+        draws = torch.rand(part.batch, generator=condition_generator(part.seed, part.step))
+        return draws[part.first : part.first + count] >= self.drop

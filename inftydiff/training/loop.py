@@ -80,10 +80,18 @@ def train_prior(
     config: TrainConfig,
     out: str | Path,
     *,
+    conditions: Float[Tensor, "given conditions"] | None = None,
+    validation_conditions: Float[Tensor, "given_others others_conditions"] | None = None,
+    drop_condition: float = 0.1,
     resume: bool = False,
     progress: bool = True,
 ) -> InftyDiff:
     """Train the prior of a model with latents, and leave checkpoints of the two together.
+
+    A prior with a condition learns the law of the latents given their conditions and, from those
+    whose condition is hidden, the law of all of them; classifier-free guidance needs both. Which
+    are hidden follows from the seed, the step and the latent's number in the batch. The held-out
+    loss is that of the conditional law.
 
     Args:
         pipeline: the model, which stays as it is.
@@ -91,20 +99,29 @@ def train_prior(
             :func:`~inftydiff.training.latents.encode_pictures`.
         validation: latents that it is not trained on; None for no held-out loss.
         prior: the sizes of the prior.
-        config: the settings of the run; those about coordinates and pictures have no meaning.
+        config: the settings of the run. ``points`` is noted in the checkpoints, for the part of the
+            points that the latents were encoded from; ``flips``, ``recompute``, ``compile`` and
+            half precisions are for pictures, and are refused.
         out: the run folder; without ``resume`` it must hold no checkpoint.
-        resume: go on from the newest checkpoint in the run folder, with the same model and latents.
+        conditions: what each latent is conditioned on, such as its class as zeros and a one, with
+            as many features as ``prior.condition`` says; None for a prior without a condition.
+        validation_conditions: those of the held-out latents.
+        drop_condition: the probability that the condition of a latent is hidden in a step.
+        resume: go on from the newest checkpoint in the run folder, with the same model, latents and
+            conditions.
         progress: show a progress bar.
 
     Returns:
         The model with its prior, in evaluation mode.
 
     Raises:
-        ValueError: as :func:`train`, or if the model has no latents.
+        ValueError: as :func:`train`, or if the model has no latents, the conditions are not those
+            of the latents or of the prior, or a setting would do nothing.
     """
-    stage = LatentStage(pipeline, prior, latents)
-    held_out = None if validation is None else Latents(validation)
-    return _run(stage, Latents(latents), held_out, config, Path(out), resume, progress)
+    stage = LatentStage(pipeline, prior, latents, drop_condition)
+    held_out = None if validation is None else Latents(validation, validation_conditions)
+    data = Latents(latents, conditions)
+    return _run(stage, data, held_out, config, Path(out), resume, progress)
 
 
 def _run(
@@ -119,6 +136,7 @@ def _run(
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not _has_accelerator(), mixed_precision="no")
+    stage.check_settings(config)
     stage.check(data)
     if validation is not None:
         stage.check(validation)

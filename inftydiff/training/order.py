@@ -13,9 +13,15 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Sampler
 
-__all__ = ["BatchOrder", "dropout_seed", "picture_generator", "step_generator"]
+__all__ = [
+    "BatchOrder",
+    "condition_generator",
+    "dropout_seed",
+    "picture_generator",
+    "step_generator",
+]
 
-ORDER, DRAWS, DROPOUT = 0, 1, 2
+ORDER, DRAWS, DROPOUT, CONDITIONS = 0, 1, 2, 3
 """Keys that keep the uses of one seed apart."""
 
 
@@ -29,6 +35,11 @@ def picture_generator(
 ) -> torch.Generator:
     """The generator of what a step draws for one picture, by its number in the step's batch."""
     return _generator((DRAWS, seed, step, number + 1), device)
+
+
+def condition_generator(seed: int, step: int) -> torch.Generator:
+    """The generator of which conditions of a step's batch are hidden."""
+    return _generator((CONDITIONS, seed, step), "cpu")
 
 
 def dropout_seed(seed: int, step: int, first: int) -> int:

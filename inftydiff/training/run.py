@@ -22,6 +22,7 @@ from inftydiff.training.journal import Journal
 from inftydiff.training.order import BatchOrder
 from inftydiff.training.precision import compute_dtype, loss_scaler
 from inftydiff.training.progress import Progress
+from inftydiff.training.samples import sheet
 from inftydiff.training.signals import StopSignals
 from inftydiff.training.stages import Stage
 from inftydiff.training.update import Outcome, Update
@@ -162,10 +163,11 @@ class Run:
         config, done, last = self.config, self.progress, self.finished
         if last or done.step % config.validate_every == 0:
             self.validate()
-        wanted = config.sample_every is not None and self.stage.shows_samples
-        if wanted and done.step % cast(int, config.sample_every) == 0:
+        wanted = config.sample_every is not None and done.step % config.sample_every == 0
+        if wanted and self.accelerator.is_main_process:
             data = self.data if self.validation is None else self.validation
-            self.journal.samples(done, cast(InftyDiff, self.average.module), data)
+            shown, columns = self.stage.samples(cast(InftyDiff, self.average.module), data)
+            self.journal.samples(done, sheet(shown, columns))
         last = last or self.finished
         late = self._agreed(done.seconds - self.saved_at >= 60.0 * config.checkpoint_minutes)
         better = config.patience is not None and self.progress.best_step == done.step

@@ -1,20 +1,18 @@
 """Small sheets of samples, by which one sees how a run comes along."""
 
 from collections.abc import Sized
-from pathlib import Path
 from typing import cast
 
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inftydiff.operators import Function
+from inftydiff.operators import Function, Grid
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import steps
 
-__all__ = ["drawn", "save_sheet", "sheet"]
+__all__ = ["COLUMNS", "drawn", "drawn_by_prior", "sheet"]
 
 COLUMNS, ROWS, SEED, STEPS = 8, 2, 0, 15
 
@@ -34,22 +32,51 @@ def drawn(pipeline: InftyDiff, data: Dataset[Tensor]) -> Float[Tensor, "n c h w"
     count = min(COLUMNS, len(cast(Sized, data)))
     pictures = torch.stack([data[i] for i in range(count)]).to(device)
     on = pipeline.grid((pictures.shape[-2], pictures.shape[-1]))
-    known = pipeline.config.network.latent is not None
-    latent = None
-    if known:
-        latent = pipeline.encode(Function.from_image(pictures, pipeline.config.domain))
-    else:
-        count = COLUMNS * ROWS
+    if pipeline.config.network.latent is None:
+        return _sampled(pipeline, on, COLUMNS * ROWS)
+    latent = pipeline.encode(Function.from_image(pictures, pipeline.config.domain))
+    return torch.cat([pictures.cpu(), _sampled(pipeline, on, count, latent=latent)])
+
+
+@torch.no_grad()
+def drawn_by_prior(pipeline: InftyDiff, data: Dataset[Tensor]) -> Float[Tensor, "n c h w"]:
+    """Samples whose latents the prior draws, the same noise at every call.
+
+    They are on the grid that the network was made for. A prior with a condition is given those of
+    the data, one after another.
+
+    Args:
+        pipeline: the model.
+        data: latents, each followed by its condition, if it has one.
+    """
+    config, count = pipeline.config, COLUMNS * ROWS
+    on = pipeline.sampling_grid(pipeline.grid(config.trained_at or round(1 / config.network.cell)))
+    condition = None
+    if config.prior is not None and config.prior.condition is not None:
+        places = (i % len(cast(Sized, data)) for i in range(count))
+        condition = torch.stack([data[i][config.network.latent :] for i in places])
+    return _sampled(pipeline, on, count, condition=condition)
+
+
+def _sampled(
+    pipeline: InftyDiff,
+    on: Grid,
+    count: int,
+    *,
+    latent: Float[Tensor, "count features"] | None = None,
+    condition: Float[Tensor, "count conditions"] | None = None,
+) -> Float[Tensor, "count c h w"]:
+    """So many samples on a grid, whether or not they are finite."""
     for state in pipeline.trajectory(
         on=on,
         batch=count,
         generator=torch.Generator().manual_seed(SEED),
         times=steps(STEPS),
         latent=latent,
+        condition=condition,
     ):
         x = state.x
-    new = pipeline.deconvolve(x).to_image().cpu()
-    return torch.cat([pictures.cpu(), new]) if known else new
+    return pipeline.deconvolve(x).to_image().cpu()
 
 
 def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:
@@ -65,24 +92,3 @@ def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "ro
     x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
     rows = x.unflatten(0, (-1, columns))
     return rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-
-
-def save_sheet(
-    pipeline: InftyDiff, data: Dataset[Tensor], file: Path
-) -> UInt8[Tensor, "rows columns 3"]:
-    """Draw a sheet and write it as a picture.
-
-    Args:
-        pipeline: the model.
-        data: pictures, as :func:`drawn` takes them.
-        file: where to.
-
-    Returns:
-        The sheet.
-    """
-    pictures = drawn(pipeline, data)
-    known = pipeline.config.network.latent is not None
-    result = sheet(pictures, len(pictures) // 2 if known else COLUMNS)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(result.numpy()).save(file)
-    return result

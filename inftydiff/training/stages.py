@@ -5,7 +5,6 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import cast, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -15,8 +14,28 @@ from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
 from inftydiff.training.objective import Objective
+from inftydiff.training.samples import COLUMNS, drawn, drawn_by_prior
 
-__all__ = ["LatentStage", "PictureStage", "Stage"]
+__all__ = ["LatentStage", "PictureStage", "Stage", "check_latent_settings"]
+
+OF_PICTURES = ("flips", "recompute", "compile")
+"""Settings that are for pictures and the network alone."""
+
+
+def check_latent_settings(config: TrainConfig) -> None:
+    """Refuse settings that would do nothing to a prior.
+
+    Raises:
+        ValueError: if there are such; the message names them.
+    """
+    idle = [name for name in OF_PICTURES if getattr(config, name)]
+    if config.precision not in ("auto", "float32"):
+        idle.append("precision")
+    if idle:
+        raise ValueError(
+            f"A prior is trained on latents, in float32: {', '.join(idle)} would do nothing. Leave "
+            "it out."
+        )
 
 
 class Stage(ABC):
@@ -46,10 +65,24 @@ class Stage(ABC):
             ValueError: if so.
         """
 
-    @property
     @abstractmethod
-    def shows_samples(self) -> bool:
-        """Whether the items are pictures, beside which samples can be shown."""
+    def check_settings(self, config: TrainConfig) -> None:
+        """Refuse settings that have no meaning for what is trained.
+
+        Raises:
+            ValueError: if there are such.
+        """
+
+    @abstractmethod
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        """Pictures that show how the run comes along, and how many of them a row has.
+
+        Args:
+            pipeline: the model.
+            data: what is held out, or else trained on.
+        """
 
 
 @final
@@ -91,9 +124,14 @@ class PictureStage(Stage):
                 f"and {shape[2]} columns need {lengths}."
             )
 
-    @property
-    def shows_samples(self) -> bool:
-        return True
+    def check_settings(self, config: TrainConfig) -> None:
+        """All of them have one."""
+
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        shown = drawn(pipeline, data)
+        return shown, COLUMNS if self.model.network.latent is None else len(shown) // 2
 
 
 @final
@@ -105,18 +143,22 @@ class LatentStage(Stage):
         pipeline: the model, with an encoder.
         prior: the sizes of the prior.
         latents: those that the prior is fitted to, of shape ``(samples, features)``.
+        drop: the probability that the condition of a latent is hidden in a step.
 
     Raises:
-        ValueError: if the model has no latents.
+        ValueError: if the model has no latents, or the probability is out of range.
     """
 
     pipeline: InftyDiff
     prior: LatentPriorConfig
     latents: Float[Tensor, "samples features"]
+    drop: float = 0.1
 
     def __post_init__(self) -> None:
         if self.pipeline.encoder is None:
             raise ValueError("A model without latents needs no prior.")
+        if not 0.0 <= self.drop <= 1.0:
+            raise ValueError(f"drop_condition is a probability in [0, 1]; got {self.drop}.")
 
     def build(self) -> InftyDiff:
         pipeline = InftyDiff(replace(self.pipeline.config, prior=self.prior))
@@ -133,16 +175,29 @@ class LatentStage(Stage):
         return pipeline
 
     def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
-        return LatentObjective(pipeline)
+        conditional = training and self.prior.condition is not None
+        return LatentObjective(pipeline, drop=self.drop if conditional else 0.0)
 
     def check(self, data: Dataset[Tensor]) -> None:
-        features = (self.pipeline.config.network.latent,)
-        if len(cast(Sized, data)) == 0 or tuple(torch.as_tensor(data[0]).shape) != features:
+        features, wanted = self.pipeline.config.network.latent, self.prior.condition
+        if tuple(self.latents.shape[1:]) != (features,) or len(cast(Sized, data)) == 0:
             raise ValueError(
-                f"The prior of this model is trained on latents of shape {features}; encode "
+                f"The prior of this model is trained on latents of shape {(features,)}; encode "
                 "pictures by encode_pictures."
             )
+        given = len(data[0]) - cast(int, features)
+        if given != (wanted or 0):
+            raise ValueError(
+                f"A prior with condition={wanted} is trained on latents with {wanted or 0} "
+                f"features of a condition each; got {given}. Give conditions= to train_prior, for "
+                "the held-out latents too, and set condition= of the prior to their number of "
+                "features; or leave both out."
+            )
 
-    @property
-    def shows_samples(self) -> bool:
-        return False
+    def check_settings(self, config: TrainConfig) -> None:
+        check_latent_settings(config)
+
+    def samples(
+        self, pipeline: InftyDiff, data: Dataset[Tensor]
+    ) -> tuple[Float[Tensor, "n c h w"], int]:
+        return drawn_by_prior(pipeline, data), COLUMNS
