@@ -17,7 +17,7 @@ References:
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,15 @@ from torch import Tensor, nn
 
 from inftydiff._typing import check_finite, whole
 from inftydiff.models import Code, Encoder, MultiscaleNetwork
-from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
+from inftydiff.operators import (
+    Discretisation,
+    Function,
+    Grid,
+    Identity,
+    LinearOperator,
+    Subset,
+    wiener_inverse,
+)
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.card import ModelCard
@@ -231,6 +239,23 @@ class InftyDiff(nn.Module):
             latents: Tensor = self.prior.sample(batch=batch, generator=generator)
             return latents
 
+    def deconvolution(self, *, noise_to_signal: float | None = None) -> LinearOperator:
+        r"""The linear map from :math:`S x_0` to :math:`x_0` that ends sampling.
+
+        Args:
+            noise_to_signal: the ratio :math:`\rho` of the Wiener filter; by default the
+                configuration's.
+
+        Returns:
+            :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`, or the identity where the process does not mollify
+            its data.
+        """
+        if self.config.process != "mollified":
+            return Identity()
+        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
+        signal = self.process.constant_signal
+        return wiener_inverse(signal, noise_to_signal=ratio) * (1.0 + ratio**2)
+
     def deconvolve(self, x: Function, *, noise_to_signal: float | None = None) -> Function:
         r"""Undo the mollifier as far as the spectrum allows, keeping constants.
 
@@ -241,12 +266,7 @@ class InftyDiff(nn.Module):
         Returns:
             Estimates of :math:`x_0`: those given, where the process does not mollify its data.
         """
-        if self.config.process != "mollified":
-            return x
-        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
-        return wiener_inverse(self.process.constant_signal, noise_to_signal=ratio)(x) * (
-            1.0 + ratio**2
-        )
+        return self.deconvolution(noise_to_signal=noise_to_signal)(x)
 
     def start(self, *, on: Discretisation, batch: int, generator: torch.Generator) -> Function:
         r"""Draw the state at :math:`t = 1`, in the dtype and on the device of the network.
@@ -341,8 +361,19 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
+        wrap: Callable[[Denoiser], Denoiser] | None = None,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
+
+        Args:
+            on: the grid of the states.
+            batch: the number of samples.
+            generator: the source of randomness: first of the noise, then of the latents.
+            rule: the step rule.
+            times: decreasing times.
+            start: the first state, at the first of the times.
+            latent: the latents.
+            wrap: what the network's denoiser is wrapped in, such as guidance.
 
         Raises:
             ValueError: as :func:`trajectory`.
@@ -352,10 +383,11 @@ class InftyDiff(nn.Module):
             start = self.start(on=on, batch=batch, generator=generator)
         if latent is None:
             latent = self.draw_latents(batch=batch, generator=generator)
+        denoiser = self.denoiser(latent)
         states = trajectory(
             rule,
             self.process,
-            self.denoiser(latent),
+            denoiser if wrap is None else wrap(denoiser),
             on=on,
             times=times,
             batch=batch,

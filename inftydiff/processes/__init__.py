@@ -43,10 +43,13 @@ from inftydiff.processes.guidance import (
     GuidedDenoiser,
     MomentMatching,
     PiGDM,
+    ProjectedDenoiser,
+    Projection,
     ReconstructionGuidance,
     classifier_free,
     guided,
     known_signal,
+    projected,
 )
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
@@ -152,6 +155,8 @@ __all__ = [
     "Prediction",
     "ProbabilityFlow",
     "ProbabilityFlowODE",
+    "ProjectedDenoiser",
+    "Projection",
     "RadialSpectrum",
     "RandomField",
     "Rates",
@@ -200,6 +205,7 @@ __all__ = [
     "noise_variance_rate",
     "observe",
     "optimal_wiener",
+    "projected",
     "rates",
     "recommended_steps",
     "require_trace_class",

@@ -6,6 +6,7 @@ from inftydiff.processes.guidance.guide import GuidanceDiverged, Guide, GuidedDe
 from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.guidance.pigdm import PiGDM
+from inftydiff.processes.guidance.projection import ProjectedDenoiser, Projection, projected
 from inftydiff.processes.guidance.reconstruction import ReconstructionGuidance, known_signal
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     "Linearisation",
     "MomentMatching",
     "PiGDM",
+    "ProjectedDenoiser",
+    "Projection",
     "ReconstructionGuidance",
     "classifier_free",
     "guided",
     "known_signal",
     "noise_covariance",
+    "projected",
 ]
