@@ -55,6 +55,7 @@ from inftydiff.processes import (
     ProbabilityFlow,
     RandomField,
     ReconstructionGuidance,
+    RePaint,
     ShiftedCosineSchedule,
     SigmoidSchedule,
     SignalPrediction,
@@ -83,6 +84,7 @@ from inftydiff.processes import (
     steps,
     trace_class,
     trajectory,
+    twisted_smc,
     wasserstein,
 )
 
@@ -116,6 +118,7 @@ __all__ = [
     "Prediction",
     "ProbabilityFlow",
     "RandomField",
+    "RePaint",
     "ReconstructionGuidance",
     "Scattered",
     "ShiftedCosineSchedule",
@@ -155,6 +158,7 @@ __all__ = [
     "steps",
     "trace_class",
     "trajectory",
+    "twisted_smc",
     "wasserstein",
     "wiener_inverse",
 ]

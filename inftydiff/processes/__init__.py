@@ -42,11 +42,14 @@ from inftydiff.processes.guidance import (
     Guide,
     GuidedDenoiser,
     MomentMatching,
+    Particles,
     PiGDM,
     ReconstructionGuidance,
+    RePaint,
     classifier_free,
     guided,
     known_signal,
+    twisted_smc,
 )
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
@@ -147,6 +150,7 @@ __all__ = [
     "NotTraceClass",
     "Observation",
     "Parameterisation",
+    "Particles",
     "Past",
     "PiGDM",
     "Prediction",
@@ -155,6 +159,7 @@ __all__ = [
     "RadialSpectrum",
     "RandomField",
     "Rates",
+    "RePaint",
     "ReconstructionGuidance",
     "ReverseSDE",
     "Schedule",
@@ -212,6 +217,7 @@ __all__ = [
     "to_diffusers",
     "trace_class",
     "trajectory",
+    "twisted_smc",
     "variance_spectrum",
     "wasserstein",
 ]

@@ -7,6 +7,8 @@ from inftydiff.processes.guidance.linearisation import Linearisation, noise_cova
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.guidance.pigdm import PiGDM
 from inftydiff.processes.guidance.reconstruction import ReconstructionGuidance, known_signal
+from inftydiff.processes.guidance.repaint import RePaint
+from inftydiff.processes.guidance.twisted import Particles, twisted_smc
 
 __all__ = [
     "DPS",
@@ -15,10 +17,13 @@ __all__ = [
     "GuidedDenoiser",
     "Linearisation",
     "MomentMatching",
+    "Particles",
     "PiGDM",
+    "RePaint",
     "ReconstructionGuidance",
     "classifier_free",
     "guided",
     "known_signal",
     "noise_covariance",
+    "twisted_smc",
 ]
