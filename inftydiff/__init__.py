@@ -56,6 +56,7 @@ from inftydiff.processes import (
     Projection,
     RandomField,
     ReconstructionGuidance,
+    RePaint,
     ShiftedCosineSchedule,
     SigmoidSchedule,
     SignalPrediction,
@@ -85,6 +86,7 @@ from inftydiff.processes import (
     steps,
     trace_class,
     trajectory,
+    twisted_smc,
     wasserstein,
 )
 
@@ -119,6 +121,7 @@ __all__ = [
     "ProbabilityFlow",
     "Projection",
     "RandomField",
+    "RePaint",
     "ReconstructionGuidance",
     "Scattered",
     "ShiftedCosineSchedule",
@@ -159,6 +162,7 @@ __all__ = [
     "steps",
     "trace_class",
     "trajectory",
+    "twisted_smc",
     "wasserstein",
     "wiener_inverse",
 ]

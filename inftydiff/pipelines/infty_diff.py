@@ -247,8 +247,8 @@ class InftyDiff(nn.Module):
                 configuration's.
 
         Returns:
-            :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`, or the identity where the process does not mollify
-            its data.
+            :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`, or the identity where the process does not
+            mollify its data.
         """
         if self.config.process != "mollified":
             return Identity()

@@ -42,14 +42,17 @@ from inftydiff.processes.guidance import (
     Guide,
     GuidedDenoiser,
     MomentMatching,
+    Particles,
     PiGDM,
     ProjectedDenoiser,
     Projection,
     ReconstructionGuidance,
+    RePaint,
     classifier_free,
     guided,
     known_signal,
     projected,
+    twisted_smc,
 )
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
@@ -150,6 +153,7 @@ __all__ = [
     "NotTraceClass",
     "Observation",
     "Parameterisation",
+    "Particles",
     "Past",
     "PiGDM",
     "Prediction",
@@ -160,6 +164,7 @@ __all__ = [
     "RadialSpectrum",
     "RandomField",
     "Rates",
+    "RePaint",
     "ReconstructionGuidance",
     "ReverseSDE",
     "Schedule",
@@ -218,6 +223,7 @@ __all__ = [
     "to_diffusers",
     "trace_class",
     "trajectory",
+    "twisted_smc",
     "variance_spectrum",
     "wasserstein",
 ]

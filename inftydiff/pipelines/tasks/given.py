@@ -16,7 +16,7 @@ from inftydiff.operators import Function, Functionals, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.grids import read_on, require_domain
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, Steering, draw, latents, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, draw, latents, like
 from inftydiff.processes import Observation, Projection
 
 __all__ = ["GUIDE", "NOISE", "misfit", "observation", "sample_given"]
@@ -61,7 +61,7 @@ def sample_given(
     generator: torch.Generator,
     samples: int = 4,
     guide: Steering | None = GUIDE,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
     encoded: Function | None = None,
     start: Function | None = None,
     start_time: Real = 1.0,

@@ -26,7 +26,7 @@ from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_gi
 from inftydiff.pipelines.tasks.grids import filled, grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, Steering, like, noised
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like, noised
 from inftydiff.processes import ReconstructionGuidance, known_signal
 
 __all__ = ["inpaint"]
@@ -44,7 +44,7 @@ def inpaint(
     noise_std: Real = NOISE,
     guide: Steering = GUIDE,
     composite: bool = True,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample what is hidden of pictures.
 

@@ -1,7 +1,7 @@
 r"""From one picture to another: the pictures between.
 
-The latents :math:`(1 - w)\,z_0 + w\,z_1` for :math:`w` from 0 to 1 are decoded, each sample with one
-noise along the whole way, so that it changes smoothly. The ends are functions that have the
+The latents :math:`(1 - w)\,z_0 + w\,z_1` for :math:`w` from 0 to 1 are decoded, each sample with
+one noise along the whole way, so that it changes smoothly. The ends are functions that have the
 pictures' latents, not the pictures.
 """
 
@@ -14,7 +14,7 @@ from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.grids import grid_between, read_on
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, draw, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
 
 __all__ = ["interpolate"]
 
@@ -27,7 +27,7 @@ def interpolate(
     generator: torch.Generator,
     on: Grid | None = None,
     samples: int = 1,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample the functions on the way from one picture to another.
 

@@ -5,7 +5,7 @@ from inftydiff.operators.discretisation import described
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.grids import require_domain
 
-__all__ = ["require_pictures"]
+__all__ = ["require_channels", "require_pictures"]
 
 
 def require_pictures(model: InftyDiff, x: Function) -> Grid:

@@ -30,7 +30,16 @@ from inftydiff.processes import (
     steps,
 )
 
-__all__ = ["LatentSource", "Sampling", "Steering"]
+__all__ = [
+    "PLAIN",
+    "LatentSource",
+    "Sampling",
+    "Steering",
+    "draw",
+    "latents",
+    "like",
+    "noised",
+]
 
 LatentSource = Literal["known", "prior"]
 """Latents of what is known, by the encoder, or of the prior."""
@@ -94,6 +103,10 @@ class Sampling:
             return times
         below = times[times < start]
         return torch.cat([torch.tensor([start], dtype=below.dtype), below])
+
+
+PLAIN = Sampling()
+"""How a task samples unless told otherwise."""
 
 
 def latents(

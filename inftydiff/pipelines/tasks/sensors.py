@@ -15,7 +15,7 @@ from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_gi
 from inftydiff.pipelines.tasks.grids import filled
 from inftydiff.pipelines.tasks.pictures import require_channels
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, Steering, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
 
 __all__ = ["from_sensors"]
 
@@ -29,7 +29,7 @@ def from_sensors(
     samples: int = 4,
     noise_std: Real = NOISE,
     guide: Steering = GUIDE,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample functions of which values at some points are known.
 

@@ -27,7 +27,7 @@ from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_gi
 from inftydiff.pipelines.tasks.grids import grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, Steering, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
 
 __all__ = ["SuperResolution", "super_resolve"]
 
@@ -46,7 +46,7 @@ def super_resolve(
     noise_std: Real = NOISE,
     guide: Steering = GUIDE,
     composite: bool = True,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample finer pictures of coarse ones.
 

@@ -13,7 +13,7 @@ from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.grids import grid_between, read_on
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import Sampling, draw, latents, like, noised
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, latents, like, noised
 
 __all__ = ["vary"]
 
@@ -26,7 +26,7 @@ def vary(
     on: Grid | None = None,
     samples: int = 4,
     start_time: Real = 1.0,
-    how: Sampling = Sampling(),
+    how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample functions that are like pictures.
 

@@ -126,7 +126,7 @@ class ProjectedDenoiser:
         def product(z: Tensor) -> Tensor:
             return float(seen.noise_std) ** 2 * z + reads(seen.deconvolve(back(z)))
 
-        z = conjugate_gradients(
+        z, _ = conjugate_gradients(
             product,
             seen.values.to(reading).expand_as(reading) - reading,
             iterations=self.projection.iterations,
