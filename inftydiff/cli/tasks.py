@@ -81,7 +81,8 @@ class TaskArguments:
         samples: how many samples of each picture.
         seed: of the samples.
         steps: steps of each sample; by default what the model was saved with.
-        latent: for models with latents: "known", from what is known by the encoder, or "prior".
+        latent: for models with latents: "known", from what is known by the encoder, or "prior"; by
+            default "prior" where a part is hidden.
         rounds: how often samples are drawn, each time but the first with the latents of those
             before.
         style: the style of faces.
@@ -97,7 +98,7 @@ class TaskArguments:
     samples: int = 4
     seed: int = 0
     steps: int | None = None
-    latent: Literal["known", "prior"] = "known"
+    latent: Literal["known", "prior"] | None = None
     rounds: int = 1
     style: str = "toon-head"
     out: Path = Path("answers")

@@ -63,6 +63,7 @@ def sample_given(
     guide: Steering | None = GUIDE,
     how: Sampling = PLAIN,
     encoded: Function | None = None,
+    everywhere: bool = True,
     start: Function | None = None,
     start_time: Real = 1.0,
     finish: Callable[[Function], Function] | None = None,
@@ -81,6 +82,8 @@ def sample_given(
         guide: how the samples are guided; None for samples that are not, and are compared only.
         how: the step rule, the times and where latents come from.
         encoded: what the encoder of a model with latents reads; by default what is known.
+        everywhere: whether that covers the domain, so that its latents are to be preferred to those
+            of the prior.
         start: the states at the start time, one a sample; by default drawn.
         start_time: the time that sampling begins at.
         finish: what is done to the samples, on the grid of the states, before they are read.
@@ -101,6 +104,7 @@ def sample_given(
         samples=samples,
         how=how,
         generator=generator,
+        everywhere=everywhere,
     )
     for turn in range(how.rounds if code is not None else 1):
         if turn > 0:

@@ -9,6 +9,11 @@ mollification of :func:`~inftydiff.processes.guidance.known_signal`.
 what it shows in the hidden part included, noised up to :math:`t_s`. The smaller it is, the nearer
 to that the hidden part stays.
 
+*Latents.* An encoder reads functions that have points everywhere, so a hidden part is filled first,
+from the nearest known points. A large hole makes the latent another picture's; unless told
+otherwise, latents come from the prior, where there is one, and from the picture for early start
+times.
+
 References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 5 (inpainting). Meng et al., "SDEdit",
     ICLR 2022 (the start time).
@@ -99,6 +104,7 @@ def inpaint(
         guide=guide,
         how=how,
         encoded=whole,
+        everywhere=start_time < 1.0,
         start=start,
         start_time=start_time,
         finish=(lambda f: put_back(f, x, mask)) if composite else None,

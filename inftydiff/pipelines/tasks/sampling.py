@@ -62,7 +62,9 @@ class Sampling:
         times: decreasing times from 1 to 0; by default uniform, as many as the model was saved
             with. A run that begins at an earlier time takes those below it.
         latent: for a model with latents, where they come from: ``"known"``, from what is known,
-            ``"prior"``, or the latents themselves, of shape ``(pictures, features)``.
+            ``"prior"``, or the latents themselves, of shape ``(pictures, features)``. By default
+            the task's choice: what is known where it covers the domain, else the prior, if the
+            model has one.
         rounds: how often samples given observations are drawn, by a model with latents: each time
             but the first with the latents of the samples before, as in Gibbs sampling.
         points: how many points of the grid, of all samples together, are computed at a time.
@@ -74,7 +76,7 @@ class Sampling:
 
     rule: StepRule | None = None
     times: Float[Tensor, "times"] | None = None
-    latent: LatentSource | Float[Tensor, "pictures features"] = "known"
+    latent: LatentSource | Float[Tensor, "pictures features"] | None = None
     rounds: int = 1
     points: int = POINTS
     watch: Callable[[State], None] | None = None
@@ -82,7 +84,10 @@ class Sampling:
     def __post_init__(self) -> None:
         whole(self.rounds, "The number of rounds")
         whole(self.points, "The number of points at a time")
-        if not isinstance(self.latent, Tensor) and self.latent not in get_args(LatentSource):
+        if not isinstance(self.latent, Tensor) and self.latent not in (
+            None,
+            *get_args(LatentSource),
+        ):
             raise ValueError(
                 f"Latents come from 'known' or 'prior', or are given; got {self.latent!r}."
             )
@@ -110,7 +115,13 @@ PLAIN = Sampling()
 
 
 def latents(
-    model: InftyDiff, known: Function, *, samples: int, how: Sampling, generator: torch.Generator
+    model: InftyDiff,
+    known: Function,
+    *,
+    samples: int,
+    how: Sampling,
+    generator: torch.Generator,
+    everywhere: bool = True,
 ) -> Float[Tensor, "batch features"] | None:
     """The latent of each sample, picture by picture; none for a model without latents.
 
@@ -120,6 +131,7 @@ def latents(
         samples: how many samples a picture has.
         how: where latents come from.
         generator: of those from the prior.
+        everywhere: whether what is known covers the domain.
 
     Raises:
         ValueError: if latents are given that are not one a picture, or the model has none.
@@ -134,7 +146,8 @@ def latents(
         return how.latent.repeat_interleave(samples, 0)
     if model.encoder is None:
         return None
-    if how.latent == "prior":
+    drawn = not everywhere and model.prior is not None and model.prior.fitted
+    if how.latent == "prior" or (how.latent is None and drawn):
         return model.draw_latents(batch=pictures * samples, generator=generator)
     return model.encode(known).repeat_interleave(samples, 0)
 

@@ -71,4 +71,5 @@ def from_sensors(
         guide=guide,
         how=how,
         encoded=filled(readings, grid),
+        everywhere=False,
     )
