@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import check_finite, whole
-from inftydiff.models import Code, Encoder, MultiscaleNetwork
+from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
 from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
@@ -188,14 +188,23 @@ class InftyDiff(nn.Module):
             return loss
         return loss + self.config.kl_weight * code.divergence()
 
-    def denoiser(self, latent: Float[Tensor, "batch features"] | None = None) -> Denoiser:
+    def denoiser(
+        self,
+        latent: Float[Tensor, "batch features"] | None = None,
+        *,
+        tile: int | tuple[int, int] | None = None,
+    ) -> Denoiser:
         """The network as a denoiser, clipped and projected as the configuration says.
 
         Args:
             latent: the latents of the samples, for a model that has them.
+            tile: the points along a tile's sides, if the network is to be evaluated tile by tile,
+                without gradients; see :func:`~inftydiff.models.tiled`.
         """
         config = self.config
         network = partial(self.forward, latent=latent)
+        if tile is not None:
+            network = partial(self._by_tiles, tiled(self.network, tile), latent=latent)
         denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
         if config.range_floor is None or config.process != "mollified":
             return denoiser
@@ -294,6 +303,7 @@ class InftyDiff(nn.Module):
         latent: Float[Tensor, "batch features"] | None = None,
         deconvolve: bool = True,
         oversample: int | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Draw samples on a grid.
 
@@ -313,6 +323,8 @@ class InftyDiff(nn.Module):
                 :meth:`draw_latents`.
             deconvolve: whether to undo the mollifier.
             oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
+            tile: the points along a tile's sides, for samples too large for the network's features
+                to be held at once: the same samples, without seams, in more time.
 
         Returns:
             Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
@@ -330,6 +342,7 @@ class InftyDiff(nn.Module):
             times=times,
             start=start,
             latent=latent,
+            tile=tile,
         )
         for state in states:
             x = state.x
@@ -347,6 +360,7 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
 
@@ -361,7 +375,7 @@ class InftyDiff(nn.Module):
         states = trajectory(
             rule,
             self.process,
-            self.denoiser(latent),
+            self.denoiser(latent, tile=tile),
             on=on,
             times=times,
             batch=batch,
@@ -580,6 +594,12 @@ class InftyDiff(nn.Module):
     def _like(self) -> Tensor:
         """A parameter of the network, for its dtype and device."""
         return next(self.network.parameters())
+
+    def _by_tiles(
+        self, network: TiledNetwork, x: Function, t: Tensor, *, latent: Tensor | None
+    ) -> Function:
+        with self._precision():
+            return network(x, t, latent=latent)
 
     def _precision(self) -> torch.autocast:
         """Automatic mixed precision, if the model computes in another than its own."""
