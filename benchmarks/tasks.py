@@ -265,6 +265,7 @@ def ways(model: InftyDiff) -> dict[str, dict[str, object]]:
         "projection": {},
         "moment matching": {"guide": MomentMatching(2), "noise_std": 0.05},
     }
+    found["encodings"] = {"method": "encodings"}
     if model.encoder is not None:
         found["encoder"] = {"method": "encoder", "composite": False}
     return found

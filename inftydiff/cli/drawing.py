@@ -30,6 +30,7 @@ def draw(
     title: str,
     latents: Float[Tensor, "n features"] | None = None,
     noise_to_signal: float | None = None,
+    tile: tuple[int, int] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -44,6 +45,7 @@ def draw(
         title: what the progress bar is called.
         latents: the latent of each; by default drawn with its seed, if the model has latents.
         noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
+        tile: the rows and columns of the tiles that the network is evaluated on, if on tiles.
     """
     fine = pipeline.sampling_grid(on)
     together = max(1, POINTS // fine.size) if rule == DDIM() else 1
@@ -68,6 +70,7 @@ def draw(
                 times=times,
                 start=Function(fine, torch.cat(starts)),
                 latent=_drawn(pipeline, generators) if given is None else given,
+                tile=tile,
             )
             for state in states:
                 x = state.x

@@ -38,6 +38,8 @@ class Sample(Command):
         seed: the seed of the first picture.
         steps: calls of the network; by default what the model was saved with.
         rule: "ddim" or "ddpm" (ancestral sampling).
+        tile: pixels along a tile's sides, or its rows and columns, for pictures too large for the
+            memory otherwise: the same pictures, in more time.
         eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
         out: a folder for sheet.png and 0000.png, 0001.png, …; or a file that ends with .npy, for
             one float32 array of shape (count, channels, rows, columns), about [-1, 1].
@@ -51,6 +53,7 @@ class Sample(Command):
     steps: int | None = None
     rule: Literal["ddim", "ddpm"] = "ddim"
     eta: float = 0.0
+    tile: tuple[int] | tuple[int, int] | None = None
     out: Path = Path("samples")
     overwrite: bool = False
 
@@ -84,6 +87,7 @@ class Sample(Command):
             rule=rule,
             times=steps(pipeline.config.steps) if times is None else times,
             title="Sampling",
+            tile=None if self.tile is None else (self.tile[0], self.tile[-1]),
         )
         (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
         if array:

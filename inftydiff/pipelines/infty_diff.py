@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import check_finite, whole
-from inftydiff.models import Code, Encoder, MultiscaleNetwork
+from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
 from inftydiff.operators import (
     Discretisation,
     Function,
@@ -54,10 +54,13 @@ from inftydiff.pipelines.projection import range_projection
 from inftydiff.processes import (
     DDIM,
     Denoiser,
+    HeunInversion,
+    InversionRule,
     State,
     StepRule,
     as_denoiser,
     denoising_loss,
+    invert,
     steps,
     trajectory,
 )
@@ -66,6 +69,9 @@ __all__ = ["InftyDiff"]
 
 DETERMINISTIC = DDIM()
 """The step rule of sampling unless another is asked for."""
+
+UPWARD = HeunInversion()
+"""The rule of inversion unless another is asked for."""
 
 
 @final
@@ -190,14 +196,23 @@ class InftyDiff(nn.Module):
             return loss
         return loss + self.config.kl_weight * code.divergence()
 
-    def denoiser(self, latent: Float[Tensor, "batch features"] | None = None) -> Denoiser:
+    def denoiser(
+        self,
+        latent: Float[Tensor, "batch features"] | None = None,
+        *,
+        tile: int | tuple[int, int] | None = None,
+    ) -> Denoiser:
         """The network as a denoiser, clipped and projected as the configuration says.
 
         Args:
             latent: the latents of the samples, for a model that has them.
+            tile: the points along a tile's sides, if the network is to be evaluated tile by tile,
+                without gradients; see :func:`~inftydiff.models.tiled`.
         """
         config = self.config
         network = partial(self.forward, latent=latent)
+        if tile is not None:
+            network = partial(self._by_tiles, tiled(self.network, tile), latent=latent)
         denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
         if config.range_floor is None or config.process != "mollified":
             return denoiser
@@ -308,6 +323,7 @@ class InftyDiff(nn.Module):
         latent: Float[Tensor, "batch features"] | None = None,
         deconvolve: bool = True,
         oversample: int | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Draw samples on a grid.
 
@@ -327,6 +343,8 @@ class InftyDiff(nn.Module):
                 :meth:`draw_latents`.
             deconvolve: whether to undo the mollifier.
             oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
+            tile: the points along a tile's sides, for samples too large for the network's features
+                to be held at once: the same samples, without seams, in more time.
 
         Returns:
             Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
@@ -344,6 +362,7 @@ class InftyDiff(nn.Module):
             times=times,
             start=start,
             latent=latent,
+            tile=tile,
         )
         for state in states:
             x = state.x
@@ -362,6 +381,7 @@ class InftyDiff(nn.Module):
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
         wrap: Callable[[Denoiser], Denoiser] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
 
@@ -374,6 +394,7 @@ class InftyDiff(nn.Module):
             start: the first state, at the first of the times.
             latent: the latents.
             wrap: what the network's denoiser is wrapped in, such as guidance.
+            tile: the sides of the tiles that the network is evaluated in.
 
         Raises:
             ValueError: as :func:`trajectory`.
@@ -383,7 +404,7 @@ class InftyDiff(nn.Module):
             start = self.start(on=on, batch=batch, generator=generator)
         if latent is None:
             latent = self.draw_latents(batch=batch, generator=generator)
-        denoiser = self.denoiser(latent)
+        denoiser = self.denoiser(latent, tile=tile)
         states = trajectory(
             rule,
             self.process,
@@ -397,6 +418,40 @@ class InftyDiff(nn.Module):
         )
         with self._evaluating():
             yield from states
+
+    def invert(
+        self,
+        x0: Function,
+        *,
+        times: Float[Tensor, "times"],
+        inversion: InversionRule = UPWARD,
+        latent: Float[Tensor, "batch features"] | None = None,
+    ) -> Function:
+        r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
+
+        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the rule ``inversion.rule``
+        and the same latents goes back.
+
+        Args:
+            x0: clean functions on a full grid of the model's domain, values of shape
+                ``(batch, points, channels)``; they are mollified, and then inverted.
+            times: decreasing times, those that are sampled with. The last of them but one should
+                have a small σ/α, as it has in ``recommended_steps``.
+            inversion: the rule that goes up.
+            latent: the latents, of shape ``(batch, features)``; by default, in a model that has
+                them, those of the functions by :meth:`encode`.
+
+        Returns:
+            The state at the first of the times, on the grid of ``x0``.
+
+        Raises:
+            ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
+        """
+        if latent is None and self.encoder is not None:
+            latent = self.encode(x0)
+        with self._evaluating(), torch.no_grad():
+            signal = self.process.constant_signal(x0)
+            return invert(inversion, self.process, self.denoiser(latent), signal, times=times)
 
     def decode(
         self,
@@ -572,6 +627,12 @@ class InftyDiff(nn.Module):
     def _like(self) -> Tensor:
         """A parameter of the network, for its dtype and device."""
         return next(self.network.parameters())
+
+    def _by_tiles(
+        self, network: TiledNetwork, x: Function, t: Tensor, *, latent: Tensor | None
+    ) -> Function:
+        with self._precision():
+            return network(x, t, latent=latent)
 
     def _precision(self) -> torch.autocast:
         """Automatic mixed precision, if the model computes in another than its own."""

@@ -54,6 +54,16 @@ from inftydiff.processes.guidance import (
     projected,
     twisted_smc,
 )
+from inftydiff.processes.inversion import (
+    DDIMInversion,
+    FixedPointInversion,
+    HeunInversion,
+    InversionRule,
+    RoundTrip,
+    ascent,
+    invert,
+    round_trip,
+)
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
@@ -125,6 +135,7 @@ __all__ = [
     "ConditionedMeasure",
     "ConstantSchedule",
     "CosineSchedule",
+    "DDIMInversion",
     "DPMSolverPP",
     "DeconvolutionRisk",
     "Denoiser",
@@ -135,6 +146,7 @@ __all__ = [
     "ErrorBudget",
     "EulerMaruyama",
     "EvidenceBound",
+    "FixedPointInversion",
     "FlowMatchingSchedule",
     "ForwardSDE",
     "GaussianMeasure",
@@ -143,6 +155,8 @@ __all__ = [
     "GuidedDenoiser",
     "HeatDissipation",
     "Heun",
+    "HeunInversion",
+    "InversionRule",
     "LinearSchedule",
     "Memory",
     "MomentMatching",
@@ -167,6 +181,7 @@ __all__ = [
     "RePaint",
     "ReconstructionGuidance",
     "ReverseSDE",
+    "RoundTrip",
     "Schedule",
     "ShiftedCosineSchedule",
     "SigmoidSchedule",
@@ -186,6 +201,7 @@ __all__ = [
     "WhiteNoise",
     "Whitened",
     "as_denoiser",
+    "ascent",
     "cameron_martin_norm",
     "classifier_free",
     "combined",
@@ -200,6 +216,7 @@ __all__ = [
     "from_azula",
     "from_diffusers",
     "guided",
+    "invert",
     "kl_divergence",
     "known_signal",
     "log_alpha_rate",
@@ -214,6 +231,7 @@ __all__ = [
     "rates",
     "recommended_steps",
     "require_trace_class",
+    "round_trip",
     "sample",
     "scaled",
     "score_energy",

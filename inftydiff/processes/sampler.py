@@ -23,7 +23,7 @@ from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
 
-__all__ = ["State", "sample", "trajectory"]
+__all__ = ["State", "check_decreasing", "sample", "trajectory"]
 
 
 @final
@@ -115,9 +115,7 @@ def trajectory(
         ValueError: if the times do not decrease within [0, 1], or the start is not of this batch,
             these channels and this discretisation.
     """
-    check_times(times)
-    if times.ndim != 1 or times.numel() < 2 or not bool((times[1:] < times[:-1]).all()):
-        raise ValueError(f"Sampling takes at least two decreasing times; got {times.tolist()}.")
+    check_decreasing(times)
     if start is not None and (
         start.on != on or start.batch != (batch,) or start.channels != channels
     ):
@@ -126,6 +124,17 @@ def trajectory(
             f"expected ({batch}, {on.size}, {channels}) on {described(on)}."
         )
     return _states(rule, process, denoiser, on, times.double(), batch, channels, generator, start)
+
+
+def check_decreasing(times: Tensor) -> None:
+    """Refuse times that are not two or more, decreasing within [0, 1].
+
+    Raises:
+        ValueError: if they are not.
+    """
+    check_times(times)
+    if times.ndim != 1 or times.numel() < 2 or not bool((times[1:] < times[:-1]).all()):
+        raise ValueError(f"Sampling takes at least two decreasing times; got {times.tolist()}.")
 
 
 def _states(

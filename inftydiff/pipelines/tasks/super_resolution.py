@@ -15,14 +15,16 @@ References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 5 (super-resolution).
 """
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, whole
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.cells import known_cells, put_back
+from inftydiff.pipelines.tasks.encodings import INVERSION, encode_noise, with_drawn_modes
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
@@ -61,7 +63,8 @@ def super_resolve(
         noise_std: the deviation of the errors of the coarse values.
         guide: how samples are guided, by ``"posterior"``.
         composite: whether the samples get exactly the coarse values as averages in the end.
-        how: the step rule, the times and where latents come from.
+        how: the step rule, the times and where latents come from; ``"encodings"`` are decoded by
+            the rule of their own inversion.
 
     Raises:
         ValueError: if the method is unknown, the pictures live on another domain, or as
@@ -70,10 +73,18 @@ def super_resolve(
     if method not in get_args(SuperResolution):
         known = ", ".join(map(repr, get_args(SuperResolution)))
         raise ValueError(f"Super-resolution is done by one of {known}; got {method!r}.")
+    samples = whole(samples, "The number of samples")
     x = like(model, x)
     coarse = require_pictures(model, x)
     grid = grid_between(model, coarse, on)
     fine = interpolate(x, grid)
+    start = None
+    if method == "encodings":
+        noise, times = encode_noise(model, fine, how)
+        drawn = model.start(on=grid, batch=samples * x.batch[0], generator=generator)
+        each = Function(grid, noise.values.repeat_interleave(samples, 0))
+        start = with_drawn_modes(each, drawn, coarse=coarse)
+        how = replace(how, times=times, rule=INVERSION.rule)
     seen = observation(model, known_cells(None, of=coarse, on=grid), x.values, noise_std=noise_std)
     return sample_given(
         model,
@@ -86,5 +97,6 @@ def super_resolve(
         guide=guide if method == "posterior" else None,
         how=how,
         encoded=fine,
+        start=start,
         finish=(lambda f: put_back(f, x, None)) if composite else None,
     )

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.operators.function import Function
@@ -34,7 +34,7 @@ from inftydiff.processes.solvers.exponential import (
     half_log_snr,
     interpolatory_weights,
 )
-from inftydiff.processes.solvers.rule import combined
+from inftydiff.processes.solvers.rule import chosen, combined
 from inftydiff.processes.times import Spacing
 
 __all__ = ["Heun"]
@@ -86,7 +86,7 @@ class Heun:
         if bool(last.all()):
             return euler
         time = torch.where(last, t, s)
-        second = denoise(_chosen(last, x_t, euler), time)
+        second = denoise(chosen(last, x_t, euler), time)
         if self.variable == "ratio":
             change = 0.5 * (end.sigma - start.sigma * end.alpha / start.alpha)
             change = change.masked_fill(end.sigma == 0.0, 0.0)
@@ -96,10 +96,3 @@ class Heun:
         h = half_log_snr(end) - half_log_snr(start)
         weights = interpolatory_weights(h, [torch.ones_like(h)])
         return exponential_step(x_t, start, end, [source, process.source(second, time)], weights)
-
-
-def _chosen(chosen: Bool[Tensor, "batch"], f: Function, g: Function) -> Function:
-    """Of two functions, the first for the samples that are chosen and the second for the others."""
-    return Function(
-        f.on, torch.where(chosen.to(f.values.device)[:, None, None], f.values, g.values)
-    )

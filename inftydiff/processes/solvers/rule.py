@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, final, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from inftydiff.operators.function import Function
@@ -20,7 +20,15 @@ from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
 
-__all__ = ["Memory", "MultistepRule", "Past", "StepRule", "combined", "fresh_noise"]
+__all__ = [
+    "Memory",
+    "MultistepRule",
+    "Past",
+    "StepRule",
+    "chosen",
+    "combined",
+    "fresh_noise",
+]
 
 
 @runtime_checkable
@@ -123,6 +131,11 @@ def combined(*terms: tuple[Function, Tensor]) -> Function:
     for other in others:
         total = total + other
     return total
+
+
+def chosen(which: Bool[Tensor, "batch"], f: Function, g: Function) -> Function:
+    """Of two functions, the first for the samples that are chosen and the second for the others."""
+    return Function(f.on, torch.where(which.to(f.values.device)[:, None, None], f.values, g.values))
 
 
 def fresh_noise(process: DiffusionProcess, like: Function, generator: torch.Generator) -> Function:
