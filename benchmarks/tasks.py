@@ -23,7 +23,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from inftydiff import Function, MomentMatching, ReconstructionGuidance, steps
+from inftydiff import DDIM, Function, MomentMatching, ReconstructionGuidance, steps
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.inpaint import box_mask
 from inftydiff.cli.task_figure import hidden_grey, spread_picture
@@ -203,7 +203,7 @@ def main() -> None:
             found[title][name] = {"sample": judge(pictures)}
             report(title, name, found[title][name], None)
         shown = None
-        for name, changes in ways(model).items():
+        for name, changes in ways(model, options).items():
             result = run(
                 title,
                 name,
@@ -213,8 +213,7 @@ def main() -> None:
                     on=model.grid(size),
                     samples=options.samples,
                     generator=generator,
-                    how=sampling(options),
-                    **changes,
+                    **{"how": sampling(options), **changes},
                 ),
             )
             shown = shown or result
@@ -259,10 +258,11 @@ def sampling(options: argparse.Namespace, **changes: object) -> Sampling:
     return Sampling(times=times, **changes)
 
 
-def ways(model: InftyDiff) -> dict[str, dict[str, object]]:
+def ways(model: InftyDiff, options: argparse.Namespace) -> dict[str, dict[str, object]]:
     """The ways to a finer picture; those through latents for models that have them."""
     found: dict[str, dict[str, object]] = {
         "projection": {},
+        "projection, η = 0": {"how": sampling(options, rule=DDIM())},
         "moment matching": {"guide": MomentMatching(2), "noise_std": 0.05},
     }
     found["encodings"] = {"method": "encodings"}
@@ -281,6 +281,7 @@ def completions(model: InftyDiff) -> dict[str, object]:
     prior, known, twice = {"latent": "prior"}, {"latent": "known"}, {"latent": "prior", "rounds": 2}
     return {
         "projection": lambda options: {"how": sampling(options, **prior)},
+        "projection, η = 0": lambda options: {"how": sampling(options, rule=DDIM(), **prior)},
         "twice": lambda options: {"how": sampling(options, **twice)},
         "filled latent": lambda options: {"how": sampling(options, **known)},
         "reconstruction guidance": lambda options: {

@@ -1,4 +1,4 @@
-r"""Encodings: the noise that a picture is made of, with the modes that the picture lacks drawn anew.
+r"""Encodings: the noise that a picture is made of, with the modes that it lacks drawn anew.
 
 A picture on a coarse grid has the modes of that grid and no others. It is encoded on the fine grid,
 up in time, and of the noise that comes out
@@ -7,7 +7,8 @@ up in time, and of the noise that comes out
           \text{drawn} & \text{elsewhere,} \end{cases}
 
 where :math:`N` are the cells of the coarse grid. Between two pictures noises are mixed by
-:math:`\cos\frac{\pi w}2` and :math:`\sin\frac{\pi w}2`, which keeps the variance of independent ones.
+:math:`\cos\frac{\pi w}2` and :math:`\sin\frac{\pi w}2`, which keeps the variance of independent
+ones.
 
 References:
     Song, Meng and Ermon, "Denoising diffusion implicit models", ICLR 2021, sections 4.3 and 5.3.
