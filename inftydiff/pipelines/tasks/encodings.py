@@ -24,12 +24,15 @@ from inftydiff.operators import Function, Grid
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.sampling import Sampling
-from inftydiff.processes import HeunInversion, recommended_steps
+from inftydiff.processes import Heun, HeunInversion, recommended_steps
 
-__all__ = ["INVERSION", "encode_noise", "mixed_noise", "with_drawn_modes"]
+__all__ = ["DOWN", "INVERSION", "encode_noise", "mixed_noise", "with_drawn_modes"]
 
 INVERSION = HeunInversion()
-"""The rule that goes up; its own rule goes down."""
+"""The rule that goes up."""
+
+DOWN = Heun()
+"""The rule of the same order that goes down."""
 
 
 def encode_noise(
@@ -52,7 +55,7 @@ def encode_noise(
         )
     times = how.times
     if times is None:
-        times = recommended_steps(model.config.steps, INVERSION.rule, model.process.schedule)
+        times = recommended_steps(model.config.steps, DOWN, model.process.schedule)
     latent = how.latent if isinstance(how.latent, Tensor) else None
     return model.invert(x, times=times, inversion=INVERSION, latent=latent), times
 

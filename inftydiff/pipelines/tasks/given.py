@@ -6,6 +6,7 @@ what is read of the samples in the end.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -106,20 +107,21 @@ def sample_given(
         generator=generator,
         everywhere=everywhere,
     )
-    for turn in range(how.rounds if code is not None else 1):
-        if turn > 0:
-            code = model.encode(Function(grid, drawn.values.flatten(0, 1)))
-        drawn = draw(
-            model,
-            start,
-            samples=samples,
-            times=times,
-            latent=code,
-            how=how,
-            generator=generator,
-            guide=guide,
-            observation=seen,
-        )
+    run = partial(
+        draw,
+        model,
+        start,
+        samples=samples,
+        times=times,
+        how=how,
+        generator=generator,
+        guide=guide,
+        observation=seen,
+    )
+    drawn = run(latent=code)
+    if code is not None:
+        for _ in range(how.rounds - 1):
+            drawn = run(latent=model.encode(Function(grid, drawn.values.flatten(0, 1))))
     missed = misfit(seen, drawn)
     return TaskResult(read_on(drawn if finish is None else finish(drawn), on), known, missed)
 

@@ -18,7 +18,7 @@ from inftydiff._typing import whole
 from inftydiff.operators import Function, Grid
 from inftydiff.operators import interpolate as interpolated
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.encodings import INVERSION, encode_noise, mixed_noise
+from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
 from inftydiff.pipelines.tasks.grids import grid_between, read_on
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
@@ -79,8 +79,8 @@ def interpolate(
         if samples != 1:
             raise ValueError(f"Encodings leave nothing to draw: one way, not {samples}.")
         noise, times = encode_noise(model, fine, how)
-        how = replace(how, rule=INVERSION.rule)
-        start = mixed_noise(*noise.values, weights)
+        how = replace(how, rule=DOWN)
+        start = mixed_noise(noise.values[0], noise.values[1], weights)
     else:
         start = model.start(on=grid, batch=samples, generator=generator).values.repeat(count, 1, 1)
     drawn = draw(

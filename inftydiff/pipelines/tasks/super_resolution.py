@@ -24,7 +24,7 @@ from inftydiff._typing import Real, whole
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.cells import known_cells, put_back
-from inftydiff.pipelines.tasks.encodings import INVERSION, encode_noise, with_drawn_modes
+from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, with_drawn_modes
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
@@ -84,7 +84,7 @@ def super_resolve(
         drawn = model.start(on=grid, batch=samples * x.batch[0], generator=generator)
         each = Function(grid, noise.values.repeat_interleave(samples, 0))
         start = with_drawn_modes(each, drawn, coarse=coarse)
-        how = replace(how, times=times, rule=INVERSION.rule)
+        how = replace(how, times=times, rule=DOWN)
     seen = observation(model, known_cells(None, of=coarse, on=grid), x.values, noise_std=noise_std)
     return sample_given(
         model,
