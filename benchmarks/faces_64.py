@@ -56,7 +56,7 @@ MODEL = [
     *("--learning-rate", "1e-3", "--minutes", "None", "--max-steps", str(STEPS)),
 ]
 PRIOR = [
-    *("--prior.width", "256", "--prior.layers", "8", "--seen", str(1 / 16), "--draws", "4"),
+    *("--prior.width", "256", "--prior.layers", "8", "--seen", str(1 / 16), "--draws", "2"),
     *("--learning-rate", "1e-3", "--decay", "cosine", "--minutes", "None", "--max-steps", "6000"),
 ]
 PLAIN = ["--network.grid-channels", "48"]

@@ -90,11 +90,14 @@ def _run(argv: list[str]) -> int:
     from inftydiff.cli.demo import Demo
     from inftydiff.cli.evaluate import Evaluate
     from inftydiff.cli.info import Info
+    from inftydiff.cli.inpaint import Inpaint
     from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.settings_file import with_settings
+    from inftydiff.cli.super_resolve import SuperResolve
     from inftydiff.cli.train import Train
     from inftydiff.cli.train_prior import TrainPrior
+    from inftydiff.cli.vary import Vary
 
     kinds: dict[str, type[Command]] = {
         "demo": Demo,
@@ -102,6 +105,9 @@ def _run(argv: list[str]) -> int:
         "train-prior": TrainPrior,
         "sample": Sample,
         "reconstruct": Reconstruct,
+        "super-resolve": SuperResolve,
+        "inpaint": Inpaint,
+        "vary": Vary,
         "evaluate": Evaluate,
         "info": Info,
     }

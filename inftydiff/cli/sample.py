@@ -39,6 +39,8 @@ class Sample(Command):
         seed: the seed of the first picture.
         steps: calls of the network; by default what the model was saved with.
         rule: "ddim" or "ddpm" (ancestral sampling).
+        tile: pixels along a tile's sides, or its rows and columns, for pictures too large for the
+            memory otherwise: the same pictures, in more time.
         eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
         label: a class, for a model whose prior was trained with --labels; without it, all classes
             as they come.
@@ -60,6 +62,7 @@ class Sample(Command):
     label: int | None = None
     condition: tuple[float, ...] | None = None
     guidance: float = 1.0
+    tile: tuple[int] | tuple[int, int] | None = None
     out: Path = Path("samples")
     overwrite: bool = False
 
@@ -98,6 +101,7 @@ class Sample(Command):
             title="Sampling",
             condition=condition,
             guidance=self.guidance,
+            tile=None if self.tile is None else (self.tile[0], self.tile[-1]),
         )
         (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
         if array:

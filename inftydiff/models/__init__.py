@@ -15,6 +15,7 @@ from inftydiff.models.presets import (
     infty_diff_256,
     tiny,
 )
+from inftydiff.models.tiled import TiledNetwork, tiled
 from inftydiff.models.unet import Descent, UNet
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "MultiscaleConfig",
     "MultiscaleNetwork",
     "NeuralOperator",
+    "TiledNetwork",
     "TimeEmbedding",
     "UNet",
     "faces_64",
@@ -39,5 +41,6 @@ __all__ = [
     "infty_diff_128",
     "infty_diff_256",
     "recompute_blocks",
+    "tiled",
     "tiny",
 ]

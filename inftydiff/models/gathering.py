@@ -71,15 +71,25 @@ class Gathering(nn.Module):
         Returns:
             The features after each block, and those on the grid, channels first.
         """
-        config = self.config
         h = self.lifting(values.to(self.lifting.weight.dtype))
         features = []
         for block in self.blocks:
             h = block(h, embedding, near, latent=latent)
             features.append(h)
-        shape = tuple(config.grid)
-        average = Average(on, Grid(shape, on.domain), config.transfer_width or config.cell)
-        cells = average.apply_values(self.to_grid(h)).unflatten(1, shape)
+        cells = self.average(on).apply_values(self.to_grid(h))
+        return features, self.placed(cells)
+
+    def average(self, on: Discretisation) -> Average:
+        """The average of the points' features on the grid."""
+        config = self.config
+        grid = Grid(tuple(config.grid), on.domain)
+        return Average(on, grid, config.transfer_width or config.cell)
+
+    def placed(
+        self, cells: Float[Tensor, "batch cells width"]
+    ) -> Float[Tensor, "batch width rows columns"]:
+        """The averages, channels first, with the features of their places."""
+        cells = cells.unflatten(1, tuple(self.config.grid))
         if self.position is not None:
             cells = cells + self.position.to(cells.dtype)
-        return features, cells.permute(0, 3, 1, 2)
+        return cells.permute(0, 3, 1, 2)

@@ -104,7 +104,7 @@ class MultiscaleNetwork(nn.Module):
                 one that takes one.
         """
         require_batch(x, t)
-        self._check(x, on, latent, condition)
+        self.check(x, on, latent, condition)
         config = self.config
         embedding = self.embed(t)
         codes = None if self.embed_latent is None else self.embed_latent(latent)
@@ -117,13 +117,19 @@ class MultiscaleNetwork(nn.Module):
             h = block(h, embedding, near, skips.pop(), latent=codes)
         return Function(x.on, (config.scale * self.projection(h)).to(x.values.dtype))
 
-    def _check(
+    def check(
         self,
         x: Function,
         on: Discretisation | None,
         latent: Tensor | None,
         condition: Function | None,
     ) -> None:
+        """Refuse what the network does not take, but for the times.
+
+        Raises:
+            ValueError: as calling it.
+            TypeError: as calling it.
+        """
         expected = self.config.latent
         refused = latent if expected is None else None
         require_plain(x, on, refused, condition, "This MultiscaleNetwork")

@@ -16,10 +16,12 @@ References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1 (three nearest neighbours).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
@@ -107,6 +109,19 @@ class Interpolation(MatrixOperator):
             entries = (entries.unsqueeze(-1) * parts.unsqueeze(-2)).flatten(-2)
         return SparseMatrix(columns, entries, self.source.size)
 
+    def part_of_values(
+        self, values: Float[Tensor, "*batch nodes channels"], part: Sequence[slice]
+    ) -> Float[Tensor, "*batch points channels"]:
+        """The values on a part of the target, if that is a grid.
+
+        Args:
+            values: bare values on the source, of the full batch.
+            part: the cells along each axis.
+        """
+        wide = torch.promote_types(values.dtype, torch.float32)
+        factors = zip(self._factors.like(values.to(wide)), part, strict=True)
+        return separable(values.to(wide), [f[along] for f, along in factors]).to(values.dtype)
+
     def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
         if not isinstance(self.target, Grid):
             return multiply(self._corners, values, transpose=transpose)
@@ -153,6 +168,33 @@ class Average(MatrixOperator):
         _check_grid(self.target, "Average goes to")
         _check_box(self.target.domain, "Average")
         _check_domain(self.source.domain, self.target.domain)
+
+    def part_of_sums(
+        self, values: Float[Tensor, "*batch points channels"], part: Sequence[slice]
+    ) -> Float[Tensor, "*batch nodes channels"]:
+        """What the points of a part of the source, if that is a grid, add to the sums at all nodes.
+
+        Args:
+            values: bare values on the part.
+            part: its cells along each axis.
+
+        Returns:
+            Sums without their normaliser, in float32 or float64; see :meth:`averages_of`.
+        """
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
+        factors = zip(self._lattice.like(values), part, strict=True)
+        return separable(values, [f[:, along] for f, along in factors])
+
+    def averages_of(
+        self, sums: Float[Tensor, "*batch nodes channels"]
+    ) -> Float[Tensor, "*batch nodes channels"]:
+        """The averages, given the sums over all points.
+
+        Raises:
+            ValueError: as applying the operator.
+        """
+        (inverse_mass,) = self._inverse_mass.like(sums)
+        return sums * inverse_mass
 
     @prepared
     def _lattice(self) -> Constants:
@@ -207,10 +249,9 @@ class Average(MatrixOperator):
         return separable(lattice, factors)
 
     def _product(self, values: Tensor, *, transpose: bool) -> Tensor:
-        (inverse_mass,) = self._inverse_mass.like(values)
         if transpose:
-            return self._sum(values * inverse_mass, transpose=True)
-        return self._sum(values, transpose=False) * inverse_mass
+            return self._sum(self.averages_of(values), transpose=True)
+        return self.averages_of(self._sum(values, transpose=False))
 
 
 @final

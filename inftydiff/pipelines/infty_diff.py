@@ -18,7 +18,7 @@ References:
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import check_finite, whole
-from inftydiff.models import Code, Encoder, MultiscaleNetwork
-from inftydiff.operators import Discretisation, Function, Grid, Subset, wiener_inverse
+from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
+from inftydiff.operators import (
+    Discretisation,
+    Function,
+    Grid,
+    Identity,
+    LinearOperator,
+    Subset,
+    wiener_inverse,
+)
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.card import ModelCard
@@ -191,14 +199,23 @@ class InftyDiff(nn.Module):
             return loss
         return loss + self.config.kl_weight * code.divergence()
 
-    def denoiser(self, latent: Float[Tensor, "batch features"] | None = None) -> Denoiser:
+    def denoiser(
+        self,
+        latent: Float[Tensor, "batch features"] | None = None,
+        *,
+        tile: int | tuple[int, int] | None = None,
+    ) -> Denoiser:
         """The network as a denoiser, clipped and projected as the configuration says.
 
         Args:
             latent: the latents of the samples, for a model that has them.
+            tile: the points along a tile's sides, if the network is to be evaluated tile by tile,
+                without gradients; see :func:`~inftydiff.models.tiled`.
         """
         config = self.config
         network = partial(self.forward, latent=latent)
+        if tile is not None:
+            network = partial(self._by_tiles, tiled(self.network, tile), latent=latent)
         denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
         if config.range_floor is None or config.process != "mollified":
             return denoiser
@@ -262,6 +279,23 @@ class InftyDiff(nn.Module):
             )
             return latents
 
+    def deconvolution(self, *, noise_to_signal: float | None = None) -> LinearOperator:
+        r"""The linear map from :math:`S x_0` to :math:`x_0` that ends sampling.
+
+        Args:
+            noise_to_signal: the ratio :math:`\rho` of the Wiener filter; by default the
+                configuration's.
+
+        Returns:
+            :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`, or the identity where the process does not
+            mollify its data.
+        """
+        if self.config.process != "mollified":
+            return Identity()
+        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
+        signal = self.process.constant_signal
+        return wiener_inverse(signal, noise_to_signal=ratio) * (1.0 + ratio**2)
+
     def deconvolve(self, x: Function, *, noise_to_signal: float | None = None) -> Function:
         r"""Undo the mollifier as far as the spectrum allows, keeping constants.
 
@@ -272,12 +306,7 @@ class InftyDiff(nn.Module):
         Returns:
             Estimates of :math:`x_0`: those given, where the process does not mollify its data.
         """
-        if self.config.process != "mollified":
-            return x
-        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
-        return wiener_inverse(self.process.constant_signal, noise_to_signal=ratio)(x) * (
-            1.0 + ratio**2
-        )
+        return self.deconvolution(noise_to_signal=noise_to_signal)(x)
 
     def start(self, *, on: Discretisation, batch: int, generator: torch.Generator) -> Function:
         r"""Draw the state at :math:`t = 1`, in the dtype and on the device of the network.
@@ -321,6 +350,7 @@ class InftyDiff(nn.Module):
         guidance: float = 1.0,
         deconvolve: bool = True,
         oversample: int | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Draw samples on a grid.
 
@@ -342,6 +372,8 @@ class InftyDiff(nn.Module):
             guidance: the strength of the condition.
             deconvolve: whether to undo the mollifier.
             oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
+            tile: the points along a tile's sides, for samples too large for the network's features
+                to be held at once: the same samples, without seams, in more time.
 
         Returns:
             Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
@@ -361,6 +393,7 @@ class InftyDiff(nn.Module):
             latent=latent,
             condition=condition,
             guidance=guidance,
+            tile=tile,
         )
         for state in states:
             x = state.x
@@ -380,8 +413,21 @@ class InftyDiff(nn.Module):
         latent: Float[Tensor, "batch features"] | None = None,
         condition: Float[Tensor, "batch conditions"] | None = None,
         guidance: float = 1.0,
+        wrap: Callable[[Denoiser], Denoiser] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Iterator[State]:
         """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
+
+        Args:
+            on: the grid of the states.
+            batch: the number of samples.
+            generator: the source of randomness: first of the noise, then of the latents.
+            rule: the step rule.
+            times: decreasing times.
+            start: the first state, at the first of the times.
+            latent: the latents.
+            wrap: what the network's denoiser is wrapped in, such as guidance.
+            tile: the sides of the tiles that the network is evaluated in.
 
         Raises:
             ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if there are both latents
@@ -399,10 +445,11 @@ class InftyDiff(nn.Module):
             latent = self.draw_latents(
                 batch=batch, generator=generator, condition=condition, guidance=guidance
             )
+        denoiser = self.denoiser(latent, tile=tile)
         states = trajectory(
             rule,
             self.process,
-            self.denoiser(latent),
+            denoiser if wrap is None else wrap(denoiser),
             on=on,
             times=times,
             batch=batch,
@@ -677,6 +724,12 @@ class InftyDiff(nn.Module):
     def _like(self) -> Tensor:
         """A parameter of the network, for its dtype and device."""
         return next(self.network.parameters())
+
+    def _by_tiles(
+        self, network: TiledNetwork, x: Function, t: Tensor, *, latent: Tensor | None
+    ) -> Function:
+        with self._precision():
+            return network(x, t, latent=latent)
 
     def _precision(self) -> torch.autocast:
         """Automatic mixed precision, if the model computes in another than its own."""

@@ -6,7 +6,7 @@ from inftydiff.operators.local.backend import (
     automatic_backend,
     installed_backends,
 )
-from inftydiff.operators.local.definition import reference
+from inftydiff.operators.local.definition import reference, window_reach
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 from inftydiff.operators.local.operator import LocalOperator, local_operator
 
@@ -20,4 +20,5 @@ __all__ = [
     "local_operator",
     "neighbours",
     "reference",
+    "window_reach",
 ]

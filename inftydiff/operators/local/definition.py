@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import positive, whole
+from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.domain import Domain
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "sides",
     "whole_factors",
     "window_mass",
+    "window_reach",
 ]
 
 _CHUNK = 2**22
@@ -113,6 +115,27 @@ def reach(size: int, ratio: Fraction, cells: int) -> int:
         cells: the grid's number of cells.
     """
     return min(-(-(size // 2 + 1) * ratio.numerator // ratio.denominator), cells) - 1
+
+
+def window_reach(grid: Grid, *, size: int, cell: float | tuple[float, ...]) -> tuple[int, ...]:
+    """How many cells of a grid a kernel sees to each side of a point, along each axis.
+
+    Args:
+        grid: the grid.
+        size: the number of nodes k of the kernel's table along each axis, odd.
+        cell: the side lengths of the reference cell, in the domain's units.
+
+    Raises:
+        ValueError: if the size is even, the cell has another dimension or a side not above zero, or
+            the domain is no box with reflecting sides.
+
+    Example:
+        >>> window_reach(Grid((8, 16)), size=3, cell=1 / 8)
+        (1, 3)
+    """
+    check_reflecting(grid.domain)
+    ratios = map(lattice_ratio, sides(cell, grid.dim), grid.spacing)
+    return tuple(reach(odd(size), ratio, n) for ratio, n in zip(ratios, grid.shape, strict=True))
 
 
 def hat_matrix(size: int, ratio: Fraction, cells: int) -> Float[Tensor, "taps nodes"]:

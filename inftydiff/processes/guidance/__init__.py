@@ -6,7 +6,10 @@ from inftydiff.processes.guidance.guide import GuidanceDiverged, Guide, GuidedDe
 from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.guidance.pigdm import PiGDM
+from inftydiff.processes.guidance.projection import ProjectedDenoiser, Projection, projected
 from inftydiff.processes.guidance.reconstruction import ReconstructionGuidance, known_signal
+from inftydiff.processes.guidance.repaint import RePaint
+from inftydiff.processes.guidance.twisted import Particles, twisted_smc
 
 __all__ = [
     "DPS",
@@ -15,10 +18,16 @@ __all__ = [
     "GuidedDenoiser",
     "Linearisation",
     "MomentMatching",
+    "Particles",
     "PiGDM",
+    "ProjectedDenoiser",
+    "Projection",
+    "RePaint",
     "ReconstructionGuidance",
     "classifier_free",
     "guided",
     "known_signal",
     "noise_covariance",
+    "projected",
+    "twisted_smc",
 ]

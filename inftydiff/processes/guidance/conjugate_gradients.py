@@ -24,7 +24,7 @@ def conjugate_gradients(
     *,
     iterations: int,
     tolerance: float,
-) -> Float[Tensor, "batch m channels"]:
+) -> tuple[Tensor, Tensor]:
     """Solve one system a sample, from zero.
 
     Args:
@@ -33,10 +33,14 @@ def conjugate_gradients(
         iterations: at most so many products.
         tolerance: where to stop, as a part of the norm of a right-hand side.
 
+    Returns:
+        The solutions z and their products M z, shaped like ``right``.
+
     Example:
-        >>> conjugate_gradients(lambda z: 4.0 * z, torch.ones(1, 2, 1), iterations=3, tolerance=0.1)
-        tensor([[[0.2500],
-                 [0.2500]]])
+        >>> right = torch.ones(1, 2, 1)
+        >>> z, image = conjugate_gradients(lambda z: 4 * z, right, iterations=3, tolerance=0.1)
+        >>> z.flatten(), image.flatten()
+        (tensor([0.2500, 0.2500]), tensor([1., 1.]))
     """
 
     def inner(a: Tensor, b: Tensor) -> Tensor:
@@ -59,4 +63,4 @@ def conjugate_gradients(
         direction = residual + torch.where(running, new / square, 0.0) * direction
         square = new
         running = running & (square > enough)
-    return solution
+    return solution, right - residual

@@ -58,6 +58,7 @@ class PiGDM:
         def product(z: Tensor) -> Tensor:
             return variance * z + at.read(at.covariance(at.read_back(z)) * guess)
 
-        return conjugate_gradients(
+        z, _ = conjugate_gradients(
             product, at.residual, iterations=self.iterations, tolerance=float(self.tolerance)
         )
+        return z

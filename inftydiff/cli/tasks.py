@@ -1,0 +1,203 @@
+"""What the commands have in common that ask a model for what is not known of pictures."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, final
+
+import torch
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from inftydiff import Function, Grid, steps
+from inftydiff._typing import whole
+from inftydiff.cli.figures import save_pictures
+from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.task_figure import save_task_figure
+from inftydiff.cli.task_pictures import TaskPictures, task_pictures
+from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines.tasks import Sampling, TaskResult
+from inftydiff.processes import State
+from inftydiff.training import load_pipeline
+from inftydiff.training.bar import seconds_between_updates
+
+__all__ = ["Prepared", "TaskArguments", "rms"]
+
+FIGURE = "answer.png"
+
+
+def rms(error: Tensor) -> float:
+    """The root mean square of errors."""
+    return error.double().square().mean().sqrt().item()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A task's model, pictures and grids.
+
+    Args:
+        pipeline: the model.
+        source: where the pictures come from.
+        pictures: the pictures as they are taken, in [-1, 1].
+        on: the grid of the answer.
+    """
+
+    pipeline: InftyDiff
+    source: TaskPictures
+    pictures: Float[Tensor, "n c h w"]
+    on: Grid
+
+    @property
+    def x(self) -> Function:
+        """The pictures as functions on the model's domain."""
+        return Function.from_image(self.pictures, self.pipeline.config.domain)
+
+    def truth(self) -> Float[Tensor, "n c h w"] | None:
+        """The pictures on the grid of the answer, if they are known as finely."""
+        size, largest = max(self.on.shape), self.source.largest(self.pipeline)
+        if largest is not None and largest < size:
+            return None
+        return self.source.take(self.pipeline, size)
+
+
+@final
+@dataclass(frozen=True)
+class TaskArguments:
+    """The arguments of a task.
+
+    Args:
+        checkpoint: a run folder, a checkpoint, or a saved model: its folder, or its name on the
+            Hugging Face Hub.
+        pictures: image files and folders of them, or "faces". They are cropped at the centre to
+            the model's proportions.
+        size: pixels along the longest side of the answer; by default the task's own.
+        taken_at: pixels along the longest side that pictures are taken at, by averaging; by default
+            the task's own.
+        count: how many faces, or files of each folder.
+        samples: how many samples of each picture.
+        seed: of the samples.
+        steps: steps of each sample; by default what the model was saved with.
+        latent: for models with latents: "known", from what is known by the encoder, or "prior"; by
+            default "prior" where a part is hidden.
+        rounds: how often samples are drawn, each time but the first with the latents of those
+            before.
+        style: the style of faces.
+        out: a folder for answer.png and the samples, 0000.png, 0001.png, …, picture by picture.
+        overwrite: replace what is there.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    pictures: tyro.conf.Positional[tuple[str, ...]]
+    size: int | None = None
+    taken_at: int | None = None
+    count: int = 4
+    samples: int = 4
+    seed: int = 0
+    steps: int | None = None
+    latent: Literal["known", "prior"] | None = None
+    rounds: int = 1
+    style: str = "toon-head"
+    out: Path = Path("answers")
+    overwrite: bool = False
+
+    def prepare(self, *, taken_at: int | None, size: int | None) -> Prepared:
+        """Load the model and the pictures, and refuse what cannot be done before it is begun.
+
+        Args:
+            taken_at: what pictures are taken at unless asked; None for as large as they are.
+            size: the size of the answer unless asked; None for that of the pictures.
+
+        Raises:
+            ValueError: if an argument is out of range, there are no pictures, or the output folder
+                is in use.
+        """
+        whole(self.count, "--count")
+        whole(self.samples, "--samples")
+        whole(self.rounds, "--rounds")
+        if self.seed < 0:
+            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        for name, number in (("size", self.size), ("taken-at", self.taken_at)):
+            if number is not None:
+                whole(number, f"--{name}")
+        source = task_pictures(self.pictures, style=self.style, count=self.count)
+        pipeline = load_pipeline(self.checkpoint)
+        require_free(self.out, [FIGURE, "0000.png, …"], overwrite=self.overwrite)
+        require_writable(self.out)
+        at = taken_at if self.taken_at is None else self.taken_at
+        if at is None:
+            at = source.largest(pipeline) or pipeline.config.trained_at or 64
+        pictures = source.take(pipeline, at)
+        wanted = (size or at) if self.size is None else self.size
+        return Prepared(pipeline, source, pictures, pipeline.grid(wanted))
+
+    def sample(
+        self, prepared: Prepared, task: Callable[[Sampling, torch.Generator], TaskResult]
+    ) -> TaskResult:
+        """Run a task with a progress bar, and say how long it took.
+
+        Args:
+            prepared: its model.
+            task: what to run, given how to sample and the source of randomness.
+        """
+        times = None if self.steps is None else steps(self.steps)
+        begin = time.monotonic()
+        with tqdm(
+            desc="Sampling", unit="step", leave=False, mininterval=seconds_between_updates()
+        ) as bar:
+
+            def watch(state: State) -> None:
+                bar.update(0 if state.prediction is None else 1)
+
+            how = Sampling(times=times, latent=self.latent, rounds=self.rounds, watch=watch)
+            result = task(how, torch.Generator().manual_seed(self.seed))
+        pictures, samples = result.samples.batch
+        rows, columns = result.on.shape
+        seconds = time.monotonic() - begin
+        print(
+            f"{samples} samples of each of {pictures} pictures, {rows} × {columns}, in "
+            f"{seconds:.0f} s"
+        )
+        return result
+
+    def save(
+        self,
+        prepared: Prepared,
+        result: TaskResult,
+        *,
+        observed: Float[Tensor, "n c h w"],
+        heading: str,
+        caption: str,
+    ) -> None:
+        """Write the samples and the figure, and print how far they are from the truth, if known.
+
+        Args:
+            prepared: the model and the pictures.
+            result: the answer.
+            observed: pictures of what was known.
+            heading: of the figure.
+            caption: of the figure.
+        """
+        truth = prepared.truth()
+        samples = result.samples.to_image()
+        if truth is not None:
+            mean = rms(result.mean.to_image() - truth)
+            each = rms(samples - truth.unsqueeze(1))
+            print(f"rms error: mean {mean:.4f}, single samples {each:.4f}")
+        if result.misfit is not None:
+            print(f"rms misfit of what was observed: {rms(result.misfit):.4f}")
+        self.out.mkdir(parents=True, exist_ok=True)
+        save_pictures(self.out, samples.flatten(0, 1))
+        save_task_figure(
+            self.out / FIGURE,
+            result,
+            observed=observed,
+            names=prepared.source.names,
+            truth=truth,
+            heading=heading,
+            caption=caption,
+        )
+        print(f"Pictures in {self.out}, {FIGURE} among them")

@@ -1,0 +1,26 @@
+"""Tasks for a trained model: samples of what is not known, with how sure it is."""
+
+from inftydiff.pipelines.tasks.given import misfit, observation, sample_given
+from inftydiff.pipelines.tasks.inpainting import inpaint
+from inftydiff.pipelines.tasks.interpolation import interpolate
+from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.sampling import LatentSource, Sampling, Steering
+from inftydiff.pipelines.tasks.sensors import from_sensors
+from inftydiff.pipelines.tasks.super_resolution import SuperResolution, super_resolve
+from inftydiff.pipelines.tasks.variation import vary
+
+__all__ = [
+    "LatentSource",
+    "Sampling",
+    "Steering",
+    "SuperResolution",
+    "TaskResult",
+    "from_sensors",
+    "inpaint",
+    "interpolate",
+    "misfit",
+    "observation",
+    "sample_given",
+    "super_resolve",
+    "vary",
+]

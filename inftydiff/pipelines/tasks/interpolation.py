@@ -1,0 +1,95 @@
+r"""From one picture to another: the pictures between.
+
+The latents :math:`(1 - w)\,z_0 + w\,z_1` for :math:`w` from 0 to 1 are decoded, each sample with
+one noise along the whole way, so that it changes smoothly. The ends are functions that have the
+pictures' latents, not the pictures. With *encodings* the noise, too, is what the pictures are made
+of, mixed on the way; the ends are then the pictures, as far as the inversion goes.
+
+References:
+    Preechakul et al., "Diffusion autoencoders", CVPR 2022, section 4.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from inftydiff._typing import whole
+from inftydiff.operators import Function, Grid
+from inftydiff.operators import interpolate as interpolated
+from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
+from inftydiff.pipelines.tasks.grids import grid_between, read_on
+from inftydiff.pipelines.tasks.pictures import require_pictures
+from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
+
+__all__ = ["interpolate"]
+
+
+def interpolate(
+    model: InftyDiff,
+    x: Function,
+    *,
+    count: int,
+    generator: torch.Generator,
+    on: Grid | None = None,
+    samples: int = 1,
+    encodings: bool = False,
+    how: Sampling = PLAIN,
+) -> TaskResult:
+    """Sample the functions on the way from one picture to another.
+
+    Args:
+        model: a model with latents; any model, with encodings.
+        x: the two pictures, on a grid of the model's domain, values of shape ``(2, points,
+            channels)``.
+        count: how many functions, both ends among them.
+        generator: the source of the noise.
+        on: the grid of the answer; by default the pictures'.
+        samples: how many ways, each with a noise of its own.
+        encodings: mix the noise that encodes the pictures, instead of drawing one.
+        how: the step rule and the times.
+
+    Returns:
+        Samples of shape ``(count, samples, points, channels)``.
+
+    Raises:
+        ValueError: if the model has no latents and no encodings are asked for, or several of them,
+            there are not two pictures or fewer than two
+            functions, or the pictures live on another domain.
+    """
+    x = like(model, x)
+    cells = require_pictures(model, x)
+    if x.batch != (2,):
+        raise ValueError(f"A way leads from one picture to another, two of them; got {x.batch[0]}.")
+    if whole(count, "The number of functions") < 2:
+        raise ValueError(f"A way has at least its two ends; got count={count}.")
+    samples = whole(samples, "The number of samples")
+    on = cells if on is None else on
+    grid = grid_between(model, cells, on)
+    fine, times = interpolated(x, grid), how.times_from(model)
+    weights = torch.linspace(0.0, 1.0, count, dtype=x.values.dtype, device=x.values.device)
+    latent = None
+    if model.encoder is not None or not encodings:
+        first, last = how.latent if isinstance(how.latent, Tensor) else model.encode(fine)
+        latent = torch.lerp(first, last, weights.to(first).unsqueeze(-1))
+        latent = latent.repeat_interleave(samples, 0)
+    if encodings:
+        if samples != 1:
+            raise ValueError(f"Encodings leave nothing to draw: one way, not {samples}.")
+        noise, times = encode_noise(model, fine, how)
+        how = replace(how, rule=DOWN)
+        start = mixed_noise(noise.values[0], noise.values[1], weights)
+    else:
+        start = model.start(on=grid, batch=samples, generator=generator).values.repeat(count, 1, 1)
+    drawn = draw(
+        model,
+        Function(grid, start),
+        samples=samples,
+        times=times,
+        latent=latent,
+        how=how,
+        generator=generator,
+    )
+    return TaskResult(read_on(drawn, on), x)

@@ -1,0 +1,132 @@
+r"""RePaint: inpainting by pasting what is known into each state, and going back in time.
+
+A step from :math:`t` to :math:`s` is made of :math:`j` ancestral steps (``jump_length``) through
+times between them. After each, the known part is replaced by a draw of what it is at that time,
+
+.. math:: x_s = 1_K\,(\alpha_s\,S\bar x + \sigma_s\,N\xi) + (1 - 1_K)\,x_s,
+
+and the whole is repeated ``resamplings`` times, each from a fresh noising of :math:`x_s` back to
+:math:`t`, so that the two parts come to agree. Nothing is differentiated. The pasted state is
+not smooth at the edge, and the law that it samples is not the posterior: it is the baseline.
+
+References:
+    A. Lugmayr et al., "RePaint: inpainting using denoising diffusion probabilistic models", CVPR
+    2022.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inftydiff._typing import whole
+from inftydiff.operators.discretisation import Subset
+from inftydiff.operators.evaluation import Evaluation
+from inftydiff.operators.function import Function
+from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.observation import Observation
+from inftydiff.processes.solvers.ddpm import DDPM
+from inftydiff.processes.solvers.rule import combined, fresh_noise
+from inftydiff.processes.times import Spacing
+
+__all__ = ["RePaint"]
+
+ANCESTRAL = DDPM()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RePaint:
+    """The step rule that pastes what is known, for ``sample`` with any denoiser.
+
+    Args:
+        known: what is known of the signal at points of the grid, made by ``known_signal``.
+        jump_length: the number of ancestral steps in a step.
+        resamplings: how often a step is made.
+
+    Raises:
+        ValueError: if a number is below one, or the observation is not of points of a grid.
+
+    Example:
+        >>> from inftydiff import CosineSchedule, Grid, known_signal, sample, steps
+        >>> from inftydiff.testing import GaussianDenoiser
+        >>> from inftydiff import GaussianMeasure, WhiteNoise, gaussian_mollifier
+        >>> process = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.3))
+        >>> data = GaussianMeasure(None, gaussian_mollifier(0.2), WhiteNoise())
+        >>> grid, mask = Grid((8,)), torch.arange(8) < 4
+        >>> known = known_signal(process, Function(grid, torch.ones(8, 1)), mask)
+        >>> x = sample(
+        ...     RePaint(known),
+        ...     process,
+        ...     GaussianDenoiser(process, data),
+        ...     on=grid,
+        ...     times=steps(5),
+        ...     batch=2,
+        ...     channels=1,
+        ...     generator=torch.Generator().manual_seed(0),
+        ... )
+        >>> x.values[:, :4].unique()
+        tensor([1.])
+    """
+
+    calls: ClassVar[int | None] = None
+    spacing: ClassVar[Spacing] = "karras"
+
+    known: Observation
+    jump_length: int = 1
+    resamplings: int = 5
+
+    def __post_init__(self) -> None:
+        whole(self.jump_length, "A jump's length")
+        whole(self.resamplings, "A number of resamplings")
+        reads = self.known.reads
+        if not (isinstance(reads, Evaluation) and isinstance(reads.to, Subset)):
+            raise ValueError(
+                "RePaint pastes values at points of the grid; make the observation by "
+                "known_signal(process, known, mask)."
+            )
+
+    def step(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoiser,
+        x_t: Function,
+        t: Float[Tensor, "batch"],
+        s: Float[Tensor, "batch"],
+        *,
+        generator: torch.Generator,
+    ) -> Function:
+        """The state at ``s`` from the state at ``t``.
+
+        Raises:
+            ValueError: if the state lives on another grid than the known points.
+        """
+        shares = [k / self.jump_length for k in range(self.jump_length + 1)]
+        times = [t + (s - t) * share for share in shares[:-1]] + [s]
+        x = x_t
+        for again in range(self.resamplings):
+            if again:
+                forward = process.transition_coefficients(s, t, on=x.on)
+                noise = fresh_noise(process, x, generator)
+                x = combined((x, forward.scale), (noise, forward.std))
+            for now, after in pairwise(times):
+                x = ANCESTRAL.step(process, denoise, x, now, after, generator=generator)
+                x = self._pasted(process, x, after, generator)
+        return x
+
+    def _pasted(
+        self, process: DiffusionProcess, x: Function, s: Tensor, generator: torch.Generator
+    ) -> Function:
+        reads = self.known.reads
+        assert isinstance(reads, Evaluation)
+        assert isinstance(reads.to, Subset)
+        seen = reads(x)
+        alpha, sigma = (a.to(seen).reshape(-1, 1, 1) for a in process.amplitudes(s, x.on))
+        noise = reads(fresh_noise(process, x, generator))
+        values = x.values.clone()
+        values[:, reads.to.index] = alpha * self.known.values.to(seen) + sigma * noise
+        return Function(x.on, values)
