@@ -426,6 +426,8 @@ class InftyDiff(nn.Module):
             times: decreasing times.
             start: the first state, at the first of the times.
             latent: the latents.
+            condition: what the latents are drawn under, as :meth:`draw_latents` takes it.
+            guidance: the strength of the condition.
             wrap: what the network's denoiser is wrapped in, such as guidance.
             tile: the sides of the tiles that the network is evaluated in.
 
