@@ -60,7 +60,7 @@ PRIOR = [
     *("--learning-rate", "1e-3", "--decay", "cosine", "--minutes", "None", "--max-steps", "6000"),
 ]
 PLAIN = ["--network.grid-channels", "48"]
-FLOORS, RATIOS = (None, 0.1, 0.2), (0.05, 0.1, 0.2, 0.3)
+FLOORS, RATIOS = (None, 0.1, 0.2), (0.1, 0.2, 0.3, 0.5, 0.7)
 """The floors of the range projection and the noise-to-signal ratios that are tried."""
 
 SIZES = (32, SIDE, FINE, 256)
@@ -410,7 +410,7 @@ def main() -> None:
     part.add_argument("run", type=Path)
     part.add_argument("folder", type=Path)
     part.add_argument("--floor", type=float, default=0.1)
-    part.add_argument("--ratio", type=float, default=0.1)
+    part.add_argument("--ratio", type=float, default=0.5)
     part = parts.add_parser("measure", help="measure the weights")
     part.add_argument("runs", type=Path, nargs="?", help="to compare with the plain model there")
     part.add_argument("--count", type=int, default=1000)
