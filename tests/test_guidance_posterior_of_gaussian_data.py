@@ -25,7 +25,7 @@ from inftydiff.testing import PointwiseLaw, exact_posterior, guided_output
 
 GUIDE = MomentMatching(iterations=100, tolerance=1e-3)
 FLOOR = 1e-3
-"""Differences of means below this are those of where the conjugate gradients stop."""
+"""Differences of means below this are those of where the conjugate residuals stop."""
 
 
 def laws(kind: str, side: int, process=PROCESS, guide=GUIDE) -> tuple[PointwiseLaw, PointwiseLaw]:
@@ -99,7 +99,7 @@ def test_they_are_for_every_process(name: str):
 def test_the_error_left_is_the_solver_s():
     grid, seen = problem("sensors", 16)
     truth, found = exact_posterior(DATA, seen), []
-    for n in (10, 20):
+    for n in (20, 40):
         times = steps(n, spacing="log_snr", schedule=PROCESS.schedule)
         law = guided_output(
             DPMSolverPP(2),

@@ -101,9 +101,8 @@ def fourier_samples(waves: Float[Tensor, "waves dim"], *, on: Grid) -> Integrals
         on: the grid, of as many axes.
 
     Returns:
-        Twice as many functionals as there are vectors: the real parts, then the imaginary ones. The
-        imaginary part of a vector of which it is zero everywhere, such as :math:`k = 0`, is left
-        out.
+        Twice as many functionals as there are vectors, first the real parts and then the imaginary
+        ones; that of the vector zero, which reads nothing, is left out.
 
     Raises:
         ValueError: if the vectors have other axes than the grid.

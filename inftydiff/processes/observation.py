@@ -193,7 +193,8 @@ def observe(
         use_clean: as of :class:`Observation`.
 
     Returns:
-        An observation whose errors are keyed by sample: the first of a batch are the small batch's.
+        An observation whose errors are keyed by sample, so that those of the first samples of a
+        batch are those of a smaller batch.
 
     Raises:
         ValueError: as :class:`Observation`.

@@ -33,14 +33,14 @@ class DPS:
     r"""The guide with the normalised residual.
 
     Args:
-        strength: the number :math:`\zeta`. At :math:`\sqrt m`, with residuals as large as the
-            errors, the gradient is that of the likelihood.
+        strength: the number :math:`\zeta`. Its step does not shrink with the residual, so a larger
+            one takes more steps of the solver.
 
     Raises:
         ValueError: if it is negative or not finite.
     """
 
-    strength: Real = 1.0
+    strength: Real = 0.1
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

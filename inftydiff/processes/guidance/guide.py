@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -33,9 +34,15 @@ from inftydiff.processes.parameterisation import Prediction
 
 __all__ = ["GuidanceDiverged", "Guide", "GuidedDenoiser", "check_strength", "guided"]
 
-LOST = 10.0
+LOST = 30.0
 """A residual of so many times the observation's norm is that of a run that diverged."""
 
+
+ADVICE = (
+    "Clip the denoiser, start where the noise is less, or take MomentMatching(), which never "
+    "goes further than the observation."
+)
+"""What to do if there is no strength to choose."""
 
 MOST_SHARE = 0.25
 """The strength to try is at most this part of the one that diverged."""
@@ -167,10 +174,11 @@ class GuidedDenoiser:
         lost = ~((after <= LOST * size) | (after <= before))
         if not bool(lost.any()):
             return
-        strength, advice = self.guide.strength, "Take more iterations, or a clipped denoiser."
+        strength, advice = self.guide.strength, ADVICE
         if strength is not None:
             best = (at.residual * change).sum((-2, -1)) / change.square().sum((-2, -1))
-            share = best[lost].nan_to_num(0.0).clamp(MOST_SHARE**4, MOST_SHARE).min().item()
+            shares = torch.where(best > 0.0, best, MOST_SHARE).clamp(max=MOST_SHARE)
+            share = shares[lost].min().item()
             strength = float(f"{share * float(strength):.1g}")
             advice = f"Try strength={strength:g}."
         which = int(lost.nonzero()[0, 0])

@@ -7,7 +7,7 @@ With :math:`V = \mathrm{Cov}[S x_0|x_t] = (\sigma^2/\alpha)\,C J^*`,
 
 so that the guided mean is that of the linear Gaussian model, :math:`m' = m + V B^* (\tau^2 + B V
 B^*)^{-1} (y - B m)`: exact where the data are Gaussian. The inverse is applied by conjugate
-gradients in the space of the observation; a product costs one pullback through the denoiser.
+residuals in the space of the observation; a product costs one pullback through the denoiser.
 
 A network's derivative is neither symmetric nor bounded by the data's covariance, above all where
 :math:`\alpha` is small and its errors are :math:`\sigma^2/\alpha` times enlarged. So :math:`z` is
@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
-from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
+from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
 
@@ -40,7 +40,7 @@ class MomentMatching:
     r"""The guide with the covariance that Tweedie's formula gives.
 
     Args:
-        iterations: at most so many conjugate gradient iterations, each a pullback through the
+        iterations: at most so many iterations of conjugate residuals, each a pullback through the
             denoiser.
         tolerance: the residual to stop at, as a part of the norm of :math:`r`.
 
@@ -48,7 +48,7 @@ class MomentMatching:
         ValueError: if a number is not above zero.
     """
 
-    iterations: int = 10
+    iterations: int = 15
     tolerance: Real = 1e-3
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class MomentMatching:
         def product(z: Tensor) -> Tensor:
             return variance * z + at.read(at.shift(at.pullback(z)))
 
-        z, image = conjugate_gradients(
+        z, image = conjugate_residuals(
             product, at.residual, iterations=self.iterations, tolerance=float(self.tolerance)
         )
         change = image - variance * z
