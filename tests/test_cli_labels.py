@@ -114,7 +114,16 @@ def test_labels_are_divided_as_their_pictures(held_out):
 
 def test_bad_labels_are_refused(folder, tmp_path, capsys):
     first, pictures = str(folder / "first"), str(folder / "pictures")
-    base = ["train-prior", first, pictures, "--resolution", "16", "--out", str(tmp_path / "x")]
+    base = [
+        "train-prior",
+        first,
+        pictures,
+        "--resolution",
+        "16",
+        "16",
+        "--out",
+        str(tmp_path / "x"),
+    ]
     bad([*base, *PRIOR, "--prior.condition", "3"], "got none. Give --labels", capsys)
     bad(
         [*base, *PRIOR, "--prior.condition", "3", "--labels", "subfolders"],

@@ -33,7 +33,7 @@ from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
+from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import noise_covariance
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
@@ -47,7 +47,7 @@ class Projection:
     """How estimates are projected.
 
     Args:
-        iterations: at most so many conjugate gradient iterations, which do not ask the denoiser.
+        iterations: at most so many conjugate residual iterations, which do not ask the denoiser.
         tolerance: the residual to stop at, as a part of the norm of what is missed.
 
     Raises:
@@ -126,7 +126,7 @@ class ProjectedDenoiser:
         def product(z: Tensor) -> Tensor:
             return float(seen.noise_std) ** 2 * z + reads(seen.deconvolve(back(z)))
 
-        z, _ = conjugate_gradients(
+        z, _ = conjugate_residuals(
             product,
             seen.values.to(reading).expand_as(reading) - reading,
             iterations=self.projection.iterations,
