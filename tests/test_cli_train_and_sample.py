@@ -111,6 +111,16 @@ def test_an_array_of_samples(trained, tmp_path, rule):
     assert np.allclose(np.load(one)[0], x[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("tile", [["5"], ["7", "30"]])
+def test_samples_in_tiles_are_the_same(trained, tmp_path, tile):
+    words = ["--size", "20", "24", "--count", "2", "--rule", "ddpm", "--out"]
+    assert main(["sample", str(trained), *words, str(tmp_path / "whole.npy")]) == 0
+    words += [str(tmp_path / "tiles.npy"), "--tile", *tile]
+    assert main(["sample", str(trained), *words]) == 0
+    whole, tiles = (np.load(tmp_path / f"{name}.npy") for name in ("whole", "tiles"))
+    assert np.allclose(tiles, whole, atol=1e-4)
+
+
 def test_samples_are_not_overwritten_unasked(trained, tmp_path, capsys):
     for out in (tmp_path / "samples", tmp_path / "x.npy"):
         words = ["sample", str(trained), "--size", "4", "--count", "1", "--out", str(out)]
