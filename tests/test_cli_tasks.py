@@ -64,7 +64,7 @@ def test_a_photograph_is_completed_and_what_is_known_is_kept(model, photograph, 
     mask[5:12, 8:14] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     out = tmp_path / "out"
-    words = ["--mask", str(tmp_path / "mask.png"), "--out", str(out), *FEW]
+    words = ["--mask", str(tmp_path / "mask.png"), "--taken-at", "20", "--out", str(out), *FEW]
     run(capsys, "inpaint", model, photograph, *words)
     cropped, hidden = pixels[:, 2:22], mask[:, 2:22] > 0
     with Image.open(out / "0001.png") as picture:

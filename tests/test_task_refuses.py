@@ -13,6 +13,7 @@ from inftydiff.processes import GuidanceDiverged
 
 MODEL = exact_model(steps=2)
 X = smooth_pictures(MODEL, 4)
+POINTS = 0.5 * torch.rand(4, 2, generator=seeded())
 HALF = X.on.points[:, 0] < 0.5
 
 
@@ -62,9 +63,9 @@ def test_other_domains_channels_and_shapes():
     refused("have values of shape", tasks.vary, MODEL, grey, start_time=0.5)
     alone = Function(X.on, X.values[0])
     refused("have values of shape", tasks.vary, MODEL, alone, start_time=0.5)
-    scattered = Function(Scattered(torch.rand(4, 2)), torch.zeros(1, 4, 3))
+    scattered = Function(Scattered(POINTS), torch.zeros(1, 4, 3))
     refused("lives on a Grid", tasks.vary, MODEL, scattered, start_time=0.5, error=TypeError)
-    outside = Function(Scattered(torch.rand(4, 2), domain=Box((1.0, 0.5))), torch.zeros(1, 4, 3))
+    outside = Function(Scattered(POINTS, domain=Box((1.0, 0.5))), torch.zeros(1, 4, 3))
     refused("Pass the domain", tasks.from_sensors, MODEL, outside, on=MODEL.grid(8))
     holes = Function(X.on, torch.full_like(X.values, torch.nan))
     refused("must be finite", tasks.super_resolve, MODEL, holes, on=MODEL.grid(8))

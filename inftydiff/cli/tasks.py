@@ -28,6 +28,9 @@ __all__ = ["Prepared", "TaskArguments", "rms"]
 
 FIGURE = "answer.png"
 
+DEFAULT_SIZE = 64
+"""What pictures are taken at for a model that does not say what it was trained at."""
+
 
 def rms(error: Tensor) -> float:
     """The root mean square of errors."""
@@ -76,7 +79,7 @@ class TaskArguments:
             the model's proportions.
         size: pixels along the longest side of the answer; by default the task's own.
         taken_at: pixels along the longest side that pictures are taken at, by averaging; by default
-            the task's own.
+            the task's own, or what they have, up to the grid that the model was trained on.
         count: how many faces, or files of each folder.
         samples: how many samples of each picture.
         seed: of the samples.
@@ -108,7 +111,8 @@ class TaskArguments:
         """Load the model and the pictures, and refuse what cannot be done before it is begun.
 
         Args:
-            taken_at: what pictures are taken at unless asked; None for as large as they are.
+            taken_at: what pictures are taken at unless asked; None for as large as they are, and
+                no larger than the grid that the model was trained on.
             size: the size of the answer unless asked; None for that of the pictures.
 
         Raises:
@@ -129,7 +133,8 @@ class TaskArguments:
         require_writable(self.out)
         at = taken_at if self.taken_at is None else self.taken_at
         if at is None:
-            at = source.largest(pipeline) or pipeline.config.trained_at or 64
+            trained = pipeline.config.trained_at or DEFAULT_SIZE
+            at = min(source.largest(pipeline) or trained, trained)
         pictures = source.take(pipeline, at)
         wanted = (size or at) if self.size is None else self.size
         return Prepared(pipeline, source, pictures, pipeline.grid(wanted))
