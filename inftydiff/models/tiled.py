@@ -59,6 +59,7 @@ def tiled(network: object, size: int | tuple[int, int]) -> "TiledNetwork":
     Example:
         >>> from inftydiff.models import MultiscaleNetwork, tiny
         >>> network = MultiscaleNetwork(tiny())
+        >>> _ = nn.init.normal_(network.projection.weight)  # which starts at zero
         >>> x, t = Function(Grid((64, 48)), torch.ones(1, 64 * 48, 3)), torch.tensor([0.5])
         >>> with torch.no_grad():
         ...     same = tiled(network, 32)(x, t).values.allclose(network(x, t).values, atol=1e-5)
