@@ -4,7 +4,7 @@
     python benchmarks/faces_64.py choose runs/two-stage     filters on held-out faces
     python benchmarks/faces_64.py save runs/two-stage inftydiff/weights/faces-64
     python benchmarks/faces_64.py save runs/plain runs/plain-saved
-    python benchmarks/faces_64.py measure runs --json docs/_figures/faces_64.json
+    python benchmarks/faces_64.py measure runs --plain --json docs/_figures/faces_64.json
     python benchmarks/faces_64.py card docs/_figures/faces_64.json
 
 The plain model, without latents, has as many parameters as the two stages together and is trained
@@ -328,7 +328,7 @@ def filtered(count: int) -> list[Claim]:
     return claims
 
 
-def measure(runs: Path | None, count: int, output: Path | None) -> bool:
+def measure(runs: Path, plain: bool, count: int, output: Path | None) -> bool:
     """Measure everything, print it, and write it down; whether all bounds hold."""
     pipeline = load_pipeline(WEIGHTS)
     judged = min(JUDGED, count)
@@ -337,18 +337,20 @@ def measure(runs: Path | None, count: int, output: Path | None) -> bool:
     pictures = samples(pipeline, count, SIDE)
     found: dict[str, Any] = {
         "machine": machine(),
+        "steps": read_progress(runs / "autoencoder").step,
+        "seconds": {stage: seconds(runs / stage) for stage in ("autoencoder", "two-stage")},
         "seconds a face of 64²": (time.perf_counter() - begun) / count,
         "scores": scores(pictures, real, judged),
     }
     kernel = found["scores"]["pictures"]["kernel"]["value"]
     claims = [Claim(f"kernel distance at 64², {judged} against {REFERENCE}", kernel, 0.15)]
-    if runs is not None:
-        plain = load_pipeline(runs / "plain-saved")
+    if plain:
+        other = load_pipeline(runs / "plain-saved")
         found["against"] = {
             "two-stage": scores(pictures, real, count),
-            "plain": scores(samples(plain, count, SIDE), real, count),
-            "parameters": {"two-stage": parameters(pipeline), "plain": parameters(plain)},
-            "seconds": {run: seconds(runs / run) for run in ("autoencoder", "two-stage", "plain")},
+            "plain": scores(samples(other, count, SIDE), real, count),
+            "parameters": {"two-stage": parameters(pipeline), "plain": parameters(other)},
+            "seconds": seconds(runs / "plain"),
         }
         two, one = (found["against"][n]["pictures"]["kernel"] for n in ("two-stage", "plain"))
         name = f"kernel distance over the plain model's, {count} against {REFERENCE}"
@@ -380,12 +382,8 @@ def write_card(folder: Path, figures: Path) -> None:
     """Put what was measured on the model card of a saved model."""
     found = json.loads(figures.read_text(encoding="utf-8"))
     rows = {claim["name"]: f"{claim['value']:.4f}" for claim in found["claims"]}
-    if "against" in found:
-        spent = found["against"]["seconds"]
-        rows["training"] = (
-            f"{(spent['autoencoder'] + spent['two-stage']) / 3600:.1f} hours of one thread beside "
-            f"others; {found['machine']['processor']}"
-        )
+    hours = sum(found["seconds"].values()) / 3600
+    rows["training"] = f"{found['steps']} steps, {hours:.1f} hours; {found['machine']['processor']}"
     for side, row in found["reconstruction"].items():
         rows[f"reconstruction from a quarter of the points of 64², at {side}²"] = (
             f"{row['psnr']:.1f} dB, rms {row['rms']:.3f}"
@@ -412,7 +410,8 @@ def main() -> None:
     part.add_argument("--floor", type=float, default=0.1)
     part.add_argument("--ratio", type=float, default=0.5)
     part = parts.add_parser("measure", help="measure the weights")
-    part.add_argument("runs", type=Path, nargs="?", help="to compare with the plain model there")
+    part.add_argument("runs", type=Path, help="the folder of the runs")
+    part.add_argument("--plain", action="store_true", help="compare with the plain model")
     part.add_argument("--count", type=int, default=1000)
     part.add_argument("--json", type=Path)
     part = parts.add_parser("card", help="write the figures on the weights' card")
@@ -427,7 +426,7 @@ def main() -> None:
     elif options.what == "card":
         write_card(WEIGHTS, options.figures)
     else:
-        sys.exit(not measure(options.runs, options.count, options.json))
+        sys.exit(not measure(options.runs, options.plain, options.count, options.json))
 
 
 if __name__ == "__main__":
