@@ -53,7 +53,7 @@ MODEL = [
     *("--trained-at", str(FINE), "--points", str(1 / 16), "--batch-size", "16"),
     *("--network.cell", str(1 / 64), "--network.scale", "0.564"),
     *("--mollifier-width", str(1 / 128), "--noise-intensity", str(1 / 64)),
-    *("--learning-rate", "1e-3", "--minutes", "None", "--max-steps", str(STEPS)),
+    *("--learning-rate", "1e-3", "--minutes", "None"),
 ]
 PRIOR = [
     *("--prior.width", "256", "--prior.layers", "8", "--seen", str(1 / 16), "--draws", "2"),
@@ -68,11 +68,14 @@ JUDGED, REFERENCE = 500, 1000
 FACES_SHOWN, RECONSTRUCTED, BATCH = 16, 64, 16
 
 
-def commands(runs: Path) -> list[list[str]]:
-    """The command lines of the two stages, in their order."""
+def commands(runs: Path, number: int = STEPS) -> list[list[str]]:
+    """The command lines of the two stages, in their order; the first takes a number of steps."""
     first, second = runs / "autoencoder", runs / "two-stage"
     return [
-        ["train", *FACES, *MODEL, "--network.latent", "64", "--out", str(first)],
+        [
+            *("train", *FACES, *MODEL, "--max-steps", str(number)),
+            *("--network.latent", "64", "--out", str(first)),
+        ],
         ["train-prior", str(first), *FACES, *PRIOR, "--out", str(second)],
     ]
 
@@ -80,7 +83,7 @@ def commands(runs: Path) -> list[list[str]]:
 def plain_command(runs: Path) -> list[str]:
     """The command line of the plain model, which has the seconds of both stages."""
     minutes = sum(seconds(runs / stage) for stage in ("autoencoder", "two-stage")) / 60
-    time_limit = ["--minutes", f"{minutes:.2f}", "--max-steps", "None"]
+    time_limit = ["--minutes", f"{minutes:.2f}"]
     return ["train", *FACES, *MODEL, *PLAIN, *time_limit, "--out", str(runs / "plain")]
 
 
@@ -150,9 +153,9 @@ def save(run: Path, folder: Path, floor: float | None, ratio: float) -> None:
     pipeline.save_pretrained(folder, dtype=torch.bfloat16, card=card({}))
 
 
-def card(figures: dict[str, str]) -> ModelCard:
-    """The model card."""
-    lines = [shlex.join(["inftydiff", *words]) for words in commands(Path("runs"))]
+def card(figures: dict[str, str], number: int = STEPS) -> ModelCard:
+    """The model card of weights that were trained for a number of steps."""
+    lines = [shlex.join(["inftydiff", *words]) for words in commands(Path("runs"), number)]
     return ModelCard(
         name="faces-64",
         summary="Vector faces by a diffusion autoencoder of functions and a prior of its latents. "
@@ -389,7 +392,7 @@ def write_card(folder: Path, figures: Path) -> None:
             f"{row['psnr']:.1f} dB, rms {row['rms']:.3f}"
         )
     pipeline = load_pipeline(folder)
-    text = card(rows).text(pipeline.config, parameters=parameters(pipeline))
+    text = card(rows, found["steps"]).text(pipeline.config, parameters=parameters(pipeline))
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
