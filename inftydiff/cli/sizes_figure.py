@@ -29,7 +29,7 @@ def save_sizes_figure(
         caption: what stands below, before the step rule.
 
     Returns:
-        The seconds that sampling took, by the sizes that were read off the same samples: those
+        The seconds that sampling took, by the sizes that were read off the same samples. Those
         below the training grid are averages of one sample on it.
     """
     times = steps(pipeline.config.steps)
