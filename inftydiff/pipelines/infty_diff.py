@@ -684,7 +684,8 @@ class InftyDiff(nn.Module):
         A folder is read without a network, and without ``huggingface_hub``. Pickles are refused.
 
         Args:
-            source: a folder, or a name on the Hugging Face Hub, as in ``"owner/name"``.
+            source: a folder; or a name, of a model that comes with the package, as ``"faces-64"``,
+                or on the Hugging Face Hub, as in ``"owner/name"``.
             device: where the weights are wanted.
             dtype: the precision of the parameters; the mean and the spread of the latents have
                 float32 at least.
