@@ -1,17 +1,16 @@
-"""The weights ``faces-64``: how they are trained, how their filters are chosen, what they reach.
+"""The weights in the package: how they are trained, how their filters are chosen, what they reach.
 
-    python benchmarks/faces_64.py train runs            the two stages, and the plain model; resumes
-    python benchmarks/faces_64.py choose runs/two-stage     filters on held-out faces
-    python benchmarks/faces_64.py save runs/two-stage inftydiff/weights/faces-64
-    python benchmarks/faces_64.py save runs/plain runs/plain-saved
-    python benchmarks/faces_64.py measure runs --plain --json docs/_figures/faces_64.json
-    python benchmarks/faces_64.py card docs/_figures/faces_64.json
+    python benchmarks/faces_64.py train runs            both models; resumes
+    python benchmarks/faces_64.py choose runs/plain     filters on held-out faces
+    python benchmarks/faces_64.py save faces-64 runs
+    python benchmarks/faces_64.py measure faces-64 runs --json docs/_figures/faces_64.json
+    python benchmarks/faces_64.py card faces-64 docs/_figures/faces_64.json
 
-The plain model, without latents, has as many parameters as the two stages together and is trained
-for as many seconds. ``measure`` prints each claim with a pass or a shortfall, and writes the
-figures and a picture; ``card`` puts them on the model card. Kernel distances are those of
-``inftydiff evaluate`` on the test faces, which neither training nor the choice of the filters has
-seen.
+``faces-64`` is the plain model, without latents; ``faces-64-two-stage`` is the diffusion
+autoencoder and the prior of its latents, with as many parameters. ``measure`` prints each claim
+with a pass or a shortfall, and writes the figures and a picture; ``card`` puts them on the model
+card. Kernel distances are those of ``inftydiff evaluate`` on the test faces, which neither training
+nor the choice of the filters has seen. ``benchmarks/two_stages.py`` compares the two models.
 """
 
 import argparse
@@ -44,13 +43,11 @@ from inftydiff.pipelines import InftyDiff, ModelCard
 from inftydiff.training import load_pipeline, read_progress
 from inftydiff.training.folders import steps_in
 
-SCRIPT, FOLDER = "benchmarks/faces_64.py", "inftydiff/weights/faces-64"
-WEIGHTS = Path(__file__).parent.parent / FOLDER
+SCRIPT = "benchmarks/faces_64.py"
 STYLE, SIDE, FINE = "toon-head", 64, 128
-STEPS = 20_000
 FACES = ["faces", "--resolution", str(FINE), "--images", "10000"]
 MODEL = [
-    *("--trained-at", str(FINE), "--points", str(1 / 16), "--batch-size", "16"),
+    *("--trained-at", str(FINE), "--batch-size", "16"),
     *("--network.cell", str(1 / 64), "--network.scale", "0.564"),
     *("--mollifier-width", str(1 / 128), "--noise-intensity", str(1 / 64)),
     *("--learning-rate", "1e-3", "--minutes", "None"),
@@ -59,7 +56,6 @@ PRIOR = [
     *("--prior.width", "256", "--prior.layers", "8", "--seen", str(1 / 16), "--draws", "2"),
     *("--learning-rate", "1e-3", "--decay", "cosine", "--minutes", "None", "--max-steps", "6000"),
 ]
-PLAIN = ["--network.grid-channels", "48"]
 FLOORS, RATIOS = (None, 0.1, 0.2), (0.1, 0.2, 0.3, 0.5, 0.7)
 """The floors of the range projection and the noise-to-signal ratios that are tried."""
 
@@ -68,23 +64,69 @@ JUDGED, REFERENCE = 500, 1000
 FACES_SHOWN, RECONSTRUCTED, BATCH = 16, 64, 16
 
 
-def commands(runs: Path, number: int = STEPS) -> list[list[str]]:
-    """The command lines of the two stages, in their order; the first takes a number of steps."""
-    first, second = runs / "autoencoder", runs / "two-stage"
-    return [
-        [
-            *("train", *FACES, *MODEL, "--max-steps", str(number)),
-            *("--network.latent", "64", "--out", str(first)),
-        ],
-        ["train-prior", str(first), *FACES, *PRIOR, "--out", str(second)],
-    ]
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: at a sixteenth of the points, and then at a quarter.
+
+    Args:
+        run: the name of the run.
+        summary: what the model is.
+        own: the options that are its own.
+        coarse: the steps at a sixteenth of the points, with a constant learning rate.
+        steps: all steps; the learning rate then falls as a cosine.
+        prior: the name of the run of the latents' prior, if the model has latents.
+    """
+
+    run: str
+    summary: str
+    own: tuple[str, ...]
+    coarse: int
+    steps: int
+    prior: str | None = None
+
+    @property
+    def last(self) -> str:
+        """The run that the model is taken from."""
+        return self.prior or self.run
+
+    def commands(self, runs: Path) -> list[list[str]]:
+        """The command lines, in their order."""
+        first = ["train", *FACES, *MODEL, *self.own]
+        out = ["--out", str(runs / self.run)]
+        finer = ["--decay", "cosine", "--points", str(1 / 4), "--resume"]
+        lines = [
+            [*first, "--points", str(1 / 16), "--max-steps", str(self.coarse), *out],
+            [*first, *finer, "--max-steps", str(self.steps), *out],
+        ]
+        if self.prior is not None:
+            out = ["--out", str(runs / self.prior)]
+            lines.append(["train-prior", str(runs / self.run), *FACES, *PRIOR, *out])
+        return lines
 
 
-def plain_command(runs: Path) -> list[str]:
-    """The command line of the plain model, which has the seconds of both stages."""
-    minutes = sum(seconds(runs / stage) for stage in ("autoencoder", "two-stage")) / 60
-    time_limit = ["--minutes", f"{minutes:.2f}"]
-    return ["train", *FACES, *MODEL, *PLAIN, *time_limit, "--out", str(runs / "plain")]
+RECIPES = {
+    "faces-64": Recipe(
+        "plain",
+        "Vector faces by a diffusion model of functions.",
+        ("--network.grid-channels", "48"),
+        11_149,
+        18_500,
+    ),
+    "faces-64-two-stage": Recipe(
+        "autoencoder",
+        "Vector faces by a diffusion autoencoder of functions and a prior of its latents.",
+        ("--network.latent", "64"),
+        8_302,
+        12_500,
+        "two-stage",
+    ),
+}
+
+
+def weights(name: str) -> Path:
+    """The folder of the weights in the package."""
+    return Path(__file__).parent.parent / "inftydiff/weights" / name
 
 
 def seconds(run: Path) -> float:
@@ -94,11 +136,27 @@ def seconds(run: Path) -> float:
 
 def train(runs: Path) -> None:
     """Train everything, going on where an earlier call was stopped."""
-    for stage in (*commands(runs), None):
-        words = plain_command(runs) if stage is None else stage
-        again = ["--resume"] if steps_in(Path(words[-1])) else []
-        print(shlex.join(["inftydiff", *words, *again]), flush=True)
-        subprocess.run([sys.executable, "-m", "inftydiff.cli", *words, *again], check=True)
+    for recipe in RECIPES.values():
+        for words in recipe.commands(runs):
+            begin(words)
+
+
+def begin(words: list[str]) -> None:
+    """Run a training command, or go on with it, unless it has come to its end."""
+    run = Path(words[words.index("--out") + 1])
+    if steps_in(run):
+        done = read_progress(run)
+        if done.step >= most(words, "--max-steps") or done.seconds / 60 >= most(words, "--minutes"):
+            return
+        words = words if "--resume" in words else [*words, "--resume"]
+    print(shlex.join(["inftydiff", *words]), flush=True)
+    subprocess.run([sys.executable, "-m", "inftydiff.cli", *words], check=True)
+
+
+def most(words: list[str], name: str) -> float:
+    """The number that a command has after an option."""
+    value = words[words.index(name) + 1]
+    return math.inf if value == "None" else float(value)
 
 
 def truth(split: str, count: int, side: int) -> Float[Tensor, "n 3 side side"]:
@@ -146,24 +204,24 @@ def as_images(pictures: Float[Tensor, "n 3 h w"]) -> Images:
     return Images(as_bytes(pictures))
 
 
-def save(run: Path, folder: Path, floor: float | None, ratio: float) -> None:
-    """Save a run's model in sixteen bits, with filters, and a card without figures."""
-    pipeline = load_pipeline(run)
+def save(name: str, runs: Path, floor: float | None, ratio: float) -> None:
+    """Save the model of a run in sixteen bits, with filters, and a card without figures."""
+    pipeline = load_pipeline(runs / RECIPES[name].last)
     pipeline.config = dataclasses.replace(pipeline.config, range_floor=floor, noise_to_signal=ratio)
-    pipeline.save_pretrained(folder, dtype=torch.bfloat16, card=card({}))
+    pipeline.save_pretrained(weights(name), dtype=torch.bfloat16, card=card(name, {}))
 
 
-def card(figures: dict[str, str], number: int = STEPS) -> ModelCard:
-    """The model card of weights that were trained for a number of steps."""
-    lines = [shlex.join(["inftydiff", *words]) for words in commands(Path("runs"), number)]
+def card(name: str, figures: dict[str, str]) -> ModelCard:
+    """The model card of weights."""
+    recipe = RECIPES[name]
+    lines = [shlex.join(["inftydiff", *words]) for words in recipe.commands(Path("runs"))]
     return ModelCard(
-        name="faces-64",
-        summary="Vector faces by a diffusion autoencoder of functions and a prior of its latents. "
-        "Faces of 64² are averages of what it draws on 128², the grid that it was trained on, a "
-        "sixteenth of the points a step. It comes with the package: "
-        '`InftyDiff.from_pretrained("faces-64")`.',
+        name=name,
+        summary=f"{recipe.summary} Faces of 64² are averages of what it draws on 128², the grid "
+        "that it was trained on, at a sixteenth of the points and then at a quarter. It comes with "
+        f'the package: `InftyDiff.from_pretrained("{name}")`.',
         license="cc-by-4.0",
-        command="\n".join([*lines, f"python {SCRIPT} save runs/two-stage {FOLDER}"]),
+        command="\n".join([*lines, f"python {SCRIPT} save {name} runs"]),
         credits=[face_credit(STYLE)],
         figures=figures,
     )
@@ -301,9 +359,8 @@ def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float
     seen, grid = truth("test", count, SIDE), pipeline.grid(SIDE)
     at = random_subset(grid, grid.size // 4, batch=count, generator=generator(0))
     latent = pipeline.encode(Function.from_image(seen).restrict(at))
-    rows = {}
-    for side in SIZES:
-        decoded = draw(
+    drawn = {
+        side: draw(
             pipeline,
             pipeline.grid(side),
             range(count),
@@ -312,25 +369,29 @@ def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float
             title=f"Decoding at {side}²",
             latents=latent,
         )
+        for side in (FINE, 256)
+    }
+    for side in (32, SIDE):  # what is asked for below 128² is averages over cells of 128²
+        drawn[side] = adaptive_avg_pool2d(drawn[FINE], side)
+    rows = {}
+    for side in SIZES:
         real = truth("test", count, side)
-        rows[str(side)] = {"psnr": psnr(decoded, real), "rms": apart(decoded, real)}
+        rows[str(side)] = {"psnr": psnr(drawn[side], real), "rms": apart(drawn[side], real)}
         print(f"reconstruction at {side}²: {rows[str(side)]['psnr']:.2f} dB", flush=True)
     return rows
 
 
-def filtered(count: int) -> list[Claim]:
+def filtered(pipeline: InftyDiff, count: int) -> list[Claim]:
     """What mollifying real faces and undoing it costs, with nothing generated in between."""
     network = EfficientNetLite0()
     real = features(network, as_images(truth("test", REFERENCE + count, SIDE)), title="Real faces")
     fine = truth("test", REFERENCE + count, FINE)[REFERENCE:]
     claims = []
     for cells in (1.0, 0.5):
-        config = dataclasses.replace(
-            load_pipeline(WEIGHTS).config, mollifier_width=cells / SIDE, prior=None
-        )
-        pipeline = InftyDiff(config)
-        x = pipeline.process.constant_signal(Function.from_image(fine))
-        clean = coarsen(pipeline.deconvolve(x), pipeline.grid(SIDE)).to_image()
+        config = dataclasses.replace(pipeline.config, mollifier_width=cells / SIDE, prior=None)
+        plain = InftyDiff(config)
+        x = plain.process.constant_signal(Function.from_image(fine))
+        clean = coarsen(plain.deconvolve(x), plain.grid(SIDE)).to_image()
         found = compare(
             features(network, as_images(clean), title="Filtered faces"),
             real[:REFERENCE],
@@ -342,37 +403,28 @@ def filtered(count: int) -> list[Claim]:
     return claims
 
 
-def measure(runs: Path, plain: bool, count: int, output: Path | None) -> bool:
-    """Measure everything, print it, and write it down; whether all bounds hold."""
-    pipeline = load_pipeline(WEIGHTS)
-    judged = min(JUDGED, count)
-    real = truth("test", REFERENCE + count, SIDE)
+def measure(name: str, runs: Path, output: Path | None) -> bool:
+    """Measure weights, print what was found, and write it down; whether all bounds hold."""
+    pipeline, recipe = load_pipeline(weights(name)), RECIPES[name]
+    names = [recipe.run] if recipe.prior is None else [recipe.run, recipe.prior]
+    real = truth("test", REFERENCE + JUDGED, SIDE)
     begun = time.perf_counter()
-    pictures = samples(pipeline, count, SIDE)
+    pictures = samples(pipeline, JUDGED, SIDE)
     found: dict[str, Any] = {
         "machine": machine(),
-        "steps": read_progress(runs / "autoencoder").step,
-        "seconds": {stage: seconds(runs / stage) for stage in ("autoencoder", "two-stage")},
-        "seconds a face of 64²": (time.perf_counter() - begun) / count,
-        "scores": scores(pictures, real, judged),
+        "steps": read_progress(runs / recipe.run).step,
+        "seconds": {run: seconds(runs / run) for run in names},
+        "parameters": parameters(pipeline),
+        "seconds a face of 64²": (time.perf_counter() - begun) / JUDGED,
+        "scores": scores(pictures, real, JUDGED),
     }
     kernel = found["scores"]["pictures"]["kernel"]["value"]
-    claims = [Claim(f"kernel distance at 64², {judged} against {REFERENCE}", kernel, 0.15)]
-    if plain:
-        other = load_pipeline(runs / "plain-saved")
-        found["against"] = {
-            "two-stage": scores(pictures, real, count),
-            "plain": scores(samples(other, count, SIDE), real, count),
-            "parameters": {"two-stage": parameters(pipeline), "plain": parameters(other)},
-            "seconds": seconds(runs / "plain"),
-        }
-        two, one = (found["against"][n]["pictures"]["kernel"] for n in ("two-stage", "plain"))
-        name = f"kernel distance over the plain model's, {count} against {REFERENCE}"
-        claims.append(Claim(name, two["value"] / one["value"], 0.75))
-    claims += filtered(judged)
+    claims = [Claim(f"kernel distance at 64², {JUDGED} against {REFERENCE}", kernel, 0.15)]
+    claims += filtered(pipeline, JUDGED)
     more, drawn = coupling(pipeline, FACES_SHOWN)
     claims += more
-    found["reconstruction"] = reconstruction(pipeline, RECONSTRUCTED)
+    if pipeline.encoder is not None:
+        found["reconstruction"] = reconstruction(pipeline, RECONSTRUCTED)
     found["claims"] = [dataclasses.asdict(claim) for claim in claims]
     print(*claims, sep="\n")
     if output is not None:
@@ -383,28 +435,29 @@ def measure(runs: Path, plain: bool, count: int, output: Path | None) -> bool:
             [f"seed {n}" for n in range(4)],
             [[drawn[side][n] for side in SIZES] for n in range(4)],
         )
+        row = "one noise a row" if pipeline.encoder is None else "one noise and one latent a row"
         save_figure(
             output.with_suffix(".png"),
             [panel],
-            heading="faces-64: one noise and one latent a row, read on four grids",
+            heading=f"{name}: {row}, read on four grids",
             caption=f"DDIM, {pipeline.config.steps} steps.",
         )
     return all(claim.holds for claim in claims)
 
 
-def write_card(folder: Path, figures: Path) -> None:
-    """Put what was measured on the model card of a saved model."""
+def write_card(name: str, figures: Path) -> None:
+    """Put what was measured on the model card of weights."""
     found = json.loads(figures.read_text(encoding="utf-8"))
     rows = {claim["name"]: f"{claim['value']:.4f}" for claim in found["claims"]}
     hours = sum(found["seconds"].values()) / 3600
     rows["training"] = f"{found['steps']} steps, {hours:.1f} hours; {found['machine']['processor']}"
-    for side, row in found["reconstruction"].items():
+    for side, row in found.get("reconstruction", {}).items():
         rows[f"reconstruction from a quarter of the points of 64², at {side}²"] = (
             f"{row['psnr']:.1f} dB, rms {row['rms']:.3f}"
         )
-    pipeline = load_pipeline(folder)
-    text = card(rows, found["steps"]).text(pipeline.config, parameters=parameters(pipeline))
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    pipeline = load_pipeline(weights(name))
+    text = card(name, rows).text(pipeline.config, parameters=parameters(pipeline))
+    (weights(name) / "README.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -418,17 +471,17 @@ def main() -> None:
     part = parts.add_parser("choose", help="try filters on held-out faces")
     part.add_argument("run", type=Path)
     part.add_argument("--count", type=int, default=300)
-    part = parts.add_parser("save", help="save a run's model in sixteen bits")
-    part.add_argument("run", type=Path)
-    part.add_argument("folder", type=Path)
+    part = parts.add_parser("save", help="save a model in sixteen bits in the package")
+    part.add_argument("name", choices=RECIPES)
+    part.add_argument("runs", type=Path)
     part.add_argument("--floor", type=float, default=0.1)
     part.add_argument("--ratio", type=float, default=0.5)
-    part = parts.add_parser("measure", help="measure the weights")
+    part = parts.add_parser("measure", help="measure weights of the package")
+    part.add_argument("name", choices=RECIPES)
     part.add_argument("runs", type=Path, help="the folder of the runs")
-    part.add_argument("--plain", action="store_true", help="compare with the plain model")
-    part.add_argument("--count", type=int, default=1000)
     part.add_argument("--json", type=Path)
     part = parts.add_parser("card", help="write the figures on the weights' card")
+    part.add_argument("name", choices=RECIPES)
     part.add_argument("figures", type=Path)
     options = parser.parse_args()
     if options.what == "train":
@@ -436,11 +489,11 @@ def main() -> None:
     elif options.what == "choose":
         choose(options.run, options.count)
     elif options.what == "save":
-        save(options.run, options.folder, options.floor, options.ratio)
+        save(options.name, options.runs, options.floor, options.ratio)
     elif options.what == "card":
-        write_card(WEIGHTS, options.figures)
+        write_card(options.name, options.figures)
     else:
-        sys.exit(not measure(options.runs, options.plain, options.count, options.json))
+        sys.exit(not measure(options.name, options.runs, options.json))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from inftydiff import (
     DiffusionProcess,
     Function,
     Grid,
+    Prediction,
     as_denoiser,
     denoising_loss,
     gaussian_mollifier,
@@ -142,12 +143,22 @@ def test_range_projection_multiplies_by_the_regularised_range():
     with torch.no_grad():
         before = plain(x_t, t)
         after = range_projection(pipeline.process, plain, floor=floor)(x_t, t)
-    # P = G²/(G² + ρ²) is the solution of (T² + ρ²) P y = T² y.
+    # P = (1 + ρ²) G²/(G² + ρ²) is the solution of (T² + ρ²) P y = (1 + ρ²) T² y.
     left = T(T(after.signal)) + after.signal * floor**2
-    assert torch.allclose(left.values, T(T(before.signal)).values, atol=1e-12)
+    right = T(T(before.signal)) * (1 + floor**2)
+    assert torch.allclose(left.values, right.values, atol=1e-12)
     schedule = pipeline.process.schedule
     again = after.signal * schedule.alpha(t) + after.noise * schedule.sigma(t)
     assert torch.allclose(again.values, x_t.values, atol=1e-12)
+
+
+def test_range_projection_keeps_constants():
+    pipeline, x_t = model(), functions()
+    ones = Function(x_t.on, torch.ones_like(x_t.values))
+    same = range_projection(pipeline.process, lambda x, t: Prediction(ones, x_t), floor=0.3)(
+        x_t, torch.tensor([0.3, 0.8], dtype=torch.float64)
+    )
+    assert torch.allclose(same.signal.values, ones.values, atol=1e-12)
 
 
 def test_range_projection_is_taken_from_the_configuration():

@@ -4,10 +4,10 @@ A network's estimate of :math:`S x_0` has errors at frequencies where :math:`S` 
 the Wiener filter that undoes :math:`S` amplifies them. With the multiplier :math:`G` of :math:`S`
 the projection multiplies by
 
-.. math:: \frac{G^2}{G^2 + \rho^2},
+.. math:: (1 + \rho^2)\,\frac{G^2}{G^2 + \rho^2},
 
-close to one where :math:`G > \rho` and to zero where :math:`G < \rho`, and the noise follows from
-the state, :math:`(x_t - \alpha\,\widehat{S x_0})/\sigma`.
+one for constants, close to it where :math:`G > \rho`, and close to zero where :math:`G < \rho`. The
+noise follows from the state, :math:`(x_t - \alpha\,\widehat{S x_0})/\sigma`.
 """
 
 from jaxtyping import Float
@@ -38,7 +38,8 @@ def range_projection(
         ValueError: if the floor is not a finite number above zero.
     """
     operator = process.constant_signal
-    projection = wiener_inverse(operator, noise_to_signal=positive(floor, "floor")) @ operator
+    inverse = wiener_inverse(operator, noise_to_signal=positive(floor, "floor"))
+    projection = (inverse @ operator) * (1.0 + floor**2)
 
     def projected(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         prediction = denoiser(x_t, t)
