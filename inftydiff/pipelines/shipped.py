@@ -16,6 +16,6 @@ def shipped() -> dict[str, Path]:
 
     Example:
         >>> sorted(shipped())
-        ['faces-64']
+        ['faces-64', 'faces-64-two-stage']
     """
     return {card.parent.name: card.parent for card in sorted(WEIGHTS_FOLDER.glob("*/README.md"))}
