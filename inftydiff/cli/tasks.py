@@ -84,6 +84,8 @@ class TaskArguments:
         samples: how many samples of each picture.
         seed: of the samples.
         steps: steps of each sample; by default what the model was saved with.
+        tile: pixels along a tile's sides, or its rows and columns, for answers too large for the
+            memory otherwise: the same answers, in more time.
         latent: for models with latents: "known", from what is known by the encoder, or "prior"; by
             default "prior" where a part is hidden.
         rounds: how often samples are drawn, each time but the first with the latents of those
@@ -101,6 +103,7 @@ class TaskArguments:
     samples: int = 4
     seed: int = 0
     steps: int | None = None
+    tile: int | tuple[int, int] | None = None
     latent: Literal["known", "prior"] | None = None
     rounds: int = 1
     style: str = "toon-head"
@@ -157,7 +160,9 @@ class TaskArguments:
             def watch(state: State) -> None:
                 bar.update(0 if state.prediction is None else 1)
 
-            how = Sampling(times=times, latent=self.latent, rounds=self.rounds, watch=watch)
+            how = Sampling(
+                times=times, latent=self.latent, rounds=self.rounds, tile=self.tile, watch=watch
+            )
             result = task(how, torch.Generator().manual_seed(self.seed))
         pictures, samples = result.samples.batch
         rows, columns = result.on.shape

@@ -457,6 +457,7 @@ class InftyDiff(SavedModel):
         times: Float[Tensor, "times"],
         inversion: InversionRule = UPWARD,
         latent: Float[Tensor, "batch features"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
 
@@ -471,6 +472,8 @@ class InftyDiff(SavedModel):
             inversion: the rule that goes up.
             latent: the latents, of shape ``(batch, features)``; by default, in a model that has
                 them, those of the functions by :meth:`encode`.
+            tile: the points along a tile's sides, as in :meth:`sample`; an encoder reads the
+                functions whole.
 
         Returns:
             The state at the first of the times, on the grid of ``x0``.
@@ -482,7 +485,8 @@ class InftyDiff(SavedModel):
             latent = self.encode(x0)
         with self._evaluating(), torch.no_grad():
             signal = self.process.constant_signal(x0)
-            return invert(inversion, self.process, self.denoiser(latent), signal, times=times)
+            denoiser = self.denoiser(latent, tile=tile)
+            return invert(inversion, self.process, denoiser, signal, times=times)
 
     def decode(
         self,
@@ -495,6 +499,7 @@ class InftyDiff(SavedModel):
         start: Function | None = None,
         deconvolve: bool = True,
         oversample: int | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
 
@@ -513,6 +518,7 @@ class InftyDiff(SavedModel):
             latent=latent,
             deconvolve=deconvolve,
             oversample=oversample,
+            tile=tile,
         )
 
     def reconstruct(
@@ -523,15 +529,19 @@ class InftyDiff(SavedModel):
         generator: torch.Generator,
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Encode functions, known at any points, and decode their latents on a grid.
 
-        What the latents do not hold is drawn anew.
+        What the latents do not hold is drawn anew. With a ``tile`` they are decoded tile by tile;
+        the encoder reads the functions whole.
 
         Raises:
             ValueError: as :meth:`encode` and :meth:`decode`.
         """
-        return self.decode(self.encode(x), on=on, generator=generator, rule=rule, times=times)
+        return self.decode(
+            self.encode(x), on=on, generator=generator, rule=rule, times=times, tile=tile
+        )
 
     def interpolate(
         self,
@@ -543,6 +553,7 @@ class InftyDiff(SavedModel):
         generator: torch.Generator,
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Decode the latents :math:`(1 - w)\,z_0 + w\,z_1`, all with one noise.
 
@@ -554,6 +565,7 @@ class InftyDiff(SavedModel):
             generator: the source of the noise.
             rule: the step rule.
             times: decreasing times.
+            tile: the points along a tile's sides, as in :meth:`sample`.
 
         Raises:
             ValueError: if there are fewer than two, or as :meth:`decode`.
@@ -569,6 +581,7 @@ class InftyDiff(SavedModel):
             rule=rule,
             times=times,
             start=Function(start.on, start.values.expand(count, -1, -1)),
+            tile=tile,
         )
 
     @property
