@@ -1,6 +1,6 @@
 """Points, tables, reference cells and backends of every kind, for tests of the local operator."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +29,7 @@ __all__ = [
     "outcome",
     "pair_backends",
     "refined",
+    "taken_by",
     "threads",
     "truth",
     "whole",
@@ -47,14 +48,23 @@ refined = st.sampled_from([Fraction(5, 4), Fraction(3, 2), Fraction(7, 3), Fract
 
 def backends(*names: Backend) -> pytest.MarkDecorator:
     """Run a test with each of these backends, as far as they are installed."""
-    there = installed_backends()
+    parameters = [pytest.param(name, marks=_where_installed(name)) for name in names]
+    return pytest.mark.parametrize("backend", parameters)
+
+
+def taken_by(kinds: Mapping[str, Iterable[Backend]]) -> pytest.MarkDecorator:
+    """Run a test with each kind of points by each backend that takes them, if it is installed."""
     parameters = [
-        pytest.param(
-            name, marks=pytest.mark.skipif(name not in there, reason=f"{name} is not installed")
-        )
+        pytest.param(kind, name, marks=_where_installed(name))
+        for kind, names in kinds.items()
         for name in names
     ]
-    return pytest.mark.parametrize("backend", parameters)
+    return pytest.mark.parametrize(("name", "backend"), parameters)
+
+
+def _where_installed(name: Backend) -> pytest.MarkDecorator:
+    there = name in installed_backends()
+    return pytest.mark.skipif(not there, reason=f"{name} is not installed")
 
 
 every_backend = backends("reference", "dense", "torch", "numba", "triton")

@@ -87,6 +87,22 @@ def test_pictures_are_varied(model, photograph, tmp_path, capsys):
     assert size_of(tmp_path / "0001.png") == (8, 8)
 
 
+def test_an_array_is_averaged_and_answered_in_numbers(model, tmp_path, capsys):
+    pictures = np.random.default_rng(0).uniform(-1, 1, (3, 3, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "mine.npy", pictures.transpose(0, 2, 3, 1))
+    words = ["--layout", "nhwc", "--count", "2", "--taken-at", "8", "--box", "0", "0", "0.5", "0.5"]
+    more = ["--tile", "9", "--out", str(tmp_path / "out")]
+    run(capsys, "inpaint", model, str(tmp_path / "mine.npy"), *words, *more, *FEW)
+    with np.load(tmp_path / "out" / "answer.npz") as found:
+        samples, mean, spread = (found[name] for name in ("samples", "mean", "spread"))
+    assert samples.shape == (2, 2, 3, 8, 8)
+    fine = pictures[:2].repeat(2, -1).repeat(2, -2)  # 24², of which 3² are a pixel of 8²
+    expected = fine.reshape(2, 3, 8, 3, 8, 3).mean((3, 5))
+    assert np.allclose(samples[:, 0, :, 4:], expected[:, :, 4:], atol=1e-5)
+    assert np.allclose(mean, samples.mean(1), atol=1e-6)
+    assert np.allclose(spread, samples.std(1, ddof=1), atol=1e-6)
+
+
 def test_bad_input_is_one_line(model, photograph, tmp_path, capsys):
     def bad(match: str, command: str, *words: str) -> None:
         refused(capsys, match, command, model, photograph, *words, "--out", str(tmp_path / "out"))
@@ -107,6 +123,8 @@ def test_bad_input_is_one_line(model, photograph, tmp_path, capsys):
     bad("--strength belongs", "inpaint", *box, "--strength", "3")
     bad("is no finer", "super-resolve", "--size", "32", "--taken-at", "32")
     bad("--samples", "vary", "--samples", "0")
+    guide = ["--guide", "reconstruction", "--tile", "8", "--taken-at", "8"]
+    bad("ReconstructionGuidance differentiates", "inpaint", *box, *guide)
     refused(capsys, "nor an image file", "vary", model, "nowhere.png")
     assert not (tmp_path / "out").exists()
 

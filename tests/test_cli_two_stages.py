@@ -54,6 +54,9 @@ def test_pictures_are_reconstructed(runs, tmp_path, capsys):
     assert "8²: " in printed
     assert "16²: " in printed
     assert (tmp_path / "out" / "reconstructions.png").stat().st_size > 1000
+    tiles = ["--tile", "9", "12", "--out", str(tmp_path / "tiles")]
+    assert main(["reconstruct", runs[0], *words, *tiles]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == printed.splitlines()[:-1]
 
 
 QUICK = ["--count", "2", "--steps", "1"]

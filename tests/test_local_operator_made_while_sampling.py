@@ -3,7 +3,7 @@
 import pytest
 import torch
 from functions import scattered, subset, values
-from local_operators import backends, box_grid, device_of, outcome
+from local_operators import box_grid, device_of, outcome, taken_by
 from torch.testing import assert_close
 
 from inftydiff.operators import Scattered, Subset
@@ -17,15 +17,22 @@ PLACES = {
     "points": lambda: scattered(GRID.domain, 9, 0),
     "a ragged batch": lambda: [subset(GRID, 4, 0), subset(GRID, 5, 1)],
 }
+PAIRS = "torch", "numba", "triton"
+EVERY = "reference", "dense", *PAIRS
 
 
-@backends("reference", "dense", "torch", "numba", "triton")
 @pytest.mark.parametrize("images", [(), (3,)])
 @pytest.mark.parametrize("ratio", [1, 2])
-@pytest.mark.parametrize("name", PLACES)
+@taken_by(
+    {
+        "a grid": EVERY,
+        "a subset": EVERY,
+        "a subset a sample": EVERY,
+        "points": ("reference", *PAIRS),  # dense convolves lattices
+        "a ragged batch": ("dense", *PAIRS),  # the reference has one number of points
+    }
+)
 def test_values_and_gradients(name, ratio, images, backend):
-    if (name, backend) in (("points", "dense"), ("a ragged batch", "reference")):
-        pytest.skip("this backend does not take such points")
     cell = tuple(ratio * h for h in GRID.spacing)
     where = {"size": 3, "cell": cell, "device": device_of(backend), "backend": backend}
     with torch.inference_mode():

@@ -32,7 +32,7 @@ def draw(
     condition: Float[Tensor, "conditions"] | None = None,
     guidance: float = 1.0,
     noise_to_signal: float | None = None,
-    tile: tuple[int, int] | None = None,
+    tile: int | tuple[int, int] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -49,7 +49,7 @@ def draw(
         condition: what all of them are conditioned on when they are drawn.
         guidance: the strength of the condition.
         noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
-        tile: the rows and columns of the tiles that the network is evaluated on, if on tiles.
+        tile: the sides of the tiles that the network is evaluated on, if on tiles.
     """
     fine = pipeline.sampling_grid(on)
     together = max(1, POINTS // fine.size) if rule == DDIM() else 1

@@ -14,7 +14,7 @@ from inftydiff.cli.source import Source, how_many_held_out
 from inftydiff.data import Fields, Images, field_array
 from inftydiff.data.field_sources import NETCDF
 
-__all__ = ["RANGES", "FieldSource"]
+__all__ = ["RANGES", "FieldSource", "read_ranges"]
 
 RANGES = "ranges.json"
 """The file in a run folder that says which values became −1 and 1."""
@@ -67,7 +67,7 @@ class FieldSource(Source):
             path,
             list(variables) or None,
             axes=axes or (-2, -1),
-            ranges=None if ranges is None else _read(ranges),
+            ranges=None if ranges is None else read_ranges(ranges),
             missing=missing,
         )
         return FieldSource(fields, held_out)
@@ -88,14 +88,14 @@ class FieldSource(Source):
         if not file.exists():
             run.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
-        elif _read(file) != ranges:
+        elif read_ranges(file) != ranges:
             raise ValueError(
-                f"{file} has other ranges than these fields: {_read(file)}, and {ranges}. Go on "
-                f"with --ranges {file}."
+                f"{file} has other ranges than these fields: {read_ranges(file)}, and {ranges}. Go "
+                f"on with --ranges {file}."
             )
 
 
-def _read(file: Path) -> dict[str, list[float]]:
+def read_ranges(file: Path) -> dict[str, list[float]]:
     """The ranges that a file states.
 
     Raises:

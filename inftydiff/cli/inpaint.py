@@ -90,7 +90,6 @@ class Inpaint(Command):
         paper = self.guide == "reconstruction"
         guide = ReconstructionGuidance(self.strength) if paper else Projection()
         result = self.task.sample(
-            ready,
             lambda how, generator: inpaint(
                 ready.pipeline,
                 ready.x,
@@ -106,9 +105,10 @@ class Inpaint(Command):
             ),
         )
         self.task.save(
-            ready,
             result,
             observed=hidden_grey(ready.pictures, known),
+            names=ready.source.names,
+            truth=ready.truth(),
             heading=f"Inpainting, {(~known).float().mean():.0%} hidden",
             caption=f"{self.task.checkpoint}, by {self.guide}, from t = {self.start_time:g}.",
         )

@@ -89,8 +89,10 @@ def _run(argv: list[str]) -> int:
     from inftydiff.cli.command import Command
     from inftydiff.cli.demo import Demo
     from inftydiff.cli.evaluate import Evaluate
+    from inftydiff.cli.from_sensors import FromSensors
     from inftydiff.cli.info import Info
     from inftydiff.cli.inpaint import Inpaint
+    from inftydiff.cli.interpolate import Interpolate
     from inftydiff.cli.reconstruct import Reconstruct
     from inftydiff.cli.sample import Sample
     from inftydiff.cli.settings_file import with_settings
@@ -107,7 +109,9 @@ def _run(argv: list[str]) -> int:
         "reconstruct": Reconstruct,
         "super-resolve": SuperResolve,
         "inpaint": Inpaint,
+        "from-sensors": FromSensors,
         "vary": Vary,
+        "interpolate": Interpolate,
         "evaluate": Evaluate,
         "info": Info,
     }

@@ -53,6 +53,8 @@ class Reconstruct(Command):
         layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
         seed: of the points and of the noise.
         steps: calls of the network; by default what the model was saved with.
+        tile: pixels along a tile's sides, or its rows and columns, for sizes too large for the
+            memory otherwise.
         out: a folder for reconstructions.png.
         overwrite: replace what is there.
     """
@@ -67,6 +69,7 @@ class Reconstruct(Command):
     layout: Layout = "nchw"
     seed: int = 0
     steps: int | None = None
+    tile: int | tuple[int, int] | None = None
     out: Path = Path("reconstructions")
     overwrite: bool = False
 
@@ -105,6 +108,7 @@ class Reconstruct(Command):
                 times=times,
                 title=f"Decoding at {_named(pipeline.grid(size).shape)}",
                 latents=latents,
+                tile=self.tile,
             )
             columns.append(decoded)
             truth = pictures

@@ -62,7 +62,7 @@ class Sample(Command):
     label: int | None = None
     condition: tuple[float, ...] | None = None
     guidance: float = 1.0
-    tile: tuple[int] | tuple[int, int] | None = None
+    tile: int | tuple[int, int] | None = None
     out: Path = Path("samples")
     overwrite: bool = False
 
@@ -101,7 +101,7 @@ class Sample(Command):
             title="Sampling",
             condition=condition,
             guidance=self.guidance,
-            tile=None if self.tile is None else (self.tile[0], self.tile[-1]),
+            tile=self.tile,
         )
         (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
         if array:

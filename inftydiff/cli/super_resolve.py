@@ -50,7 +50,6 @@ class SuperResolve(Command):
                 f"{max(ready.pictures.shape[-2:])}. Ask for more, or change --taken-at."
             )
         result = self.task.sample(
-            ready,
             lambda how, generator: super_resolve(
                 ready.pipeline,
                 ready.x,
@@ -71,9 +70,10 @@ class SuperResolve(Command):
             print(f"rms error: bicubic {rms(bicubic.clamp(-1.0, 1.0) - truth):.4f}")
         rows, columns = ready.pictures.shape[-2:]
         self.task.save(
-            ready,
             result,
             observed=ready.pictures,
+            names=ready.source.names,
+            truth=truth,
             heading=f"Super-resolution, {rows} × {columns} to {ready.on.shape[0]} × "
             f"{ready.on.shape[1]}",
             caption=f"{self.task.checkpoint}, by {self.method}.",

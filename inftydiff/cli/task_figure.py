@@ -10,7 +10,7 @@ from torch import Tensor
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.pipelines.tasks import TaskResult
 
-__all__ = ["hidden_grey", "save_task_figure", "spread_picture"]
+__all__ = ["hidden_grey", "one_grey_a_channel", "save_task_figure", "spread_picture"]
 
 SHOWN = 4
 """How many samples of a picture are shown."""
@@ -40,17 +40,22 @@ def save_task_figure(
 
     Args:
         path: the file.
-        result: the answer, of which up to four samples are shown.
+        result: the answer, of which up to four samples are shown. Channels that are neither one nor
+            three have a row each.
         observed: pictures of what was known.
         names: what to call each picture.
         truth: what was to be found, if it is known.
         heading: the line above the figure.
         caption: the line below it; the scale of the spread is added.
     """
-    samples = result.samples.to_image()
-    columns, labels = [observed, result.mean.to_image()], ["observed", "mean"]
+    samples = one_grey_a_channel(result.samples.to_image())
+    channels = len(samples) // len(names)
+    if channels > 1:
+        names = [f"{name}, {channel + 1}" for name in names for channel in range(channels)]
+    columns = [one_grey_a_channel(x) for x in (observed, result.mean.to_image())]
+    labels = ["observed", "mean"]
     if samples.shape[1] > 1:
-        std = result.std.to_image()
+        std = one_grey_a_channel(result.std.to_image())
         most = max(std.square().mean(1).sqrt().max().item(), 1e-3)
         columns.append(spread_picture(std, most))
         labels.append("spread")
@@ -59,12 +64,29 @@ def save_task_figure(
     columns += list(samples[:, :shown].unbind(1))
     labels += [f"sample {number + 1}" for number in range(shown)]
     if truth is not None:
-        columns.append(truth)
+        columns.append(one_grey_a_channel(truth))
         labels.append("truth")
     rows = [[column[row] for column in columns] for row in range(len(names))]
     panel = Panel("", labels, list(names), rows)
     side = max(128, *samples.shape[-2:])
     save_figure(path, [panel], heading=heading, caption=caption, side=side)
+
+
+def one_grey_a_channel(
+    pictures: Float[Tensor, "n *samples c h w"],
+) -> Float[Tensor, "m *samples c2 h w"]:
+    """Pictures as they are if they have one or three channels, else a grey one for each channel.
+
+    Args:
+        pictures: any, or several samples of each.
+
+    Example:
+        >>> tuple(one_grey_a_channel(torch.zeros(4, 6, 2, 8, 8)).shape)
+        (8, 6, 1, 8, 8)
+    """
+    if pictures.shape[-3] in (1, 3):
+        return pictures
+    return pictures.movedim(-3, 1).flatten(0, 1).unsqueeze(-3)
 
 
 def hidden_grey(

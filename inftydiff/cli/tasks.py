@@ -1,7 +1,6 @@
 """What the commands have in common that ask a model for what is not known of pictures."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -10,26 +9,24 @@ import torch
 import tyro
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from inftydiff import Function, Grid, steps
 from inftydiff._typing import whole
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.task_arrays import save_task_arrays
 from inftydiff.cli.task_figure import save_task_figure
-from inftydiff.cli.task_pictures import TaskPictures, task_pictures
+from inftydiff.cli.task_pictures import TaskPictures, known_at, size_taken, task_pictures
+from inftydiff.cli.watched import watched
+from inftydiff.data import FieldScale
+from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.tasks import Sampling, TaskResult
-from inftydiff.processes import State
 from inftydiff.training import load_pipeline
-from inftydiff.training.bar import seconds_between_updates
 
-__all__ = ["Prepared", "TaskArguments", "rms"]
+__all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms"]
 
-FIGURE = "answer.png"
-
-DEFAULT_SIZE = 64
-"""What pictures are taken at for a model that does not say what it was trained at."""
+FIGURE, ARRAYS = "answer.png", "answer.npz"
 
 
 def rms(error: Tensor) -> float:
@@ -61,10 +58,7 @@ class Prepared:
 
     def truth(self) -> Float[Tensor, "n c h w"] | None:
         """The pictures on the grid of the answer, if they are known as finely."""
-        size, largest = max(self.on.shape), self.source.largest(self.pipeline)
-        if largest is not None and largest < size:
-            return None
-        return self.source.take(self.pipeline, size)
+        return known_at(self.source, self.pipeline, self.on)
 
 
 @final
@@ -75,21 +69,25 @@ class TaskArguments:
     Args:
         checkpoint: a run folder, a checkpoint, or a saved model: its folder, or its name on the
             Hugging Face Hub.
-        pictures: image files and folders of them, or "faces". They are cropped at the centre to
-            the model's proportions.
+        pictures: image files and folders of them, which are cropped at the centre to the model's
+            proportions; or one .npy or .npz array of pictures; or "faces".
         size: pixels along the longest side of the answer; by default the task's own.
         taken_at: pixels along the longest side that pictures are taken at, by averaging; by default
             the task's own, or what they have, up to the grid that the model was trained on.
-        count: how many faces, or files of each folder.
+        count: how many faces, pictures of an array, or files of each folder.
         samples: how many samples of each picture.
         seed: of the samples.
         steps: steps of each sample; by default what the model was saved with.
+        tile: pixels along a tile's sides, or its rows and columns, for answers too large for the
+            memory otherwise: the same answers, in more time.
         latent: for models with latents: "known", from what is known by the encoder, or "prior"; by
             default "prior" where a part is hidden.
         rounds: how often samples are drawn, each time but the first with the latents of those
             before.
         style: the style of faces.
-        out: a folder for answer.png and the samples, 0000.png, 0001.png, …, picture by picture.
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        out: a folder for answer.png, the samples, 0000.png, 0001.png, …, picture by picture, and
+            answer.npz, the samples, their mean and their spread as numbers.
         overwrite: replace what is there.
     """
 
@@ -101,9 +99,11 @@ class TaskArguments:
     samples: int = 4
     seed: int = 0
     steps: int | None = None
+    tile: int | tuple[int, int] | None = None
     latent: Literal["known", "prior"] | None = None
     rounds: int = 1
     style: str = "toon-head"
+    layout: Layout = "nchw"
     out: Path = Path("answers")
     overwrite: bool = False
 
@@ -120,6 +120,22 @@ class TaskArguments:
                 is in use.
         """
         whole(self.count, "--count")
+        source = task_pictures(
+            self.pictures, style=self.style, count=self.count, layout=self.layout
+        )
+        pipeline = self.load()
+        at = taken_at if self.taken_at is None else self.taken_at
+        at = size_taken(source, pipeline) if at is None else at
+        pictures = source.take(pipeline, at)
+        wanted = (size or at) if self.size is None else self.size
+        return Prepared(pipeline, source, pictures, pipeline.grid(wanted))
+
+    def load(self) -> InftyDiff:
+        """Load the model, and refuse arguments out of range and an output folder in use.
+
+        Raises:
+            ValueError: if there are such.
+        """
         whole(self.samples, "--samples")
         whole(self.rounds, "--rounds")
         if self.seed < 0:
@@ -127,41 +143,28 @@ class TaskArguments:
         for name, number in (("size", self.size), ("taken-at", self.taken_at)):
             if number is not None:
                 whole(number, f"--{name}")
-        source = task_pictures(self.pictures, style=self.style, count=self.count)
-        pipeline = load_pipeline(self.checkpoint)
-        require_free(self.out, [FIGURE, "0000.png, …"], overwrite=self.overwrite)
+        require_free(self.out, [FIGURE, ARRAYS, "0000.png, …"], overwrite=self.overwrite)
         require_writable(self.out)
-        at = taken_at if self.taken_at is None else self.taken_at
-        if at is None:
-            trained = pipeline.config.trained_at or DEFAULT_SIZE
-            at = min(source.largest(pipeline) or trained, trained)
-        pictures = source.take(pipeline, at)
-        wanted = (size or at) if self.size is None else self.size
-        return Prepared(pipeline, source, pictures, pipeline.grid(wanted))
+        return load_pipeline(self.checkpoint)
 
-    def sample(
-        self, prepared: Prepared, task: Callable[[Sampling, torch.Generator], TaskResult]
-    ) -> TaskResult:
+    def sample(self, task: Callable[[Sampling, torch.Generator], TaskResult]) -> TaskResult:
         """Run a task with a progress bar, and say how long it took.
 
         Args:
-            prepared: its model.
             task: what to run, given how to sample and the source of randomness.
         """
-        times = None if self.steps is None else steps(self.steps)
-        begin = time.monotonic()
-        with tqdm(
-            desc="Sampling", unit="step", leave=False, mininterval=seconds_between_updates()
-        ) as bar:
-
-            def watch(state: State) -> None:
-                bar.update(0 if state.prediction is None else 1)
-
-            how = Sampling(times=times, latent=self.latent, rounds=self.rounds, watch=watch)
-            result = task(how, torch.Generator().manual_seed(self.seed))
+        result, seconds = watched(
+            task,
+            Sampling(
+                times=None if self.steps is None else steps(self.steps),
+                latent=self.latent,
+                rounds=self.rounds,
+                tile=self.tile,
+            ),
+            seed=self.seed,
+        )
         pictures, samples = result.samples.batch
         rows, columns = result.on.shape
-        seconds = time.monotonic() - begin
         print(
             f"{samples} samples of each of {pictures} pictures, {rows} × {columns}, in "
             f"{seconds:.0f} s"
@@ -170,23 +173,26 @@ class TaskArguments:
 
     def save(
         self,
-        prepared: Prepared,
         result: TaskResult,
         *,
         observed: Float[Tensor, "n c h w"],
+        names: Sequence[str],
+        truth: Float[Tensor, "n c rows columns"] | None,
         heading: str,
         caption: str,
+        scale: FieldScale | None = None,
     ) -> None:
         """Write the samples and the figure, and print how far they are from the truth, if known.
 
         Args:
-            prepared: the model and the pictures.
             result: the answer.
             observed: pictures of what was known.
+            names: what to call each picture.
+            truth: the pictures on the grid of the answer, if they are known.
             heading: of the figure.
             caption: of the figure.
+            scale: the ranges of the channels, if the numbers are to have their units.
         """
-        truth = prepared.truth()
         samples = result.samples.to_image()
         if truth is not None:
             mean = rms(result.mean.to_image() - truth)
@@ -195,14 +201,16 @@ class TaskArguments:
         if result.misfit is not None:
             print(f"rms misfit of what was observed: {rms(result.misfit):.4f}")
         self.out.mkdir(parents=True, exist_ok=True)
-        save_pictures(self.out, samples.flatten(0, 1))
+        save_task_arrays(self.out / ARRAYS, result, scale)
+        if samples.shape[2] in (1, 3):
+            save_pictures(self.out, samples.flatten(0, 1))
         save_task_figure(
             self.out / FIGURE,
             result,
             observed=observed,
-            names=prepared.source.names,
+            names=names,
             truth=truth,
             heading=heading,
             caption=caption,
         )
-        print(f"Pictures in {self.out}, {FIGURE} among them")
+        print(f"Pictures in {self.out}, {FIGURE} among them; numbers in {ARRAYS}")

@@ -31,7 +31,6 @@ class Vary(Command):
             raise ValueError(f"--start-time lies above 0 and at most at 1; got {self.start_time}.")
         ready = self.task.prepare(taken_at=None, size=None)
         result = self.task.sample(
-            ready,
             lambda how, generator: vary(
                 ready.pipeline,
                 ready.x,
@@ -43,9 +42,10 @@ class Vary(Command):
             ),
         )
         self.task.save(
-            ready,
             result,
             observed=ready.pictures,
+            names=ready.source.names,
+            truth=ready.truth(),
             heading="Variations",
             caption=f"{self.task.checkpoint}, from t = {self.start_time:g}.",
         )

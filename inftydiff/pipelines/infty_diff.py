@@ -17,16 +17,14 @@ References:
 """
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from inftydiff._typing import check_finite, whole
 from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
@@ -41,19 +39,10 @@ from inftydiff.operators import (
 )
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
-from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
-from inftydiff.pipelines.hub import upload
 from inftydiff.pipelines.latents import LatentDiffusion
-from inftydiff.pipelines.pretrained import (
-    FILES,
-    WEIGHTS,
-    check_weights,
-    read_folder,
-    resolve,
-    write_folder,
-)
 from inftydiff.pipelines.projection import range_projection
+from inftydiff.pipelines.saved_model import SavedModel
 from inftydiff.processes import (
     DDIM,
     Denoiser,
@@ -78,7 +67,7 @@ UPWARD = HeunInversion()
 
 
 @final
-class InftyDiff(nn.Module):
+class InftyDiff(SavedModel):
     """A generative model of functions on a box.
 
     Args:
@@ -99,8 +88,7 @@ class InftyDiff(nn.Module):
     """
 
     def __init__(self, config: InftyDiffConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.compute_dtype: torch.dtype | None = None
         self.network = MultiscaleNetwork(config.network)
         self.process = config.build_process()
@@ -469,6 +457,7 @@ class InftyDiff(nn.Module):
         times: Float[Tensor, "times"],
         inversion: InversionRule = UPWARD,
         latent: Float[Tensor, "batch features"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
 
@@ -483,6 +472,8 @@ class InftyDiff(nn.Module):
             inversion: the rule that goes up.
             latent: the latents, of shape ``(batch, features)``; by default, in a model that has
                 them, those of the functions by :meth:`encode`.
+            tile: the points along a tile's sides, as in :meth:`sample`; an encoder reads the
+                functions whole.
 
         Returns:
             The state at the first of the times, on the grid of ``x0``.
@@ -494,7 +485,8 @@ class InftyDiff(nn.Module):
             latent = self.encode(x0)
         with self._evaluating(), torch.no_grad():
             signal = self.process.constant_signal(x0)
-            return invert(inversion, self.process, self.denoiser(latent), signal, times=times)
+            denoiser = self.denoiser(latent, tile=tile)
+            return invert(inversion, self.process, denoiser, signal, times=times)
 
     def decode(
         self,
@@ -507,6 +499,7 @@ class InftyDiff(nn.Module):
         start: Function | None = None,
         deconvolve: bool = True,
         oversample: int | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
 
@@ -525,6 +518,7 @@ class InftyDiff(nn.Module):
             latent=latent,
             deconvolve=deconvolve,
             oversample=oversample,
+            tile=tile,
         )
 
     def reconstruct(
@@ -535,15 +529,19 @@ class InftyDiff(nn.Module):
         generator: torch.Generator,
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Encode functions, known at any points, and decode their latents on a grid.
 
-        What the latents do not hold is drawn anew.
+        What the latents do not hold is drawn anew. With a ``tile`` they are decoded tile by tile;
+        the encoder reads the functions whole.
 
         Raises:
             ValueError: as :meth:`encode` and :meth:`decode`.
         """
-        return self.decode(self.encode(x), on=on, generator=generator, rule=rule, times=times)
+        return self.decode(
+            self.encode(x), on=on, generator=generator, rule=rule, times=times, tile=tile
+        )
 
     def interpolate(
         self,
@@ -555,6 +553,7 @@ class InftyDiff(nn.Module):
         generator: torch.Generator,
         rule: StepRule = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
+        tile: int | tuple[int, int] | None = None,
     ) -> Function:
         r"""Decode the latents :math:`(1 - w)\,z_0 + w\,z_1`, all with one noise.
 
@@ -566,6 +565,7 @@ class InftyDiff(nn.Module):
             generator: the source of the noise.
             rule: the step rule.
             times: decreasing times.
+            tile: the points along a tile's sides, as in :meth:`sample`.
 
         Raises:
             ValueError: if there are fewer than two, or as :meth:`decode`.
@@ -581,147 +581,8 @@ class InftyDiff(nn.Module):
             rule=rule,
             times=times,
             start=Function(start.on, start.values.expand(count, -1, -1)),
+            tile=tile,
         )
-
-    def save_pretrained(
-        self,
-        folder: str | Path,
-        *,
-        dtype: torch.dtype | None = None,
-        card: ModelCard | None = None,
-    ) -> Path:
-        """Save the model as a folder of safetensors, JSON and a model card.
-
-        Args:
-            folder: where to; what a model saved there before is replaced, other files stay.
-            dtype: how the parameters are stored, such as ``torch.bfloat16`` for half the size; by
-                default as they are. The mean and the spread of the latents keep their precision.
-            card: what to say of the model.
-
-        Returns:
-            The folder.
-
-        Raises:
-            ValueError: if the folder is a file or a checkpoint of a training run, or a parameter is
-                not finite when it is stored so.
-            OSError: if the files cannot be written; a model saved there before is as it was.
-
-        Example:
-            >>> import tempfile
-            >>> from inftydiff.pipelines import preset
-            >>> model = InftyDiff(preset("tiny", resolution=16))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     path = model.save_pretrained(folder)
-            ...     loaded = InftyDiff.from_pretrained(path)
-            >>> loaded.config == model.config
-            True
-        """
-        parameters = dict(self.named_parameters())
-        state = {
-            name: value if dtype is None or name not in parameters else value.detach().to(dtype)
-            for name, value in self.state_dict().items()
-        }
-        check_weights(state, state, file=Path(folder) / WEIGHTS)
-        count = sum(value.numel() for value in parameters.values())
-        text = (ModelCard() if card is None else card).text(self.config, parameters=count)
-        return write_folder(folder, self.config, state, card=text)
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        branch: str | None = None,
-        commit_message: str = "Upload the model",
-        dtype: torch.dtype | None = None,
-        card: ModelCard | None = None,
-    ) -> str:
-        """Save the model on the Hugging Face Hub, in a repository that is made if there is none.
-
-        Args:
-            repo_id: the repository, as ``"owner/name"``, or ``"name"`` for one of your own. The
-                files of a model are replaced there, others stay.
-            private: whether a new repository is; by default as its owner has set it.
-            token: an access token; by default the one that ``hf auth login`` has kept.
-            branch: the branch; by default the main one.
-            commit_message: what the commit is called.
-            dtype: as for :meth:`save_pretrained`.
-            card: what to say of the model.
-
-        Returns:
-            The address of the commit.
-
-        Raises:
-            ValueError: if the Hub refuses or cannot be reached, or a parameter is not finite when
-                it is stored so.
-            ModuleNotFoundError: if ``huggingface_hub`` is not installed.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            return upload(
-                self.save_pretrained(folder, dtype=dtype, card=card),
-                repo_id,
-                FILES,
-                private=private,
-                token=token,
-                branch=branch,
-                commit_message=commit_message,
-            )
-
-    @staticmethod
-    def from_pretrained(
-        source: str | Path,
-        *,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        cache_dir: str | Path | None = None,
-        local_files_only: bool = False,
-    ) -> "InftyDiff":
-        """Load a model that :meth:`save_pretrained` saved, in evaluation mode.
-
-        A folder is read without a network, and without ``huggingface_hub``. Pickles are refused.
-
-        Args:
-            source: a folder; or a name, of a model that comes with the package, as ``"faces-64"``,
-                or on the Hugging Face Hub, as in ``"owner/name"``.
-            device: where the weights are wanted.
-            dtype: the precision of the parameters; the mean and the spread of the latents have
-                float32 at least.
-            revision: the branch, tag or commit on the Hub.
-            token: an access token of the Hub; True for the one that ``hf auth login`` has kept,
-                False for none; by default that one, if there is one.
-            cache_dir: where what comes from the Hub is kept; by default the Hub's own folder.
-            local_files_only: take what has been fetched before, and ask no network.
-
-        Raises:
-            ValueError: if there is no such model, a file of it is missing, damaged, of another
-                version or a pickle, or the weights are not those of the configuration.
-            ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
-                installed.
-        """
-        folder = resolve(
-            source,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-        )
-        config, tensors = read_folder(folder)
-        with torch.device("meta"):
-            model = InftyDiff(config)
-        check_weights(model.state_dict(), tensors, file=folder / WEIGHTS)
-        parameters = dict(model.named_parameters())
-        wider = torch.promote_types(dtype, torch.float32)
-        model.load_state_dict(
-            {
-                name: value.to(device, dtype if name in parameters else wider)
-                for name, value in tensors.items()
-            },
-            assign=True,
-        )
-        return model.eval()
 
     @property
     def _like(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from inftydiff.pipelines.tasks.given import misfit, observation, sample_given
 from inftydiff.pipelines.tasks.inpainting import inpaint
-from inftydiff.pipelines.tasks.interpolation import interpolate
+from inftydiff.pipelines.tasks.interpolation import interpolate, interpolate_samples
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import LatentSource, Sampling, Steering
 from inftydiff.pipelines.tasks.sensors import from_sensors
@@ -18,6 +18,7 @@ __all__ = [
     "from_sensors",
     "inpaint",
     "interpolate",
+    "interpolate_samples",
     "misfit",
     "observation",
     "sample_given",

@@ -57,7 +57,8 @@ def encode_noise(
     if times is None:
         times = recommended_steps(model.config.steps, DOWN, model.process.schedule)
     latent = how.latent if isinstance(how.latent, Tensor) else None
-    return model.invert(x, times=times, inversion=INVERSION, latent=latent), times
+    noise = model.invert(x, times=times, inversion=INVERSION, latent=latent, tile=how.tile)
+    return noise, times
 
 
 def with_drawn_modes(encoding: Function, drawn: Function, *, coarse: Grid) -> Function:

@@ -1,17 +1,20 @@
-r"""From one picture to another: the pictures between.
+r"""From one picture, or one sample, to another: the functions between.
 
 The latents :math:`(1 - w)\,z_0 + w\,z_1` for :math:`w` from 0 to 1 are decoded, each sample with
 one noise along the whole way, so that it changes smoothly. The ends are functions that have the
 pictures' latents, not the pictures. With *encodings* the noise, too, is what the pictures are made
-of, mixed on the way; the ends are then the pictures, as far as the inversion goes.
+of, mixed on the way; the ends are then the pictures, as far as the inversion goes. So it is between
+two samples, whose noises and latents are known: the ends are the samples.
 
 References:
+    Song, Meng and Ermon, "Denoising diffusion implicit models", ICLR 2021, section 5.3.
     Preechakul et al., "Diffusion autoencoders", CVPR 2022, section 4.
 """
 
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import whole
@@ -19,12 +22,12 @@ from inftydiff.operators import Function, Grid
 from inftydiff.operators import interpolate as interpolated
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
-from inftydiff.pipelines.tasks.grids import grid_between, read_on
+from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_domain
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
 
-__all__ = ["interpolate"]
+__all__ = ["interpolate", "interpolate_samples"]
 
 
 def interpolate(
@@ -56,20 +59,18 @@ def interpolate(
 
     Raises:
         ValueError: if the model has no latents and no encodings are asked for, or several of them,
-            there are not two pictures or fewer than two
-            functions, or the pictures live on another domain.
+            there are not two pictures or fewer than two functions, or the pictures live on another
+            domain.
     """
     x = like(model, x)
     cells = require_pictures(model, x)
     if x.batch != (2,):
         raise ValueError(f"A way leads from one picture to another, two of them; got {x.batch[0]}.")
-    if whole(count, "The number of functions") < 2:
-        raise ValueError(f"A way has at least its two ends; got count={count}.")
+    weights = _weights(count).to(x.values)
     samples = whole(samples, "The number of samples")
     on = cells if on is None else on
     grid = grid_between(model, cells, on)
     fine, times = interpolated(x, grid), how.times_from(model)
-    weights = torch.linspace(0.0, 1.0, count, dtype=x.values.dtype, device=x.values.device)
     latent = None
     if model.encoder is not None or not encodings:
         first, last = how.latent if isinstance(how.latent, Tensor) else model.encode(fine)
@@ -93,3 +94,61 @@ def interpolate(
         generator=generator,
     )
     return TaskResult(read_on(drawn, on), x)
+
+
+def interpolate_samples(
+    model: InftyDiff,
+    first: torch.Generator,
+    last: torch.Generator,
+    *,
+    count: int,
+    on: Grid,
+    how: Sampling = PLAIN,
+) -> TaskResult:
+    """Sample the functions on the way from one sample to another.
+
+    Args:
+        model: any model; one with latents has a prior.
+        first: the source of the noise, and then of the latent, of the one sample. The ends are what
+            :meth:`InftyDiff.sample` draws from the two generators, one at a time.
+        last: that of the other; with another seed, since noises are mixed as independent ones are.
+        count: how many functions, both ends among them.
+        on: the grid of the answer.
+        how: the step rule and the times.
+
+    Returns:
+        Samples of shape ``(count, 1, points, channels)``; what is observed are the two ends.
+
+    Raises:
+        ValueError: if there are fewer than two functions, the grid is on another domain, or as
+            :meth:`InftyDiff.draw_latents`.
+    """
+    require_domain(model, on)
+    weights, grid = _weights(count), model.sampling_grid(on)
+    noise, end = (model.start(on=grid, batch=1, generator=g).values[0] for g in (first, last))
+    one, other = (model.draw_latents(batch=1, generator=g) for g in (first, last))
+    latent = None
+    if one is not None and other is not None:
+        latent = torch.lerp(one, other, weights.to(one).unsqueeze(-1))
+    drawn = draw(
+        model,
+        Function(grid, mixed_noise(noise, end, weights)),
+        samples=1,
+        times=how.times_from(model),
+        latent=latent,
+        how=how,
+        generator=first,
+    )
+    found = read_on(drawn, on)
+    return TaskResult(found, Function(on, found.values[[0, -1], 0]))
+
+
+def _weights(count: int) -> Float[Tensor, "count"]:
+    """How far along the way each function is, in float64.
+
+    Raises:
+        ValueError: if there are fewer than two.
+    """
+    if whole(count, "The number of functions") < 2:
+        raise ValueError(f"A way has at least its two ends; got count={count}.")
+    return torch.linspace(0.0, 1.0, count, dtype=torch.float64)

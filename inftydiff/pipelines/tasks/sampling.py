@@ -68,6 +68,8 @@ class Sampling:
         rounds: how often samples given observations are drawn, by a model with latents: each time
             but the first with the latents of the samples before, as in Gibbs sampling.
         points: how many points of the grid, of all samples together, are computed at a time.
+        tile: the points along a tile's sides, if the network is to be evaluated tile by tile; see
+            :meth:`InftyDiff.sample`. An encoder reads what it reads whole.
         watch: called with every state of every part of the samples, for progress bars and films.
 
     Raises:
@@ -79,6 +81,7 @@ class Sampling:
     latent: LatentSource | Float[Tensor, "pictures features"] | None = None
     rounds: int = 1
     points: int = POINTS
+    tile: int | tuple[int, int] | None = None
     watch: Callable[[State], None] | None = None
 
     def __post_init__(self) -> None:
@@ -200,8 +203,14 @@ def draw(
         Clean functions, values of shape ``(pictures, samples, points, channels)``.
 
     Raises:
-        ValueError: if samples are not finite, or as the guide and the solver.
+        ValueError: if samples are not finite, there are tiles and a guide that differentiates the
+            network, or as the guide and the solver.
     """
+    if how.tile is not None and not isinstance(guide, Projection | None):
+        raise ValueError(
+            f"Tiles are forgotten one by one, and {type(guide).__name__} differentiates what the "
+            "network says of all. Take Projection(), which does not, or leave out the tiles."
+        )
     on = start.on
     assert isinstance(on, Grid)
     together = max(1, how.points // on.size)
@@ -228,6 +237,7 @@ def draw(
             start=Function(on, values),
             latent=None if latent is None else latent[part],
             wrap=wrap,
+            tile=how.tile,
         )
         with _without_weights(model):
             for state in states:
