@@ -71,6 +71,7 @@ def train(runs: Path) -> None:
 def load(run: Path) -> InftyDiff:
     """The model of a run, with the filters of both."""
     pipeline = load_pipeline(run)
+    pipeline.compute_dtype = torch.bfloat16
     pipeline.config = dataclasses.replace(pipeline.config, range_floor=FLOOR, noise_to_signal=RATIO)
     return pipeline
 
