@@ -94,7 +94,7 @@ STEPPED_CALLS = 100
 """Steps of one length need many of them: DPS runs DDIM, with so many calls."""
 
 SAMPLES = 200
-PAIRS = 16
+PAIRS = 64
 PARTICLES = 400
 SMC_SIDES = (16,)
 """Four hundred particles on finer grids take minutes."""
