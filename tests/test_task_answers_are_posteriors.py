@@ -31,7 +31,7 @@ def solve(task: str) -> tuple[tasks.TaskResult, Observation]:
         "generator": seeded(1),
         "samples": SAMPLES,
         "noise_std": NOISE,
-        "guide": MomentMatching(100),
+        "guide": MomentMatching(),
         "how": HOW,
     }
     x = smooth_pictures(MODEL, 16)

@@ -7,12 +7,16 @@ With :math:`V = \mathrm{Cov}[S x_0|x_t] = (\sigma^2/\alpha)\,C J^*`,
 
 so that the guided mean is that of the linear Gaussian model, :math:`m' = m + V B^* (\tau^2 + B V
 B^*)^{-1} (y - B m)`: exact where the data are Gaussian. The inverse is applied by conjugate
-residuals in the space of the observation; a product costs one pullback through the denoiser.
+gradients for the function, whose number does not depend on the grid; each costs one pullback
+through the denoiser. They stop where the mean is off, at any point, by no more than a small part of
+the standard deviation that is left there given state and values.
 
 A network's derivative is neither symmetric nor bounded by the data's covariance, above all where
 :math:`\alpha` is small and its errors are :math:`\sigma^2/\alpha` times enlarged. So :math:`z` is
 multiplied by the number in [0, 1] that takes the residual :math:`r - B V B^* z` to its least. With
-an exact denoiser that number is one: the estimate always stops short of the observation.
+an exact denoiser that number is one, after any number of iterations: with :math:`K = B V B^*`, what
+they leave of :math:`r - (\tau^2 + K) z` is orthogonal to :math:`K z`, so :math:`⟨r - K z, K z⟩ =
+\tau^2 ⟨z, K z⟩ \ge 0`.
 
 References:
     F. Rozet et al., "Learning diffusion priors from observations by expectation maximization",
@@ -27,7 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
-from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
+from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
 from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
 
@@ -40,15 +44,16 @@ class MomentMatching:
     r"""The guide with the covariance that Tweedie's formula gives.
 
     Args:
-        iterations: at most so many iterations of conjugate residuals, each a pullback through the
-            denoiser.
-        tolerance: the residual to stop at, as a part of the norm of :math:`r`.
+        iterations: at most so many pullbacks through the denoiser, besides that of the guide: the
+            bound of a step's cost.
+        tolerance: the error of the guided mean to stop at, in standard deviations of what is left
+            given the state and the values.
 
     Raises:
         ValueError: if a number is not above zero.
     """
 
-    iterations: int = 15
+    iterations: int = 50
     tolerance: Real = 1e-3
 
     def __post_init__(self) -> None:
@@ -65,13 +70,16 @@ class MomentMatching:
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         variance = float(at.observation.noise_std) ** 2
 
-        def product(z: Tensor) -> Tensor:
-            return variance * z + at.read(at.shift(at.pullback(z)))
+        def covariance(z: Tensor) -> Tensor:
+            return at.read(at.shift(at.pullback(z)))
 
-        z, image = conjugate_residuals(
-            product, at.residual, iterations=self.iterations, tolerance=float(self.tolerance)
+        z, change = conjugate_gradients(
+            covariance,
+            at.residual,
+            variance=variance,
+            iterations=self.iterations,
+            tolerance=float(self.tolerance),
         )
-        change = image - variance * z
         along = (at.residual * change).sum((-2, -1), keepdim=True)
         square = change.square().sum((-2, -1), keepdim=True)
         return torch.where(square > 0.0, along / square, 1.0).clamp(0.0, 1.0) * z
