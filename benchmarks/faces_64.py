@@ -475,7 +475,7 @@ def main() -> None:
     part.add_argument("name", choices=RECIPES)
     part.add_argument("runs", type=Path)
     part.add_argument("--floor", type=float, default=0.1)
-    part.add_argument("--ratio", type=float, default=0.5)
+    part.add_argument("--ratio", type=float, default=0.3)
     part = parts.add_parser("measure", help="measure weights of the package")
     part.add_argument("name", choices=RECIPES)
     part.add_argument("runs", type=Path, help="the folder of the runs")
