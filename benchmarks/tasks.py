@@ -124,8 +124,8 @@ class Judge:
         return {
             "rms": rms(error if region is None else error[..., region]),
             **self.distances(pictures, pictures.shape[-1]),
-            "spectrum": ratio.tolist(),
-            "waves": (given.waves / math.pi).tolist(),
+            "spectrum": [float(f"{each:.4g}") for each in ratio.tolist()],
+            "waves": (given.waves / math.pi).round(decimals=3).tolist(),
         }
 
 
