@@ -53,7 +53,11 @@ LEFT = (2, 4, 7, 11, 15)
 """After how many steps, of fifteen, denoising ends that begins at a real face with noise."""
 
 FLOOR, RATIO = 0.1, 0.5
-RUNS = {"plain": "equal-plain", "two-stage": "equal-two-stage"}
+RUNS = {
+    "plain": ("equal-plain", "equal-plain"),
+    "two-stage": ("equal-autoencoder", "equal-two-stage"),
+}
+"""The run of each model's network, and the one that the model is taken from."""
 
 
 def train(runs: Path) -> None:
@@ -64,8 +68,8 @@ def train(runs: Path) -> None:
         words[words.index("--minutes") + 1] = f"{SECONDS / 60:.2f}"
         words[-1] = str(runs / f"equal-{recipe.run}")
         begin(words)
-    second = ["train-prior", str(runs / "equal-autoencoder"), *FACES, *PRIOR]
-    begin([*second, "--out", str(runs / RUNS["two-stage"])])
+    first, last = RUNS["two-stage"]
+    begin(["train-prior", str(runs / first), *FACES, *PRIOR, "--out", str(runs / last)])
 
 
 def load(run: Path) -> InftyDiff:
@@ -118,14 +122,13 @@ def measure(runs: Path, count: int, output: Path | None) -> bool:
     """Compare both models, print it, and write it down; whether the claim holds."""
     real = truth("test", REFERENCE + count, SIDE)
     found: dict[str, Any] = {"machine": machine(), "models": {}}
-    for name, run in RUNS.items():
-        pipeline = load(runs / run)
-        first = runs / ("equal-plain" if name == "plain" else "equal-autoencoder")
+    for name, (first, last) in RUNS.items():
+        pipeline = load(runs / last)
         print(name, flush=True)
         found["models"][name] = {
             "parameters": parameters(pipeline),
-            "steps": read_progress(first).step,
-            "seconds": seconds(first),
+            "steps": read_progress(runs / first).step,
+            "seconds": seconds(runs / first),
             "origin": origin(pipeline, real[:REFERENCE]),
             "scores": scores(samples(pipeline, count, SIDE), real, count),
         }

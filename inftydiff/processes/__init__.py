@@ -54,15 +54,12 @@ from inftydiff.processes.guidance import (
     projected,
     twisted_smc,
 )
-from inftydiff.processes.inversion import (
+from inftydiff.processes.inversion import RoundTrip, ascent, invert, round_trip
+from inftydiff.processes.inversion_rules import (
     DDIMInversion,
     FixedPointInversion,
     HeunInversion,
     InversionRule,
-    RoundTrip,
-    ascent,
-    invert,
-    round_trip,
 )
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
