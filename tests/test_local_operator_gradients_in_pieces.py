@@ -39,6 +39,15 @@ def test_they_are_torch_s(shape, window, scaled, piece, monkeypatch):
     assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("stripe", [1, 400])
+@pytest.mark.parametrize(("shape", "window"), [((5, 90), (3, 3)), ((4, 100), (7, 7)), *SHAPES])
+def test_some_columns_of_a_wide_lattice(shape, window, stripe, monkeypatch):
+    lattice, table, scale = values(0, 3, *shape, 2), values(1, 2, *window), values(3, *shape)
+    expected = convolve(lattice, table) * scale.unsqueeze(-1)
+    monkeypatch.setattr(convolution, "STRIPE", stripe)
+    assert_close(depthwise(lattice, table, scale), expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("columns", [1, 500, 2**25])
 @pytest.mark.parametrize("margin", [0, 2])
 @pytest.mark.parametrize(("shape", "window"), SHAPES)

@@ -2,7 +2,7 @@ r"""The half of the ∞-Diff network that leads from the points to a grid.
 
 ::
 
-    x(c) ── Linear ── local block ── … ── local block ── Linear, average to the grid ── + position
+    x(c) ── Linear ── local block ── … ── local block ── average to the grid, Linear ── + position
 
 The multiscale network and the encoder begin with it.
 """
@@ -76,7 +76,7 @@ class Gathering(nn.Module):
         for block in self.blocks:
             h = block(h, embedding, near, latent=latent)
             features.append(h)
-        cells = self.average(on).apply_values(self.to_grid(h))
+        cells = self.average(on).apply_values(h)
         return features, self.placed(cells)
 
     def average(self, on: Discretisation) -> Average:
@@ -86,10 +86,10 @@ class Gathering(nn.Module):
         return Average(on, grid, config.transfer_width or config.cell)
 
     def placed(
-        self, cells: Float[Tensor, "batch cells width"]
+        self, averages: Float[Tensor, "batch cells channels"]
     ) -> Float[Tensor, "batch width rows columns"]:
-        """The averages, channels first, with the features of their places."""
-        cells = cells.unflatten(1, tuple(self.config.grid))
+        """The averages, mapped to the grid's width, with the features of their places."""
+        cells = self.to_grid(averages).unflatten(1, tuple(self.config.grid))
         if self.position is not None:
             cells = cells + self.position.to(cells.dtype)
         return cells.permute(0, 3, 1, 2)

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff.models._initial import zeroed
+from inftydiff.models._pieces import pointwise
 from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import ModulatedNorm
 from inftydiff.operators.local import Neighbours, local_operator
@@ -108,10 +109,17 @@ class LocalBlock(RecomputedBlock):
         skip: Tensor | None,
         latent: Tensor | None,
     ) -> Tensor:
-        if skip is not None and self.entry is not None:
-            x = self.entry(torch.cat([x, skip], -1))
-        table = self.size**2 * self.kernel
-        x = x + local_operator(self.first_norm(x, embedding, latent), table, near)
-        hidden = F.gelu(self.expand(self.second_norm(x, embedding, latent)))
-        out: Tensor = x + self.contract(hidden)
-        return out
+        entry = self.entry
+        if skip is not None and entry is not None:
+            x = pointwise(lambda x, skip: entry(torch.cat([x, skip], -1)), x, skip)
+        normed = pointwise(lambda x: self.first_norm(x, embedding, latent), x)
+        image = local_operator(normed, self.size**2 * self.kernel, near)
+        del normed  # where no gradient wants it, its memory is free for the next
+
+        def network(x: Tensor, image: Tensor) -> Tensor:
+            x = x + image
+            hidden = F.gelu(self.expand(self.second_norm(x, embedding, latent)))
+            out: Tensor = x + self.contract(hidden)
+            return out
+
+        return pointwise(network, x, image)

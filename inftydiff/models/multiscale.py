@@ -3,9 +3,9 @@ r"""The multiscale network of ∞-Diff: local operators at the points, a U-Net o
 For a function :math:`x` known at points :math:`c`, with a time :math:`t` (the paper's figure 4)::
 
     x(c) ── Linear ── local block ── local block ──┐                          points
-                           │              │        Linear, average to the grid
+                           │              │        average to the grid, Linear
                            │              │              U-Net                grid
-                           │              │        interpolate, Linear
+                           │              │        Linear, interpolate
     out ── Linear ─── local block ── local block ──┘                          points
 
 Each local block of the second half takes the features of its mirror image in the first. Every
@@ -112,7 +112,7 @@ class MultiscaleNetwork(nn.Module):
         skips, cells = self.gathering(x.values / config.scale, x.on, near, embedding, codes)
         cells = self.unet(cells, embedding, codes).permute(0, 2, 3, 1)
         back = Interpolation(Grid(tuple(config.grid), x.on.domain), x.on)
-        h = self.from_grid(back.apply_values(cells.flatten(1, 2)))
+        h = back.apply_values(self.from_grid(cells.flatten(1, 2)))
         for block in self.decoder:
             h = block(h, embedding, near, skips.pop(), latent=codes)
         return Function(x.on, (config.scale * self.projection(h)).to(x.values.dtype))

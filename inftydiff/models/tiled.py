@@ -152,7 +152,7 @@ class _Pass:
         out = network.config.out_channels or network.config.channels
         image = self.x.values.new_empty(*self.pixels.shape[:-1], out)
         for sample in range(len(image)):
-            one = cells[sample : sample + 1].flatten(1, 2)
+            one = network.from_grid(cells[sample : sample + 1].flatten(1, 2))
             for tile in tiles:
                 image[(sample, *tile)] = self._answer(sample, tile, one, back)[0]
         return image.flatten(1, 2)
@@ -166,7 +166,7 @@ class _Pass:
             sums: Tensor | None = None
             for tile in tiles:
                 *_, h = self._features(sample, tile, 0)
-                part = average.part_of_sums(gathering.to_grid(h).flatten(1, 2), tile)
+                part = average.part_of_sums(h.flatten(1, 2), tile)
                 sums = part if sums is None else sums.add_(part)
             assert sums is not None
             samples.append(average.averages_of(sums).to(h.dtype))
@@ -202,7 +202,7 @@ class _Pass:
             for number, h in enumerate(self._features(sample, tile, blocks), 1)
         ]
         block = self._around(tile, blocks)
-        h = network.from_grid(back.part_of_values(cells, block)).unflatten(1, _shape(block))
+        h = back.part_of_values(cells, block).unflatten(1, _shape(block))
         for number, layer in reversed(list(enumerate(reversed(network.decoder)))):
             inner = self._around(tile, number)
             h = _cut(self._apply(layer, sample, h, block, skips.pop()), block, inner)

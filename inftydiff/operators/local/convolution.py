@@ -34,6 +34,10 @@ TOGETHER = 2**18
 """About how many values of several samples are taken at once there: more would be memory that is
 asked for and given back by each call."""
 
+STRIPE = 2**18
+"""About how many values a window's rows hold, where a convolution takes some columns at once: in
+float32 1 MiB, which stays in a processor's second cache."""
+
 MANY = 2**28
 """About how many values are taken at once on other devices."""
 
@@ -96,10 +100,34 @@ def depthwise(
 
 
 def _image(lattice: Tensor, table: Tensor, scale: Sequence[Tensor]) -> Tensor:
-    image = convolve(lattice, table).contiguous()
+    stripes = list(_stripes(lattice, table))
+    if len(stripes) == 1:
+        image = convolve(lattice, table).contiguous()
+    else:
+        image = torch.empty_like(lattice, memory_format=torch.contiguous_format)
+        for columns, around in stripes:
+            part = convolve(lattice[:, :, around].contiguous(), table)
+            start = columns.start - around.start
+            image[:, :, columns] = part[:, :, start : start + columns.stop - columns.start]
     for factor in scale:
         image.mul_(factor.unsqueeze(-1))
     return image
+
+
+def _stripes(lattice: Tensor, table: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Columns to convolve together, and those that their window sees.
+
+    A convolution reads a row of the lattice once for every row of its window. Rows of many columns
+    and channels, such as a refined grid's phases make, would be read from memory each time.
+    """
+    columns = lattice.shape[2] if table.ndim == 3 and lattice.device.type == "cpu" else 1
+    row = max(1, table.shape[1] * lattice.shape[-1])  # of the window, one column wide
+    wide = columns * row > 4 * STRIPE
+    reach = table.shape[-1] // 2
+    width = max(1, 8 * reach, STRIPE // row if wide else columns)
+    for start in range(0, max(1, columns), width):
+        stop = min(start + width, columns)
+        yield slice(start, stop), slice(max(0, start - reach), min(columns, stop + reach))
 
 
 def _gradients(
