@@ -1,6 +1,7 @@
 """Samples by seed: seed k is the same picture, whichever others are drawn with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from inftydiff import DDIM, Function, Grid
 from inftydiff._typing import check_finite
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import StepRule
+from inftydiff.processes import State, StepRule
 from inftydiff.training.bar import seconds_between_updates
 
 __all__ = ["draw"]
@@ -78,13 +79,18 @@ def draw(
                 ),
                 tile=tile,
             )
-            for state in states:
-                x = state.x
-                bar.update(len(part) if state.prediction is not None else 0)
+            states = _counted(states, bar, len(part))
+            clean = pipeline.clean(states, noise_to_signal=noise_to_signal)
             with torch.no_grad():
-                clean = pipeline.deconvolve(x, noise_to_signal=noise_to_signal)
                 pictures.append(coarsen(clean, on).to_image().cpu())
     return check_finite(torch.cat(pictures), "Samples")
+
+
+def _counted(states: Iterator[State], bar: tqdm[NoReturn], each: int) -> Iterator[State]:
+    """States, and the steps between them on a bar."""
+    for state in states:
+        yield state
+        bar.update(each if state.prediction is not None else 0)
 
 
 def _drawn(

@@ -95,9 +95,12 @@ def _reverse(
     )
     for number, state in enumerate(run):
         if number % (len(times) // STAGES) == 0:
-            signal = state.x if state.prediction is None else state.prediction.signal
+            said = state.prediction
+            clean = None if said is None else said.clean
+            if clean is None:
+                with torch.no_grad():
+                    clean = pipeline.deconvolve(state.x if said is None else said.signal)
             states.append(state.x.to_image()[0].cpu())
-            with torch.no_grad():
-                estimates.append(pipeline.deconvolve(signal).to_image()[0].cpu())
+            estimates.append(clean.to_image()[0].cpu())
             shown.append(state.t)
     return states, estimates, shown

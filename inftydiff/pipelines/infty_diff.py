@@ -17,7 +17,7 @@ References:
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import final
@@ -205,7 +205,8 @@ class InftyDiff(SavedModel):
         if tile is not None:
             network = partial(self._by_tiles, tiled(self.network, tile), latent=latent)
         denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
-        if config.range_floor is None or config.process != "mollified":
+        within = config.predict == "clean"  # S of an estimate is in the range of S
+        if config.range_floor is None or config.process != "mollified" or within:
             return denoiser
         return range_projection(self.process, denoiser, floor=config.range_floor)
 
@@ -296,6 +297,27 @@ class InftyDiff(SavedModel):
         """
         return self.deconvolution(noise_to_signal=noise_to_signal)(x)
 
+    def clean(self, states: Iterable[State], *, noise_to_signal: float | None = None) -> Function:
+        r"""The estimate of :math:`x_0` that a sampling run ends with.
+
+        A network that predicts :math:`x_0` has said it at the last step: no filter has to undo the
+        mollifier, and detail that the mollifier erases is not lost. Else the last state is
+        deconvolved.
+
+        Args:
+            states: the states of :meth:`trajectory`, which are run through.
+            noise_to_signal: the ratio of the Wiener filter; by default the configuration's.
+        """
+        said: Function | None = None
+        for state in states:
+            x = state.x
+            if state.prediction is not None:
+                said = state.prediction.clean
+        if said is not None:
+            return said
+        with torch.no_grad():
+            return self.deconvolve(x, noise_to_signal=noise_to_signal)
+
     def start(self, *, on: Discretisation, batch: int, generator: torch.Generator) -> Function:
         r"""Draw the state at :math:`t = 1`, in the dtype and on the device of the network.
 
@@ -383,11 +405,14 @@ class InftyDiff(SavedModel):
             guidance=guidance,
             tile=tile,
         )
-        for state in states:
-            x = state.x
+        if deconvolve:
+            x = self.clean(states)
+        else:
+            for state in states:
+                x = state.x
         check_finite(x.values, "Samples")
         with torch.no_grad():
-            return coarsen(self.deconvolve(x) if deconvolve else x, on)
+            return coarsen(x, on)
 
     def trajectory(
         self,

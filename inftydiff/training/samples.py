@@ -67,16 +67,15 @@ def _sampled(
     condition: Float[Tensor, "count conditions"] | None = None,
 ) -> Float[Tensor, "count c h w"]:
     """So many samples on a grid, whether or not they are finite."""
-    for state in pipeline.trajectory(
+    states = pipeline.trajectory(
         on=on,
         batch=count,
         generator=torch.Generator().manual_seed(SEED),
         times=steps(STEPS),
         latent=latent,
         condition=condition,
-    ):
-        x = state.x
-    return pipeline.deconvolve(x).to_image().cpu()
+    )
+    return pipeline.clean(states).to_image().cpu()
 
 
 def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:

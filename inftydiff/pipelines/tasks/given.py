@@ -49,7 +49,7 @@ def observation(
         ValueError: as :class:`~inftydiff.processes.observation.Observation`.
     """
     values = values.to(next(model.parameters()))
-    return Observation(reads, values, noise_std, deconvolve=model.deconvolution())
+    return Observation(reads, values, noise_std, deconvolve=model.deconvolution(), use_clean=True)
 
 
 def sample_given(

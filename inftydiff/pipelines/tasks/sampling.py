@@ -240,14 +240,17 @@ def draw(
             tile=how.tile,
         )
         with _without_weights(model):
-            for state in states:
-                if how.watch is not None:
-                    how.watch(state)
-                x = state.x
-        with torch.no_grad():
-            clean.append(model.deconvolve(x).values)
+            clean.append(model.clean(_watched(states, how.watch)).values)
     all_of_them = check_finite(torch.cat(clean), "Samples")
     return Function(on, all_of_them.unflatten(0, (-1, samples)))
+
+
+def _watched(states: Iterator[State], watch: Callable[[State], None] | None) -> Iterator[State]:
+    """States, each of them shown on its way."""
+    for state in states:
+        if watch is not None:
+            watch(state)
+        yield state
 
 
 def like(model: InftyDiff, f: Function) -> Function:
