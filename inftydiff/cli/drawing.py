@@ -86,7 +86,7 @@ def draw(
     return check_finite(torch.cat(pictures), "Samples")
 
 
-def _counted(states: Iterator[State], bar: tqdm[NoReturn], each: int) -> Iterator[State]:
+def _counted(states: Iterator[State], bar: "tqdm[NoReturn]", each: int) -> Iterator[State]:
     """States, and the steps between them on a bar."""
     for state in states:
         yield state
