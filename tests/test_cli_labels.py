@@ -51,6 +51,14 @@ def second(folder: Path, pictures: str, labels: str, *words: str) -> tuple[Path,
     return out, main([*base, *words, "--out", str(out)])
 
 
+@pytest.fixture(scope="module")
+def labelled(folder) -> Path:
+    """The run of a prior that knows the classes in a file."""
+    run, status = second(folder, "pictures.npy", "classes.npy")
+    assert status == 0
+    return run
+
+
 def condition_in(run: Path) -> int:
     file = max(run.glob("step-*")) / "config.json"
     return json.loads(file.read_text())["pipeline"]["prior"]["condition"]
@@ -62,27 +70,23 @@ def sampled(run: Path, file: Path, *words: str) -> np.ndarray:
     return np.load(file)
 
 
-def test_classes_are_those_of_subfolders_or_of_a_file(folder, capsys):
+def test_classes_are_those_of_subfolders_or_of_a_file(folder, labelled, capsys):
     from_folder, status = second(folder, "pictures", "subfolders")
     assert status == 0
     assert "Classes: 0 dark, 1 light" in capsys.readouterr().out
-    from_file, status = second(folder, "pictures.npy", "classes.npy")
-    assert status == 0
-    assert condition_in(from_folder) == condition_in(from_file) == 2
-    one, other = (load_pipeline(run).state_dict() for run in (from_folder, from_file))
+    assert condition_in(from_folder) == condition_in(labelled) == 2
+    one, other = (load_pipeline(run).state_dict() for run in (from_folder, labelled))
     assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+    assert second(folder, "pictures", "subfolders", "--resume", "--max-steps", "3")[1] == 0
 
 
-def test_samples_are_drawn_under_a_label(folder, tmp_path):
-    run, status = second(folder, "pictures.npy", "classes.npy", "--resume", "--max-steps", "3")
-    assert status == 0
-    file = tmp_path / "x.npy"
-    pipeline = load_pipeline(run)
-    zero = sampled(run, file, "--label", "0")
+def test_samples_are_drawn_under_a_label(labelled, tmp_path):
+    file, pipeline = tmp_path / "x.npy", load_pipeline(labelled)
+    zero = sampled(labelled, file, "--label", "0")
     g = torch.Generator().manual_seed(0)
     pipeline.start(on=pipeline.grid(8), batch=1, generator=g)
     latent = pipeline.draw_latents(batch=1, generator=g, condition=torch.tensor([[1.0, 0.0]]))
-    assert np.array_equal(zero, sampled(run, file, "--condition", "1", "0"))
+    assert np.array_equal(zero, sampled(labelled, file, "--condition", "1", "0"))
     decoded = pipeline.sample(
         on=pipeline.grid(8),
         batch=1,
@@ -92,7 +96,7 @@ def test_samples_are_drawn_under_a_label(folder, tmp_path):
     )
     assert np.allclose(zero[:1], decoded.to_image().numpy(), atol=1e-5)
     for words in (["--label", "1"], ["--label", "0", "--guidance", "3"], []):
-        assert sampled(run, file, *words).shape == zero.shape
+        assert sampled(labelled, file, *words).shape == zero.shape
 
 
 def test_vectors_are_conditions(folder, tmp_path):
@@ -152,10 +156,8 @@ def test_bad_labels_are_refused(folder, tmp_path, capsys):
         read_labels("subfolders", folder / "pictures" / "dark")
 
 
-def test_samples_under_a_bad_label_are_refused(folder, tmp_path, capsys):
-    run, _ = second(folder, "pictures.npy", "classes.npy", "--resume", "--max-steps", "3")
-    capsys.readouterr()
-    base = ["sample", str(run), "--size", "8", "--count", "1", "--out", str(tmp_path / "x")]
+def test_samples_under_a_bad_label_are_refused(folder, labelled, tmp_path, capsys):
+    base = ["sample", str(labelled), "--size", "8", "--count", "1", "--out", str(tmp_path / "x")]
     bad([*base, "--label", "2"], "0 to 1; got 2", capsys)
     bad([*base, "--condition", "1"], "conditioned on 2 finite numbers", capsys)
     bad([*base, "--condition", "1", "0", "--label", "0"], "and not both", capsys)
