@@ -42,3 +42,13 @@ def _empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def generator() -> torch.Generator:
     """A CPU generator in the same state for every test."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a small model with latents, for commands."""
+    from autoencoders import autoencoder  # after the settings above
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    autoencoder().float().save_pretrained(folder)
+    return str(folder)

@@ -25,14 +25,6 @@ RANGES = {"u": [-20.0, 20.0], "t": [260.0, 300.0]}
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    """A small model with latents, saved."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    autoencoder().float().save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
 def fields(tmp_path_factory) -> str:
     """A small model of two variables, saved."""
     config = preset("tiny", resolution=16)

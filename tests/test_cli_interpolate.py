@@ -20,14 +20,6 @@ float64 it is a billionth of that."""
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    """A small model with latents, saved."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    autoencoder().float().save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> str:
     """A small model without latents, saved."""
     folder = tmp_path_factory.mktemp("models") / "plain"

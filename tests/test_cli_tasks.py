@@ -5,21 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from autoencoders import autoencoder
 from PIL import Image
 
 from inftydiff.cli import main
 from inftydiff.cli.inpaint import box_mask
 
 FEW = ["--steps", "2", "--samples", "2"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    """A small model with latents, saved."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    autoencoder().float().save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
