@@ -20,6 +20,7 @@ from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PresetName
 from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
 from inftydiff.training.folders import require_run
+from inftydiff.training.processes import is_main_process
 
 __all__ = ["Train"]
 
@@ -73,12 +74,10 @@ class Train(Command):
         model = args.model
         if args.prior != prior or (base.prior is not None and model.network.latent is not None):
             model = dataclasses.replace(model, prior=args.prior)
-        from accelerate import PartialState
-
         require_run(args.out, args.resume)
         require_writable(args.out)
         data, held_out = source.load()
-        if PartialState().is_main_process:
+        if is_main_process():
             source.keep(args.out)
         try:
             train(model, data, held_out, args.train, args.out, resume=args.resume)
@@ -86,7 +85,7 @@ class Train(Command):
             again = [*words, *([] if args.resume else ["--resume"])]
             print(f"\nGo on with: inftydiff train {shlex.join(again)}", file=sys.stderr)
             raise
-        if PartialState().is_main_process:
+        if is_main_process():
             print(training_report(args.out))
             if args.train.patience is not None:
                 print(f"Lowest held-out loss: {best(args.out)}")

@@ -31,6 +31,7 @@ from inftydiff.training import (
 )
 from inftydiff.training.checkpoint import read_settings
 from inftydiff.training.folders import require_run
+from inftydiff.training.processes import is_main_process
 from inftydiff.training.stages import check_latent_settings
 
 __all__ = ["TrainPrior"]
@@ -107,8 +108,6 @@ class TrainPrior(Command):
             pipeline: the model.
             words: the words after the command's name.
         """
-        from accelerate import PartialState
-
         check_latent_settings(self.train)
         seen = self.share_seen()
         config = dataclasses.replace(self.train, points=seen)
@@ -142,7 +141,7 @@ class TrainPrior(Command):
             again = [*words, *([] if self.resume else ["--resume"])]
             print(f"\nGo on with: inftydiff train-prior {shlex.join(again)}", file=sys.stderr)
             raise
-        if PartialState().is_main_process:
+        if is_main_process():
             print(training_report(self.out, loss="absolute error over the spread of the noise"))
             if self.labels == SUBFOLDERS:
                 names = class_names(Path(self.pictures.name))

@@ -6,7 +6,6 @@ It runs on ``accelerate``: on a CPU, a GPU, or several processes started by ``ac
 from pathlib import Path
 from typing import cast
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -21,6 +20,7 @@ from inftydiff.training.folders import require_run
 from inftydiff.training.journal import require_tensorboard
 from inftydiff.training.latents import Latents
 from inftydiff.training.lock import RunLock
+from inftydiff.training.processes import has_gpu
 from inftydiff.training.run import Run
 from inftydiff.training.signals import Interrupted, StopSignals
 from inftydiff.training.stages import LatentStage, PictureStage, Stage
@@ -135,7 +135,7 @@ def _run(
 ) -> InftyDiff:
     from accelerate import Accelerator
 
-    accelerator = Accelerator(cpu=not _has_accelerator(), mixed_precision="no")
+    accelerator = Accelerator(cpu=not has_gpu(), mixed_precision="no")
     stage.check_settings(config)
     stage.check(data)
     if validation is not None:
@@ -164,9 +164,3 @@ def _run(
     if signals.received is not None and not run.finished:
         raise Interrupted(cast(Path, run.saved), signals.received)
     return cast(InftyDiff, run.average.module)
-
-
-def _has_accelerator() -> bool:
-    """Whether there is a GPU; without, accelerate has to be told so to see several processes."""
-    kinds = (torch.cuda, torch.xpu, torch.backends.mps)
-    return any(kind.is_available() for kind in kinds)
