@@ -18,6 +18,7 @@ import dataclasses
 import json
 import math
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -56,10 +57,17 @@ PRIOR = [
     *("--prior.width", "256", "--prior.layers", "8", "--seen", str(1 / 16), "--draws", "2"),
     *("--learning-rate", "1e-3", "--decay", "cosine", "--minutes", "None", "--max-steps", "6000"),
 ]
+FINEST = 256
+FINER = [
+    *("--points", str(1 / 16), "--decay", "cosine", "--max-steps", "25500", "--resume"),
+]
+FINER_RATE = "2e-3"
+"""The learning rate that falls over all 25,500 steps: 3.5e-4 is left of it when these begin."""
+
 FLOORS, RATIOS = (None, 0.1, 0.2), (0.1, 0.2, 0.3, 0.5, 0.7)
 """The floors of the range projection and the noise-to-signal ratios that are tried."""
 
-SIZES = (32, SIDE, FINE, 256)
+SIZES = (32, SIDE, FINE, FINEST)
 JUDGED, REFERENCE = 500, 1000
 FACES_SHOWN, RECONSTRUCTED, BATCH = 16, 64, 16
 
@@ -67,15 +75,17 @@ FACES_SHOWN, RECONSTRUCTED, BATCH = 16, 64, 16
 @final
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: at a sixteenth of the points, and then at a quarter.
+    """How a model is trained: at a sixteenth of the points, at a quarter, on finer faces.
 
     Args:
         run: the name of the run.
         summary: what the model is.
         own: the options that are its own.
         coarse: the steps at a sixteenth of the points, with a constant learning rate.
-        steps: all steps; the learning rate then falls as a cosine.
+        steps: the steps until then at a quarter, while the learning rate falls as a cosine.
         prior: the name of the run of the latents' prior, if the model has latents.
+        finer: the name of the run that goes on from there on faces of 256², at a sixteenth of the
+            points, which are as many, if there is one.
     """
 
     run: str
@@ -84,11 +94,12 @@ class Recipe:
     coarse: int
     steps: int
     prior: str | None = None
+    finer: str | None = None
 
     @property
-    def last(self) -> str:
-        """The run that the model is taken from."""
-        return self.prior or self.run
+    def runs(self) -> list[str]:
+        """The runs whose seconds count, the last of which is the model."""
+        return [self.finer or self.run, *([] if self.prior is None else [self.prior])]
 
     def commands(self, runs: Path) -> list[list[str]]:
         """The command lines, in their order."""
@@ -102,7 +113,16 @@ class Recipe:
         if self.prior is not None:
             out = ["--out", str(runs / self.prior)]
             lines.append(["train-prior", str(runs / self.run), *FACES, *PRIOR, *out])
+        if self.finer is not None:
+            words = ["train", *FACES, *MODEL, *self.own, *FINER, "--out", str(runs / self.finer)]
+            words[words.index("--resolution") + 1] = str(FINEST)
+            words[words.index("--learning-rate") + 1] = FINER_RATE
+            lines.append(words)
         return lines
+
+    def copy(self, runs: Path) -> tuple[Path, Path] | None:
+        """The run that the finer one begins as a copy of, and that one."""
+        return None if self.finer is None else (runs / self.run, runs / self.finer)
 
 
 RECIPES = {
@@ -112,6 +132,7 @@ RECIPES = {
         ("--network.grid-channels", "48"),
         11_149,
         18_500,
+        finer="finer",
     ),
     "faces-64-two-stage": Recipe(
         "autoencoder",
@@ -138,6 +159,9 @@ def train(runs: Path) -> None:
     """Train everything, going on where an earlier call was stopped."""
     for recipe in RECIPES.values():
         for words in recipe.commands(runs):
+            copy = recipe.copy(runs)
+            if copy is not None and words[-1] == str(copy[1]) and not steps_in(copy[1]):
+                shutil.copytree(*copy)
             begin(words)
 
 
@@ -206,7 +230,7 @@ def as_images(pictures: Float[Tensor, "n 3 h w"]) -> Images:
 
 def save(name: str, runs: Path, floor: float | None, ratio: float) -> None:
     """Save the model of a run in sixteen bits, with filters, and a card without figures."""
-    pipeline = load_pipeline(runs / RECIPES[name].last)
+    pipeline = load_pipeline(runs / RECIPES[name].runs[-1])
     pipeline.config = dataclasses.replace(pipeline.config, range_floor=floor, noise_to_signal=ratio)
     pipeline.save_pretrained(weights(name), dtype=torch.bfloat16, card=card(name, {}))
 
@@ -215,11 +239,15 @@ def card(name: str, figures: dict[str, str]) -> ModelCard:
     """The model card of weights."""
     recipe = RECIPES[name]
     lines = [shlex.join(["inftydiff", *words]) for words in recipe.commands(Path("runs"))]
+    copy = recipe.copy(Path("runs"))
+    if copy is not None:
+        lines.insert(-1, shlex.join(["cp", "-r", *map(str, copy)]))
+    finer = "" if copy is None else f", and then on {FINEST}²"
     return ModelCard(
         name=name,
         summary=f"{recipe.summary} Faces of 64² are averages of what it draws on 128², the grid "
-        "that it was trained on, at a sixteenth of the points and then at a quarter. It comes with "
-        f'the package: `InftyDiff.from_pretrained("{name}")`.',
+        f"that it was trained on, at a sixteenth of the points and then at a quarter{finer}. It "
+        f'comes with the package: `InftyDiff.from_pretrained("{name}")`.',
         license="cc-by-4.0",
         command="\n".join([*lines, f"python {SCRIPT} save {name} runs"]),
         credits=[face_credit(STYLE)],
@@ -406,14 +434,13 @@ def filtered(pipeline: InftyDiff, count: int) -> list[Claim]:
 def measure(name: str, runs: Path, output: Path | None) -> bool:
     """Measure weights, print what was found, and write it down; whether all bounds hold."""
     pipeline, recipe = load_pipeline(weights(name)), RECIPES[name]
-    names = [recipe.run] if recipe.prior is None else [recipe.run, recipe.prior]
     real = truth("test", REFERENCE + JUDGED, SIDE)
     begun = time.perf_counter()
     pictures = samples(pipeline, JUDGED, SIDE)
     found: dict[str, Any] = {
         "machine": machine(),
-        "steps": read_progress(runs / recipe.run).step,
-        "seconds": {run: seconds(runs / run) for run in names},
+        "steps": read_progress(runs / recipe.runs[0]).step,
+        "seconds": {run: seconds(runs / run) for run in recipe.runs},
         "parameters": parameters(pipeline),
         "seconds a face of 64²": (time.perf_counter() - begun) / JUDGED,
         "scores": scores(pictures, real, JUDGED),

@@ -1,16 +1,19 @@
-"""What a network had better predict: x₀ itself, or a velocity of mollified functions.
+"""What brings detail: predicting x₀ instead of a velocity, or training on finer renders.
 
-    python benchmarks/predictions.py train runs      both models, an hour on one core; resumes
-    python benchmarks/predictions.py measure runs --json docs/_figures/predictions.json
+    python benchmarks/detail.py train runs      after faces_64.py train runs; an hour; resumes
+    python benchmarks/detail.py measure runs --json docs/_figures/detail.json
 
 A velocity leads to S x₀, which a Wiener filter sharpens, and what the mollifier has erased stays
-away. A network that predicts x₀ is read as it is. Both are the plain model of the faces, trained
-for the same number of steps on the same pictures and points. ``measure`` takes the kernel distance
-of their samples at 64² and at 128², the amplitudes of the finest detail over the truth's, and what
-they make of faces of 32² at 128².
+away. A network that predicts x₀ is read as it is. Two small models, trained for the same number of
+steps on the same pictures and points, differ in this alone. The weights in the package went on from
+faces of 128² to faces of 256², at as many points; the model before that and the one after are the
+others. ``measure`` takes kernel distances of their samples, the amplitudes of the finest detail
+over the truth's, and what they make of faces of 32² at 128². All are read with the filters of the
+weights in the package.
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import torch
 from faces_64 import (
     FACES,
     FINE,
+    FINEST,
     MODEL,
     RECIPES,
     REFERENCE,
@@ -43,17 +47,24 @@ from inftydiff.pipelines.tasks import super_resolve
 from inftydiff.training import load_pipeline, read_progress
 
 STEPS = 2_500
-PREDICTIONS = ("velocity", "clean")
-COUNT, TASK, COARSE = 200, 64, 32
-BANDS = ((8, 16), (16, 32), (32, 64))
+MODELS = {
+    "velocity": "predicts-velocity",
+    "clean": "predicts-clean",
+    "faces of 128²": RECIPES["faces-64"].run,
+    "faces of 256²": RECIPES["faces-64"].runs[-1],
+}
+"""The run of each model: two of a few steps, and what the weights in the package come from."""
+
+COUNT, TASK, COARSE = 128, 48, 32
+BANDS = ((8, 16), (16, 32), (32, 64), (64, 128))
 
 
 def train(runs: Path) -> None:
-    """Train both models for as many steps, with a learning rate that falls."""
+    """Train two models for a few steps."""
     own = RECIPES["faces-64"].own
-    for predict in PREDICTIONS:
-        out = ["--out", str(runs / f"predicts-{predict}")]
-        some = ["--points", str(1 / 16), "--decay", "cosine", "--max-steps", str(STEPS)]
+    some = ["--points", str(1 / 16), "--decay", "cosine", "--max-steps", str(STEPS)]
+    for predict in ("velocity", "clean"):
+        out = ["--out", str(runs / MODELS[predict])]
         begin(["train", *FACES, *MODEL, *own, *some, "--predict", predict, *out])
 
 
@@ -87,36 +98,48 @@ def finer(pipeline: InftyDiff, pictures: Tensor) -> Tensor:
     return found.samples.to_image()[:, 0].float()
 
 
+def amplitudes(pictures: Tensor, real: Tensor) -> dict[str, float]:
+    """The amplitudes of bands of frequencies over those of real faces."""
+    ends = [(low, high) for low, high in BANDS if high <= pictures.shape[-1] / 2]
+    return {bands(*each): band(pictures, *each) / band(real, *each) for each in ends}
+
+
 def of_model(pipeline: InftyDiff, judge: Judge) -> dict[str, Any]:
     """Everything that is measured of a model."""
-    fine = samples(pipeline, COUNT, FINE)
-    real = truth("test", COUNT, FINE)
+    fine, finest = samples(pipeline, COUNT, FINE), samples(pipeline, TASK, FINEST)
     low, high = truth("test", TASK, COARSE), truth("test", TASK, FINE)
     answer = finer(pipeline, low)
     return {
         "faces of 64²": judge(adaptive_avg_pool2d(fine, SIDE)),
         "faces of 128²": judge(fine),
-        "amplitudes": {f"{bands(*ends)}": band(fine, *ends) / band(real, *ends) for ends in BANDS},
-        "32² to 128²": {"rms": apart(answer, high), **judge(answer)},
-        "amplitudes, 32² to 128²": {
-            f"{bands(*ends)}": band(answer, *ends) / band(high, *ends) for ends in BANDS
+        "faces of 256²": {
+            **judge(finest),
+            "amplitudes": amplitudes(finest, truth("test", TASK, FINEST)),
+        },
+        "32² to 128²": {
+            "rms": apart(answer, high),
+            **judge(answer),
+            "amplitudes": amplitudes(answer, high),
         },
     }
 
 
 def measure(runs: Path, output: Path | None) -> None:
-    """Measure both models, and bicubic interpolation, print it and write it down."""
-    judge = Judge()
-    found: dict[str, Any] = {"machine": machine(), "steps": STEPS}
-    for predict in PREDICTIONS:
-        run = runs / f"predicts-{predict}"
-        pipeline = load_pipeline(run)
+    """Measure all models, and bicubic interpolation, print it and write it down."""
+    judge, package = Judge(), load_pipeline("faces-64").config
+    filters = {"range_floor": package.range_floor, "noise_to_signal": package.noise_to_signal}
+    found: dict[str, Any] = {"machine": machine()}
+    for name, run in MODELS.items():
+        progress, pipeline = read_progress(runs / run), load_pipeline(runs / run)
         pipeline.compute_dtype = torch.bfloat16
-        found[predict] = {"seconds": read_progress(run).seconds, **of_model(pipeline, judge)}
-        print(predict, json.dumps(found[predict], indent=1, ensure_ascii=False), flush=True)
+        pipeline.config = dataclasses.replace(pipeline.config, **filters)
+        done = {"steps": progress.step, "seconds": progress.seconds}
+        found[name] = {**done, **of_model(pipeline, judge)}
+        print(name, json.dumps(found[name], indent=1, ensure_ascii=False), flush=True)
     low, high = truth("test", TASK, COARSE), truth("test", TASK, FINE)
     cubic = interpolate(low, size=(FINE, FINE), mode="bicubic").clamp(-1, 1)
-    found["bicubic"] = {"32² to 128²": {"rms": apart(cubic, high), **judge(cubic)}}
+    task = {"rms": apart(cubic, high), **judge(cubic), "amplitudes": amplitudes(cubic, high)}
+    found["bicubic"] = {"32² to 128²": task}
     print("bicubic", found["bicubic"], flush=True)
     if output is not None:
         output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
