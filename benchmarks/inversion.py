@@ -94,8 +94,8 @@ def errors(problem: Problem, inversion: InversionRule, n: int) -> Errors:
 def main() -> None:
     """Run every experiment, print it, and write it down if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=4, help="how many functions")
-    parser.add_argument("--steps", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--count", type=int, default=2, help="how many functions")
+    parser.add_argument("--steps", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     kinds: dict[str, Callable[[int], Problem]] = {"Gaussian fields": fields, "faces": pictures}

@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--whole", type=int, nargs="*", default=[1024, 2048])
     parser.add_argument("--sides", type=int, nargs="*", default=[4096])
-    parser.add_argument("--tiles", type=int, nargs="*", default=[1024])
+    parser.add_argument("--tiles", type=int, nargs="*", default=[1024, 2048])
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     runs = [(f"network, {side}², whole", NETWORK, side, 0) for side in options.whole]
