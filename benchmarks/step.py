@@ -109,18 +109,22 @@ def block_times(side: int, runs: int) -> Times:
     }
 
 
-def fresh_block_times(runs: int, **environment: str) -> Times:
-    """The same in a fresh process, whose heap no other experiment has shaped."""
-    command = [sys.executable, "-c", BLOCK_TIMES, str(torch.get_num_threads()), str(runs)]
+def fresh(script: str, *words: object, **environment: str) -> str:
+    """What a script prints in a fresh process, whose heap no other experiment has shaped."""
     printed = subprocess.run(
-        command,
+        [sys.executable, "-c", script, *map(str, words)],
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parent,
         env=os.environ | environment,
     )
-    found: Times = json.loads(printed.stdout)
+    return printed.stdout
+
+
+def fresh_block_times(runs: int, **environment: str) -> Times:
+    """The times of a block, in a fresh process."""
+    found: Times = json.loads(fresh(BLOCK_TIMES, torch.get_num_threads(), runs, **environment))
     return found
 
 
@@ -168,21 +172,13 @@ def unet_share() -> Callable[[], object]:
     return call
 
 
-def forward_on(side: int, environment: dict[str, str]) -> dict[str, float]:
+def forward_on(side: int, **environment: str) -> dict[str, float]:
     """Seconds and GiB of a forward pass of the face model on a grid, in a fresh process.
 
     The seconds are the median of three passes, of which the first asks the system for the memory.
     """
-    command = [sys.executable, "-c", FORWARD, str(side), str(torch.get_num_threads())]
-    printed = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parent,
-        env=os.environ | environment,
-    )
-    seconds, gibibytes = map(float, re.findall(r"[\d.e-]+", printed.stdout))
+    printed = fresh(FORWARD, side, torch.get_num_threads(), **environment)
+    seconds, gibibytes = map(float, re.findall(r"[\d.e-]+", printed))
     return {"seconds": seconds, "GiB": gibibytes}
 
 
@@ -201,7 +197,7 @@ def steps(runs: int) -> dict[str, Any]:
     found["training"] = in_turns(runs, **calls, **{"U-Net alone": unet_share()})
     report(f"a training step of the face model, {FACES}², batch {PICTURES}", found["training"])
     for setting, environment in settings.items():
-        passes = {str(side): forward_on(side, environment) for side in (512, 1024, 2048)}
+        passes = {str(side): forward_on(side, **environment) for side in (512, 1024, 2048)}
         found[f"forward{setting}"] = passes
         print(f"\none forward pass of the face model{setting}")
         for side, figures in passes.items():
