@@ -20,6 +20,9 @@ def pointwise(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     Args:
         function: a function of features that treats every point alike.
         inputs: features of the same points, of shape ``(batch, points, channels)``.
+
+    Returns:
+        The function's values, of shape ``(batch, points, images)``.
     """
     first, points = inputs[0], inputs[0].shape[1]
     size = max(1, _PIECE // max(1, first.shape[0] * first.shape[-1]))

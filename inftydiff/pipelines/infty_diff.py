@@ -306,7 +306,11 @@ class InftyDiff(SavedModel):
 
         Args:
             states: the states of :meth:`trajectory`, which are run through.
-            noise_to_signal: the ratio of the Wiener filter; by default the configuration's.
+            noise_to_signal: the ratio of the Wiener filter, where one is needed; by default the
+                configuration's.
+
+        Returns:
+            The estimate on the grid of the states, values of shape ``(batch, points, channels)``.
         """
         said: Function | None = None
         for state in states:
