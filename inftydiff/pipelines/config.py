@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
+from inftydiff._reading import parse_json
 from inftydiff._typing import positive, whole
 from inftydiff.models import LatentPriorConfig, MultiscaleConfig, faces_64
 from inftydiff.operators import Box, gaussian_mollifier
@@ -180,12 +181,16 @@ class InftyDiffConfig:
                 this class does not know.
         """
         try:
-            record = json.loads(text)
-        except json.JSONDecodeError as error:
+            record = parse_json(text)
+        except ValueError as error:
             raise ValueError(f"An InftyDiffConfig is read from JSON; {error}.") from error
-        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
+        if not isinstance(record, dict):
             raise ValueError(
-                f"This release reads configurations of version {VERSION}; got "
-                f"{json.loads(text).get('version') if isinstance(record, dict) else record!r}."
+                f"An InftyDiffConfig is read from a mapping; got {type(record).__name__}."
+            )
+        version = record.pop("version", None)
+        if version != VERSION:
+            raise ValueError(
+                f"This release reads configurations of version {VERSION}; got {version!r:.80}."
             )
         return from_record(InftyDiffConfig, record)

@@ -9,34 +9,34 @@ r"""Models as folders of plain files, on a disk or on the Hugging Face Hub.
 Nothing is pickled, and nothing pickled is read: a pickle runs whatever code its maker put in. Each
 file is written beside its place and put there when all of them are on the disk, the configuration
 last. The weights carry a digest of themselves and one of the configuration, so that a damaged file
-is noticed, and so are two files that were not saved together.
+is noticed, and so are two files that were not saved together. Files are read as regular files of
+the folder, and a link that leads out of it is refused.
 """
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from inftydiff._reading import parse_json, read_json, read_text, require_regular
+from inftydiff._writing import MARK, reason, whole_folder
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import fetch
 from inftydiff.pipelines.shipped import shipped
+from inftydiff.pipelines.weights import check_names, digest, read_tensors
 
 __all__ = [
     "CONFIG",
     "FILES",
     "PICKLES",
     "WEIGHTS",
-    "check_weights",
     "is_pretrained",
-    "read_folder",
-    "reason",
+    "read_config",
+    "read_weights",
     "resolve",
     "write_folder",
 ]
@@ -50,8 +50,6 @@ PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 DIGEST, CONFIG_DIGEST = "sha256", "config_sha256"
-SHOWN = 3
-"""How many names of weights an error lists."""
 
 
 def write_folder(
@@ -79,45 +77,30 @@ def write_folder(
             "another folder."
         )
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    mark = f".tmp-{secrets.token_hex(4)}"
-    partial = {name: folder / f"{name}{mark}" for name in (CARD, WEIGHTS, CONFIG)}
     try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        with whole_folder(folder, last=CONFIG) as partial:
             _write(partial, config.to_json(), tensors, card)
-        except (OSError, SafetensorError) as error:
-            there = "The one before is intact" if (folder / CONFIG).exists() else "None was before"
-            raise OSError(
-                f"The model could not be written to {folder}: {reason(error)}. {there}; make room "
-                "there, and save again."
-            ) from error
-        for name, file in partial.items():
-            os.replace(file, folder / name)
-    finally:
-        for file in partial.values():
-            file.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        there = "The one before is intact" if (folder / CONFIG).exists() else "None was before"
+        raise OSError(
+            f"The model could not be written to {folder}: {reason(error)}. {there}; make room "
+            "there, and save again."
+        ) from error
+    for unfinished in folder.glob(f"{MARK}*"):
+        if not unfinished.is_symlink():
+            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
-def _write(
-    files: Mapping[str, Path], config: str, tensors: Mapping[str, Tensor], card: str
-) -> None:
-    """Write the files of a model, and wait until they are on the disk."""
+def _write(folder: Path, config: str, tensors: Mapping[str, Tensor], card: str) -> None:
+    """Write the files of a model."""
     from safetensors.torch import save_file
 
     metadata = {"format": "pt", DIGEST: digest(tensors), CONFIG_DIGEST: config_digest(config)}
-    files[CARD].write_text(card, encoding="utf-8")
-    save_file(dict(tensors), files[WEIGHTS], metadata=metadata)
-    files[CONFIG].write_text(config, encoding="utf-8")
-    shutil.copymode(files[CONFIG], files[WEIGHTS])  # safetensors lets the owner alone read
-    for file in files.values():
-        with file.open("rb+") as opened:
-            os.fsync(opened.fileno())
-
-
-def reason(error: Exception) -> str:
-    """What went wrong with a file, in words: an error of the system without its number and path."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    save_file(dict(tensors), folder / WEIGHTS, metadata=metadata)
+    (folder / CONFIG).write_text(config, encoding="utf-8")
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)  # safetensors lets the owner alone read
 
 
 def resolve(
@@ -175,78 +158,80 @@ def is_pretrained(source: str | Path) -> bool:
     if not path.exists():
         return str(source) in shipped() or _hub_name(source)
     try:
-        return "network" in json.loads(file.read_text(encoding="utf-8"))
+        return "network" in read_json(file)
     except (OSError, ValueError, TypeError):
         return False
 
 
-def read_folder(folder: Path) -> tuple[InftyDiffConfig, dict[str, Tensor]]:
-    """The configuration and the weights in a folder.
+def read_config(folder: Path) -> InftyDiffConfig:
+    """Read the configuration in a folder.
 
     Raises:
-        ValueError: if a file is missing or damaged, or of another version, or the two were not
-            saved together.
+        ValueError: if the file is missing or damaged, a link that leads out, or of another version.
     """
-    config = _read_config(folder)
-    tensors, metadata = _read_weights(folder / WEIGHTS)
-    found = config_digest((folder / CONFIG).read_text(encoding="utf-8"))
+    _require(folder, CONFIG)
+    file = _config_file(folder)
+    try:
+        return InftyDiffConfig.from_json(read_text(file, within=folder))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{file} cannot be read as a model's configuration: {error}") from error
+
+
+def read_weights(folder: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read the weights in a folder, those that a model of its configuration has.
+
+    Args:
+        folder: the folder.
+        expected: the model's state, of which names and shapes are read; it may lie on the meta
+            device.
+
+    Raises:
+        ValueError: if the file is missing or damaged, or a link that leads out, its weights are
+            others than those expected, or the two files were not saved together.
+    """
+    file = _require(folder, WEIGHTS)
+    tensors, metadata = read_tensors(
+        file, lambda header: check_names(expected, header, file=file), within=folder
+    )
+    if DIGEST in metadata and metadata[DIGEST] != digest(tensors):
+        raise ValueError(
+            f"{file} has been changed since it was saved: its weights are not those that its "
+            "digest is of. Get it again."
+        )
+    found = config_digest(read_text(_config_file(folder), within=folder))
     if metadata.get(CONFIG_DIGEST, found) != found:
         raise ValueError(
             f"{folder / CONFIG} is not the configuration that {WEIGHTS} was saved with: one of the "
             "two was changed or replaced by itself. Get both from one place, or save the model "
             "again."
         )
-    return config, tensors
+    return tensors
 
 
-def check_weights(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, file: Path
-) -> None:
-    """Refuse weights that are not those of a model, or not finite.
+def _config_file(folder: Path) -> Path:
+    """The configuration that the weights were saved with.
 
-    Args:
-        expected: the model's state, of which names and shapes are read.
-        found: the file's.
-        file: its name, for the message.
-
-    Raises:
-        ValueError: if weights are missing, unexpected, of another shape, or not finite.
+    A save that is cut short between the weights and the configuration leaves the latter in its
+    unfinished folder.
     """
-    both = expected.keys() & found.keys()
-    wrong = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - expected.keys()),
-        "of another shape": [
-            f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
-            for name in sorted(both)
-            if found[name].shape != expected[name].shape
-        ],
-        "not of floating point": [n for n in sorted(both) if not found[n].is_floating_point()],
-    }
-    if any(wrong.values()):
-        said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
-        raise ValueError(
-            f"{file} does not hold the weights of the model that {CONFIG} beside it describes. "
-            f"{said[0].upper()}{said[1:]}."
-        )
-    broken = [name for name in sorted(both) if not bool(found[name].isfinite().all())]
-    if broken:
-        raise ValueError(f"{file} has weights that are not finite: {_some(broken)}.")
+    from safetensors import SafetensorError, safe_open
 
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """A fingerprint of names, shapes, dtypes and values."""
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        value = tensors[name]
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+    usual = folder / CONFIG
+    for file in [usual, *sorted(folder.glob(f"{MARK}*/{CONFIG}"))]:
+        try:
+            weights = require_regular(folder / WEIGHTS, within=folder)
+            with safe_open(weights, framework="pt") as opened:
+                wanted = (opened.metadata() or {}).get(CONFIG_DIGEST)
+            if config_digest(read_text(file, within=folder)) == wanted:
+                return file
+        except (OSError, ValueError, SafetensorError):
+            return usual
+    return usual
 
 
 def config_digest(text: str) -> str:
     """A fingerprint of a configuration's JSON form, whatever its spaces and the order of keys."""
-    plain = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    plain = json.dumps(parse_json(text), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
@@ -262,45 +247,13 @@ def _hub_name(source: str | Path) -> bool:
     return bool(NAME.fullmatch(text)) and not Path(text).parent.exists()
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
 def _require(folder: Path, name: str) -> Path:
     file = folder / name
-    if not file.is_file():
+    if not (file.exists() or file.is_symlink()):
         there = sorted(path.name for path in folder.iterdir())
         pickled = [other for other in there if Path(other).suffix.lower() in PICKLES]
         hint = f" {pickled[0]} is a pickle by its name, and {_REFUSED}" if pickled else ""
         raise ValueError(
             f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}.{hint}"
         )
-    return file
-
-
-def _read_config(folder: Path) -> InftyDiffConfig:
-    file = _require(folder, CONFIG)
-    try:
-        return InftyDiffConfig.from_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{file} cannot be read as a model's configuration: {error}") from error
-
-
-def _read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The weights, and what else the file says of them."""
-    from safetensors import SafetensorError, safe_open
-
-    _require(file.parent, file.name)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
-    if DIGEST in metadata and metadata[DIGEST] != digest(tensors):
-        raise ValueError(
-            f"{file} has been changed since it was saved: its weights are not those that its "
-            "digest is of. Get it again."
-        )
-    return tensors, metadata
+    return require_regular(file, within=folder)

@@ -6,8 +6,9 @@ keys. Floats survive the way through JSON exactly.
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["differences", "from_record", "to_record"]
 
@@ -28,7 +29,8 @@ def from_record(kind: type[T], record: object) -> T:
 
     Raises:
         ValueError: if the record is no mapping, a key is no field of the dataclass, a field without
-            a default is missing, or the dataclass refuses a value.
+            a default is missing, a value is of another kind than its field, or the dataclass
+            refuses it.
 
     Example:
         >>> from inftydiff.models import MultiscaleConfig
@@ -47,10 +49,13 @@ def from_record(kind: type[T], record: object) -> T:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)[0]
             raise ValueError(f"{kind.__name__} has no field {key!r}; the nearest is {near!r}.")
     hints = get_type_hints(kind)
-    values = {name: _typed(hints[name], value) for name, value in record.items()}
+    values = {
+        name: _typed(hints[name], value, f"{kind.__name__}.{name}")
+        for name, value in record.items()
+    }
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError(f"{kind.__name__} cannot be made from this record: {error}.") from error
 
 
@@ -72,12 +77,49 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     return found
 
 
-def _typed(hint: Any, value: Any) -> Any:
-    """A field's value from a record: a dataclass, or one or None, from a mapping."""
-    for kind in (hint, *get_args(hint)):
+def _typed(hint: Any, value: Any, name: str) -> Any:
+    """A field's value from what a record says, if it is of the field's kind."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    for kind in kinds:
         if isinstance(kind, type) and dataclasses.is_dataclass(kind) and value is not None:
             return from_record(kind, value)
-    return tuple(value) if isinstance(value, list) else value
+        if get_origin(kind) in (tuple, Sequence) and isinstance(value, list):
+            repeated = get_origin(kind) is Sequence or get_args(kind)[1:] == (...,)
+            kinds = get_args(kind)[:1] * len(value) if repeated else get_args(kind)
+            return _items(kinds, value, name)
+        if _is(kind, value):
+            return value
+    wanted = " or ".join(_said(kind) for kind in kinds)
+    raise ValueError(f"{name} is {wanted}; got {value!r:.80}.")
+
+
+def _items(kinds: tuple[Any, ...], values: list[Any], name: str) -> tuple[Any, ...]:
+    """The items of a tuple, each of its kind."""
+    if len(kinds) != len(values):
+        raise ValueError(f"{name} has {len(kinds)} items; got {len(values)}.")
+    return tuple(
+        _typed(kind, value, f"{name}[{index}]")
+        for index, (kind, value) in enumerate(zip(kinds, values, strict=True))
+    )
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether a plain value is of a kind; an integer is a number, and a truth value is none."""
+    if get_origin(kind) is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if kind is float:
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _said(kind: Any) -> str:
+    """A kind in words."""
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(name) for name in get_args(kind))
+    if get_origin(kind) in (tuple, Sequence):
+        return "a list"
+    words = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
+    return "null" if kind is type(None) else words.get(kind, kind.__name__)
 
 
 def _plain(value: Any) -> Any:

@@ -6,11 +6,13 @@ state goes there and comes back, in other precisions if asked.
 
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
@@ -18,11 +20,12 @@ from inftydiff.pipelines.hub import upload
 from inftydiff.pipelines.pretrained import (
     FILES,
     WEIGHTS,
-    check_weights,
-    read_folder,
+    read_config,
+    read_weights,
     resolve,
     write_folder,
 )
+from inftydiff.pipelines.weights import check_values
 
 __all__ = ["SavedModel"]
 
@@ -79,7 +82,7 @@ class SavedModel(nn.Module, ABC):
             name: value if dtype is None or name not in parameters else value.detach().to(dtype)
             for name, value in self.state_dict().items()
         }
-        check_weights(state, state, file=Path(folder) / WEIGHTS)
+        check_values(state, file=Path(folder) / WEIGHTS)
         count = sum(value.numel() for value in parameters.values())
         text = (ModelCard() if card is None else card).text(self.config, parameters=count)
         return write_folder(folder, self.config, state, card=text)
@@ -167,17 +170,45 @@ class SavedModel(nn.Module, ABC):
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
-        config, tensors = read_folder(folder)
+        return cls.assemble(
+            read_config(folder),
+            partial(read_weights, folder),
+            file=folder / WEIGHTS,
+            device=device,
+            dtype=dtype,
+        )
+
+    @classmethod
+    def assemble(
+        cls: type[Model],
+        config: InftyDiffConfig,
+        read: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+        *,
+        file: Path,
+        device: torch.device | str,
+        dtype: torch.dtype = torch.float32,
+    ) -> Model:
+        """Make a model of a configuration and of weights that are read for it, for evaluation.
+
+        Args:
+            config: the configuration.
+            read: gives the weights; it is called with the state that the model takes, whose tensors
+                have shapes and no values.
+            file: where the weights come from, for messages.
+            device: where they are wanted.
+            dtype: the precision of the parameters.
+
+        Raises:
+            ValueError: if a weight is not finite in this precision.
+        """
         with torch.device("meta"):
             model = cls(config)
-        check_weights(model.state_dict(), tensors, file=folder / WEIGHTS)
         parameters = dict(model.named_parameters())
         wider = torch.promote_types(dtype, torch.float32)
-        model.load_state_dict(
-            {
-                name: value.to(device, dtype if name in parameters else wider)
-                for name, value in tensors.items()
-            },
-            assign=True,
-        )
+        tensors = {
+            name: value.to(device, dtype if name in parameters else wider)
+            for name, value in read(model.state_dict()).items()
+        }
+        check_values(tensors, file=file)
+        model.load_state_dict(tensors, assign=True)
         return model.eval()

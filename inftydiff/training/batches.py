@@ -1,29 +1,88 @@
 """The batches of a run, read in its own process or ahead of it in others."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
+from typing import cast, final
 
-import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inftydiff.training.order import BatchOrder
 
-__all__ = ["batches", "living_workers"]
+__all__ = ["Items", "UnreadableItem", "batches", "living_workers"]
 
 DIED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 
 
-def batches(data: Dataset[Tensor], order: BatchOrder, workers: int = 0) -> DataLoader[Tensor]:
-    """Batches without end.
+@final
+class UnreadableItem(ValueError):
+    """An item of a dataset cannot be read, or is not like the others."""
+
+
+@final
+class Items(Dataset[Tensor]):
+    """A dataset whose items have one shape, and whose faults are told with the item's number.
 
     Args:
-        data: the pictures.
+        data: the dataset.
+
+    Raises:
+        UnreadableItem: on reading an item, if the dataset raises an ``OSError`` or ``ValueError``,
+            or gives something else than a tensor of the shape of its first item.
+    """
+
+    def __init__(self, data: Dataset[Tensor]) -> None:
+        self.data = data
+        self.shape = self._read(0).shape
+
+    def __len__(self) -> int:
+        return len(cast(Sized, self.data))
+
+    def __getitem__(self, index: int) -> Float[Tensor, "*shape"]:
+        """Item ``index``, of the shape of the first."""
+        item = self._read(index)
+        if item.shape != self.shape:
+            raise UnreadableItem(
+                f"Item {index} of the data has the shape {tuple(item.shape)}, and the first has "
+                f"{tuple(self.shape)}. Give items of one shape."
+            )
+        return item
+
+    def _read(self, index: int) -> Tensor:
+        try:
+            item = self.data[index]
+        except (OSError, ValueError) as error:
+            raise UnreadableItem(
+                f"Item {index} of the data cannot be read: {' '.join(str(error).split())}"
+            ) from error
+        if not isinstance(item, Tensor):
+            raise UnreadableItem(
+                f"Item {index} of the data is a tensor; got {type(item).__name__}. Give tensors."
+            )
+        return item
+
+
+def batches(items: Items, order: BatchOrder, workers: int = 0) -> Iterator[Tensor]:
+    """Batches without end, of shape ``(batch, *shape)``.
+
+    Args:
+        items: the data.
         order: which of them belong to each batch.
         workers: processes that read ahead; 0 for none. The order does not depend on them.
+
+    Raises:
+        UnreadableItem: if one of them cannot be read, in whichever process.
     """
-    return DataLoader(data, batch_sampler=order, num_workers=workers, generator=torch.Generator())
+    loader: DataLoader[Tensor] = DataLoader(
+        items, batch_sampler=order, num_workers=workers, generator=Generator()
+    )
+    try:
+        yield from loader
+    except UnreadableItem as error:
+        told = str(error).strip().splitlines()[-1]  # a worker's has its traceback before it
+        raise UnreadableItem(told.removeprefix(f"{__name__}.UnreadableItem: ")) from None
 
 
 @contextmanager

@@ -14,26 +14,28 @@ The order of the pictures and all randomness follow from the seed and the step, 
 
 import hashlib
 import json
-import os
-import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from inftydiff._reading import read_json
+from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import is_pretrained, reason
+from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.pipelines.records import from_record, to_record
+from inftydiff.pipelines.weights import check_names, check_values, read_tensors
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
     CONFIG,
     MODEL,
     TRAINING,
+    begun,
     latest,
     name_of,
     pickles_in,
@@ -46,6 +48,7 @@ from inftydiff.training.progress import Progress
 
 __all__ = [
     "CONFIG",
+    "begun",
     "best",
     "latest",
     "load_pipeline",
@@ -96,9 +99,14 @@ def load_pipeline(path: str | Path, *, device: torch.device | str = "cpu") -> In
     if is_pretrained(path):
         return InftyDiff.from_pretrained(path, device=device)
     folder = latest(path)
-    pipeline = InftyDiff(read_settings(folder)[0])
-    _load_into(pipeline, _read_tensors(folder / MODEL), folder / MODEL)
-    return pipeline.to(device).eval()
+    return InftyDiff.assemble(
+        read_settings(folder)[0],
+        lambda state: _read_tensors(
+            folder / MODEL, lambda header: check_names(state, header, file=folder / MODEL)
+        ),
+        file=folder / MODEL,
+        device=device,
+    )
 
 
 def read_progress(path: str | Path) -> Progress:
@@ -118,10 +126,7 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
     """
     file = folder / CONFIG
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        version = record["version"]
-        if version != VERSION:
-            raise ValueError(f"its version is {version!r}, and this release reads {VERSION}")
+        record = _record(folder)
         return (
             InftyDiffConfig.from_json(json.dumps(record["pipeline"])),
             from_record(TrainConfig, record["training"]),
@@ -131,6 +136,18 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
         raise ValueError(
             f"{file} cannot be read as a checkpoint's settings: {error}. {_instead(folder)}"
         ) from error
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """The record in a checkpoint's ``config.json``, of this version."""
+    record = read_json(folder / CONFIG, within=folder)
+    if not isinstance(record, dict):
+        raise ValueError(f"it holds a mapping; got {type(record).__name__}")
+    if record.get("version") != VERSION:
+        raise ValueError(
+            f"its version is {record.get('version')!r:.80}, and this release reads {VERSION}"
+        )
+    return record
 
 
 def save(
@@ -155,30 +172,25 @@ def save(
             before are as they were.
     """
     folder = run / name_of(progress.step)
-    partial = run / f"{folder.name}.tmp-{secrets.token_hex(4)}"
     try:
-        partial.mkdir(parents=True)
-        save_file(_contiguous(average.state_dict()), partial / MODEL)
-        save_file(_training_tensors(pipeline, optimiser, scaler), partial / TRAINING)
-        record = {
-            "version": VERSION,
-            "pipeline": json.loads(average.config.to_json()),
-            "training": to_record(training),
-            "progress": to_record(progress),
-            "digests": {name: _digest(partial / name) for name in (MODEL, TRAINING)},
-        }
-        text = json.dumps(record, indent=2, allow_nan=False)
-        (partial / CONFIG).write_text(text, encoding="utf-8")
-        for name in (MODEL, TRAINING):  # safetensors lets the owner alone read them
-            shutil.copymode(partial / CONFIG, partial / name)
-        for file in [*partial.iterdir(), partial]:
-            _flush(file)
-        os.replace(partial, folder)
-        _flush(run)
+        if folder.is_symlink() or folder.exists():
+            raise OSError(f"{folder} is in the way; remove it")
+        with whole_folder(folder) as partial:
+            save_file(_contiguous(average.state_dict()), partial / MODEL)
+            save_file(_training_tensors(pipeline, optimiser, scaler), partial / TRAINING)
+            record = {
+                "version": VERSION,
+                "pipeline": json.loads(average.config.to_json()),
+                "training": to_record(training),
+                "progress": to_record(progress),
+                "digests": {name: _digest(partial / name) for name in (MODEL, TRAINING)},
+            }
+            text = json.dumps(record, indent=2, allow_nan=False)
+            (partial / CONFIG).write_text(text, encoding="utf-8")
+            for name in (MODEL, TRAINING):  # safetensors lets the owner alone read them
+                shutil.copymode(partial / CONFIG, partial / name)
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(_not_written(run, progress.step, error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     best_step = None if training.patience is None else progress.best_step
     prune(run, training.keep, also=None if best_step is None else name_of(best_step))
     return folder
@@ -208,10 +220,14 @@ def load_training(
         ValueError: if the file is missing or damaged, or belongs to another model.
     """
     file = folder / TRAINING
-    tensors = _read_tensors(file)
-    model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    _load_into(pipeline, model, file)
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    tensors = _read_tensors(
+        file, lambda header: check_names(_kept(pipeline, weights, header), header, file=file)
+    )
+    check_values(tensors, file=file)
+    pipeline.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):
@@ -222,6 +238,21 @@ def load_training(
     if scaler is not None and "scaler.scale" in tensors:
         known = {key: kind(tensors[f"scaler.{key}"].item()) for key, kind in SCALER.items()}
         scaler.load_state_dict(scaler.state_dict() | known)
+
+
+def _kept(
+    pipeline: InftyDiff, weights: Sequence[Tensor], header: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What a file of training has: a weight that was never moved has no state in the optimiser."""
+    number = torch.empty((), device="meta")
+    kept = {f"model.{name}": value for name, value in pipeline.state_dict().items()}
+    for index, weight in enumerate(weights):
+        if f"optimiser.{index}.step" in header:
+            moments = {"step": number, "exp_avg": weight, "exp_avg_sq": weight}
+            kept |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+    if "scaler.scale" in header:
+        kept |= {f"scaler.{key}": number for key in SCALER}
+    return kept
 
 
 def _training_tensors(
@@ -248,18 +279,16 @@ def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().contiguous() for name, value in tensors.items()}
 
 
-def _read_tensors(file: Path) -> dict[str, Tensor]:
+def _read_tensors(file: Path, check: Callable[[Mapping[str, Tensor]], None]) -> dict[str, Tensor]:
     try:
-        tensors = load_file(file)
-    except (OSError, safetensors.SafetensorError) as error:
+        tensors, _ = read_tensors(file, check, within=file.parent)
+        expected = _record(file.parent).get("digests", {})
+    except (OSError, ValueError) as error:
         others = [] if file.exists() else pickles_in(file.parent)
         hint = f" {', '.join(others)} beside it is a pickle, and is not read." if others else ""
-        raise ValueError(
-            f"{file} cannot be read as safetensors: {error}.{hint} {_instead(file.parent)}"
-        ) from error
-    record = json.loads((file.parent / CONFIG).read_text(encoding="utf-8"))
-    expected = record.get("digests", {}).get(file.name)
-    if expected is not None and _digest(file) != expected:
+        said = str(error).removesuffix(".")
+        raise ValueError(f"{said}.{hint} {_instead(file.parent)}") from error
+    if isinstance(expected, dict) and expected.get(file.name) not in (None, _digest(file)):
         raise ValueError(
             f"{file} is not the file that was written: its SHA-256 is not the one in {CONFIG}. "
             f"{_instead(file.parent)}"
@@ -276,22 +305,6 @@ def _instead(folder: Path) -> str:
     return f"Restore it, or remove {folder} to resume from {before[-1].name}."
 
 
-def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -> None:
-    try:
-        pipeline.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        raise ValueError(f"{file} does not hold the weights of this model: {error}") from error
-
-
 def _digest(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    handle: Any = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,18 +1,28 @@
 """The folders of a run: which checkpoints it has, and which of them stay.
 
-A path that leads to no checkpoint is refused, a pickle by its name and without being opened.
+A path that leads to no checkpoint is refused, a pickle by its name and without being opened. A link
+in a run folder is no checkpoint, and where a run writes it is refused.
 """
 
+import contextlib
 import re
+import secrets
 import shutil
 from pathlib import Path
 
+from inftydiff._writing import MARK
 from inftydiff.pipelines.pretrained import PICKLES
 
 __all__ = [
+    "BOARD",
     "CONFIG",
+    "LOCK",
+    "LOG",
     "MODEL",
+    "SAMPLES",
+    "STEPS",
     "TRAINING",
+    "begun",
     "latest",
     "name_of",
     "pickles_in",
@@ -23,7 +33,13 @@ __all__ = [
 ]
 
 MODEL, TRAINING, CONFIG = "model.safetensors", "training.safetensors", "config.json"
-FOLDER = re.compile(r"step-(\d{8,})")
+LOCK, LOG, STEPS = ".lock", "log.jsonl", "steps.jsonl"
+SAMPLES, BOARD = "samples", "tensorboard"
+WRITTEN = (LOCK, LOG, STEPS, SAMPLES, BOARD)
+"""What a run writes beside its checkpoints."""
+
+FOLDER = re.compile(r"step-([0-9]{8,18})")
+UNFINISHED = re.compile(rf"(step-[0-9]{{8,18}})?{re.escape(MARK)}[0-9a-f]{{8}}(\.\w+)?")
 
 
 def name_of(step: int) -> str:
@@ -32,11 +48,12 @@ def name_of(step: int) -> str:
 
 
 def steps_in(run: Path) -> list[Path]:
-    """The checkpoints of a run folder, the oldest first."""
+    """The checkpoints of a run folder, the oldest first; a link is none."""
     if not run.is_dir():
         return []
+    found = (path for path in run.iterdir() if FOLDER.fullmatch(path.name))
     return sorted(
-        (path for path in run.iterdir() if FOLDER.fullmatch(path.name) and path.is_dir()),
+        (path for path in found if path.is_dir() and not path.is_symlink()),
         key=lambda path: int(path.name.removeprefix("step-")),
     )
 
@@ -62,14 +79,28 @@ def latest(path: str | Path) -> Path:
     raise ValueError(_nothing_at(path))
 
 
+def begun(run: Path) -> bool:
+    """Whether a run has begun in a folder, and ended before its first checkpoint."""
+    return (run / LOCK).is_file() and not steps_in(run)
+
+
 def require_run(run: Path, resume: bool) -> None:
     """Refuse to begin a run in a folder that holds one, or to resume where there is none.
 
+    A run that ended before its first checkpoint is resumed from its beginning.
+
     Raises:
-        ValueError: in either case.
+        ValueError: in either case, or if something that a run writes is a link there.
     """
+    for name in WRITTEN:
+        if (run / name).is_symlink():
+            raise ValueError(
+                f"{run / name} is a link, and a run follows none. Remove it, or give another "
+                "folder."
+            )
     if resume:
-        latest(run)
+        if not begun(run):
+            latest(run)
     elif steps_in(run):
         raise ValueError(
             f"{run} holds the checkpoints of a run, the newest of them {latest(run).name}. Resume "
@@ -80,16 +111,28 @@ def require_run(run: Path, resume: bool) -> None:
 
 
 def remove_partial(run: Path) -> None:
-    """Remove what interrupted writes have left in a run folder."""
-    for path in run.glob("step-*.tmp-*"):
-        shutil.rmtree(path)
+    """Remove what interrupted writes have left in a run folder, and nothing else."""
+    for folder in (run, run / SAMPLES):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if UNFINISHED.fullmatch(path.name) and not path.is_symlink():
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def prune(run: Path, keep: int, also: str | None = None) -> None:
-    """Remove all checkpoints but the newest, and one with another name."""
+    """Remove all checkpoints but the newest, and one with another name.
+
+    One that cannot be removed stays; it has another name before its files go, so that half of a
+    checkpoint is never taken for one.
+    """
     for old in steps_in(run)[:-keep]:
         if old.name != also:
-            shutil.rmtree(old)
+            partial = run / f"{MARK}{secrets.token_hex(4)}"
+            with contextlib.suppress(OSError):
+                old.rename(partial)
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _nothing_at(path: Path) -> str:
@@ -103,6 +146,11 @@ def _nothing_at(path: Path) -> str:
         )
     if path.is_file():
         return f"{path} is a file; {what}"
+    if begun(path):
+        return (
+            f"{path} holds no checkpoint: its run ended before the first. Resume the run, which "
+            "begins anew, or remove the folder."
+        )
     inside = [f for f in (path.iterdir() if path.is_dir() else ()) if steps_in(f)]
     hint = f" There is one in {inside[0]}." if inside else ""
     return f"{path} {'holds no checkpoint' if path.exists() else 'does not exist'}; {what}{hint}"

@@ -2,7 +2,8 @@
 
 ``log.jsonl`` has a line for every estimate of the held-out loss and for every step that was
 skipped; ``steps.jsonl``, if asked for, one for every so many steps. When a run is resumed, lines of
-steps that its checkpoint has not done are taken out.
+steps that its checkpoint has not done are taken out. Files are written anew beside their places,
+so that nothing a link or another name leads to is changed.
 """
 
 import json
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING, Any, final
 from jaxtyping import UInt8
 from torch import Tensor
 
+from inftydiff._reading import parse_json
+from inftydiff._writing import append_line, whole_file
 from inftydiff.pipelines.records import to_record
 from inftydiff.training.config import TrainConfig
+from inftydiff.training.folders import BOARD, LOG, SAMPLES, STEPS
 from inftydiff.training.progress import Progress
 from inftydiff.training.update import Outcome
 
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "require_tensorboard"]
 
-LOG, STEPS = "log.jsonl", "steps.jsonl"
 POINTS_EVERY = 10
 """Steps between two points of tensorboard's curves, unless ``log_every`` is given."""
 
@@ -73,7 +76,7 @@ class Journal:
         if self.config.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(str(self.out / "tensorboard"), purge_step=done.step + 1)
+            self.board = SummaryWriter(str(self.out / BOARD), purge_step=done.step + 1)
 
     def step(self, done: Progress, outcome: Outcome) -> None:
         """Note a step, if it is time to, or if it was skipped."""
@@ -118,15 +121,13 @@ class Journal:
             return
         from PIL import Image
 
-        file = self.out / "samples" / f"step-{done.step:08d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet.numpy()).save(file)
+        with whole_file(self.out / SAMPLES / f"step-{done.step:08d}.png") as partial:
+            Image.fromarray(sheet.numpy()).save(partial)
         if self.board is not None:
             self.board.add_image("samples", sheet.numpy(), done.step, dataformats="HWC")
 
     def _line(self, name: str, record: dict[str, Any]) -> None:
-        with (self.out / name).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
+        append_line(self.out / name, json.dumps(record))
 
     def __enter__(self) -> "Journal":
         return self
@@ -143,16 +144,16 @@ class Journal:
 
 def _cut_off(file: Path, step: int) -> None:
     """Take out the lines of later steps, and one that was not written to its end."""
-    if not file.is_file():
-        return
-    text = file.read_text(encoding="utf-8")
-    kept = "".join(line for line in text.splitlines(keepends=True) if _until(line, step))
-    if kept != text:
-        file.write_text(kept, encoding="utf-8")
+    if file.is_file():
+        with file.open("rb") as old, whole_file(file) as partial, partial.open("wb") as new:
+            new.writelines(line for line in old if _stays(line, step))
 
 
-def _until(line: str, step: int) -> bool:
-    try:
-        return line.endswith("\n") and bool(json.loads(line)["step"] <= step)
-    except (ValueError, KeyError, TypeError):
+def _stays(line: bytes, step: int) -> bool:
+    """Whether a line is whole and of no later step; what is no line of a run stays as it is."""
+    if not line.endswith(b"\n"):
         return False
+    try:
+        return bool(parse_json(line.decode("utf-8"))["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return True

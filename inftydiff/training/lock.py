@@ -4,9 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
-__all__ = ["RunLock"]
+from inftydiff._writing import reason
+from inftydiff.training.folders import LOCK
 
-NAME = ".lock"
+__all__ = ["RunLock"]
 
 
 @final
@@ -21,6 +22,7 @@ class RunLock:
 
     Raises:
         ValueError: on entering, if another has it.
+        OSError: on entering, if the folder cannot be written to.
     """
 
     def __init__(self, run: Path, wanted: bool = True) -> None:
@@ -28,19 +30,24 @@ class RunLock:
 
         self.run = run
         self.wanted = wanted
-        self.lock = FileLock(run / NAME)
+        self.lock = FileLock(run / LOCK)
 
     def __enter__(self) -> "RunLock":
         from filelock import Timeout
 
         if self.wanted:
-            self.run.mkdir(parents=True, exist_ok=True)
             try:
+                self.run.mkdir(parents=True, exist_ok=True)
                 self.lock.acquire(timeout=0)
             except Timeout as error:
                 raise ValueError(
                     f"Another run is writing to {self.run}. Wait for its end, or give another "
                     "folder."
+                ) from error
+            except OSError as error:
+                raise OSError(
+                    f"The run folder {self.run} cannot be written to: {reason(error)}. Make room "
+                    "there, or give another folder."
                 ) from error
         return self
 

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
-from inftydiff.training.batches import living_workers
+from inftydiff.training.batches import UnreadableItem, living_workers
 from inftydiff.training.compiling import require_compiler
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import require_run
@@ -64,6 +64,8 @@ def train(
             patience and no held-out pictures.
         ModuleNotFoundError: if tensorboard is asked for and not installed.
         Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
+        UnreadableItem: (a ``ValueError``) if a picture cannot be read in the middle of the run; a
+            checkpoint is written first.
         FloatingPointError: if ``max_skipped`` steps in a row had no finite loss and gradient.
         ChildProcessError: if a process that reads pictures dies.
         OSError: if a checkpoint cannot be written; those before are intact.
@@ -154,12 +156,16 @@ def _run(
             living_workers(run.state),
             Bar(config, run.progress, progress and accelerator.is_main_process) as bar,
         ):
-            for images in run.loader():
-                if run.finished or run.stop_asked(signals):
-                    break
-                outcome = run.step(images)
-                bar.show(run.progress, run.batch, outcome.reason)
-                run.attend()
+            try:
+                for images in run.batches():
+                    if run.finished or run.stop_asked(signals):
+                        break
+                    outcome = run.step(images)
+                    bar.show(run.progress, run.batch, outcome.reason)
+                    run.attend()
+            except UnreadableItem as error:
+                run.rescue()
+                raise UnreadableItem(f"{error} {run.state()}") from error
             run.conclude()
     if signals.received is not None and not run.finished:
         raise Interrupted(cast(Path, run.saved), signals.received)

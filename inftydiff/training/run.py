@@ -2,20 +2,20 @@
 
 import dataclasses
 import time
-from collections.abc import Sized
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, final
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.records import differences
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged
-from inftydiff.training.batches import batches
+from inftydiff.training.batches import Items, batches
 from inftydiff.training.compiling import compile_networks
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.journal import Journal
@@ -58,8 +58,8 @@ class Run:
     ) -> None:
         self.accelerator = accelerator
         self.stage = stage
-        self.data = data
-        self.validation = validation
+        self.data = Items(data)
+        self.validation = None if validation is None else Items(validation)
         self.config = config
         self.out = out
         with torch.random.fork_rng():
@@ -86,7 +86,7 @@ class Run:
         )
         self.average = averaged(self.pipeline, config)
         checkpoint.require_run(self.out, resume)
-        if resume:
+        if resume and not checkpoint.begun(self.out):
             self.resume(optimiser)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
@@ -122,7 +122,7 @@ class Run:
     def order(self, first: int) -> BatchOrder:
         """The batches of this process from a step on."""
         return BatchOrder(
-            len(cast(Sized, self.data)),
+            len(self.data),
             self.config.batch_size,
             seed=self.config.seed,
             first=first,
@@ -130,7 +130,7 @@ class Run:
             processes=self.accelerator.num_processes,
         )
 
-    def loader(self) -> DataLoader[Tensor]:
+    def batches(self) -> Iterator[Tensor]:
         """Batches without end, from where the run stands."""
         return batches(self.data, self.order(self.progress.step), self.config.workers)
 
@@ -178,6 +178,14 @@ class Run:
         """Write a checkpoint of where the run was stopped, unless there is one."""
         if self.saved is None or self.saved.name != checkpoint.name_of(self.progress.step):
             self.save()
+
+    def rescue(self) -> None:
+        """Write a checkpoint of where the run failed, unless there is one or nothing was done.
+
+        Of several processes one alone has failed, and cannot wait for the others.
+        """
+        if self.accelerator.num_processes == 1 and self.progress.step > 0:
+            self.conclude()
 
     def validate(self) -> None:
         """Estimate the averaged weights' held-out loss, and note it."""

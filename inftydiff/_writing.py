@@ -1,0 +1,173 @@
+"""Files and folders that appear whole or not at all.
+
+What is written lies beside its place until it is on the disk, and is then renamed. So a full disk,
+a kill or an error leaves what was there before. A link at the place is replaced, and what it leads
+to is left alone.
+"""
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+__all__ = ["MARK", "NotWritten", "append_line", "flush", "reason", "whole_file", "whole_folder"]
+
+MARK = ".tmp-"
+"""How the names of unfinished files and folders begin."""
+
+
+@final
+class NotWritten(OSError):
+    """A file or folder could not be written, and is named.
+
+    Args:
+        path: which.
+        why: what went wrong, in words.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} could not be written: {why}. What was there before is as it was; make room "
+            "there, or choose another place."
+        )
+        self.path = path
+        self.why = why
+
+
+@contextmanager
+def whole_file(file: str | Path) -> Iterator[Path]:
+    """Give a path to write a file to, and put what was written there in the place of another.
+
+    A pipe or a device at the place is written to directly.
+
+    Args:
+        file: where the file shall be; its folder is made if need be.
+
+    Yields:
+        The path to write to, with the same suffix.
+
+    Raises:
+        OSError: if the file cannot be written; the message names it, and what was there before is
+            as it was.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(f"{folder}/a.txt") as partial:
+        ...         _ = partial.write_text("all of it")
+        ...     Path(folder, "a.txt").read_text()
+        'all of it'
+    """
+    file = Path(file)
+    with _told(file):
+        if _is_stream(file):
+            yield file
+            return
+        if file.is_dir() and not file.is_symlink():
+            raise IsADirectoryError(f"{file} is a folder, and a file is to be written there.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{MARK}{secrets.token_hex(4)}{file.suffix}")
+        try:
+            yield partial
+            flush(partial)
+            os.replace(partial, file)
+            flush(file.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: str | Path, *, last: str | None = None) -> Iterator[Path]:
+    """Give a folder to write files to, and put all of them in their places when all are written.
+
+    A folder that is not there before appears with all of its files. In one that is, files of the
+    same names are replaced one after another, and others stay.
+
+    Args:
+        folder: where the files shall be.
+        last: the name of the file that is put in its place after all others.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        OSError: if they cannot be written; the message names the folder, and what was there before
+            is as it was.
+    """
+    folder = Path(folder)
+    with _told(folder):
+        there = folder.is_dir()
+        if not there:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = (folder if there else folder.parent) / f"{MARK}{secrets.token_hex(4)}"
+        try:
+            partial.mkdir()
+            yield partial
+            written = sorted(partial.iterdir(), key=lambda path: (path.name == last, path.name))
+            for path in [*written, partial]:
+                flush(path)
+            if there:
+                for path in written:
+                    os.replace(path, folder / path.name)
+            else:
+                os.replace(partial, folder)
+            flush(folder if there else folder.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def append_line(file: Path, line: str) -> None:
+    """Add a line to a file, which is made if need be, and never through a link.
+
+    Raises:
+        OSError: if the file is a link or cannot be written.
+    """
+    with _told(file):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        if file.is_symlink():
+            raise OSError("it is a link, which is not followed; remove it")
+        handle = os.open(file, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+        with open(handle, "a", encoding="utf-8") as opened:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError("it is no regular file; remove it")
+            opened.write(line + "\n")
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def reason(error: Exception) -> str:
+    """Say what went wrong with a file: an error of the system without its number and path."""
+    if isinstance(error, NotWritten):
+        return error.why
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file or folder that an error of the system is about."""
+    try:
+        yield
+    except NotWritten:
+        raise
+    except OSError as error:
+        raise NotWritten(path, reason(error).removesuffix(".")) from error
+
+
+def _is_stream(file: Path) -> bool:
+    """Tell whether there is a pipe or a device, which has no content that could be replaced."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False
+    return file.parent == Path("/dev") or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -1,0 +1,119 @@
+"""Tensors in safetensors, read against what is expected of them.
+
+The header of a file says the names, shapes and kinds of its tensors, and is compared with those of
+the model before any of them is read. So a file of another model costs no memory.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from inftydiff._reading import require_regular
+
+__all__ = ["check_names", "check_values", "digest", "read_tensors"]
+
+SHOWN = 3
+"""How many names of weights an error lists."""
+
+KINDS = {
+    "BF16": torch.bfloat16,
+    "F16": torch.float16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+    "I64": torch.int64,
+}
+"""The kinds of numbers that are told apart; all others are taken for bytes."""
+
+
+def read_tensors(
+    file: Path, check: Callable[[Mapping[str, Tensor]], None], *, within: Path
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors of a file, and what else it says of them.
+
+    Args:
+        file: the file.
+        check: refuses others than those wanted; it is given tensors with the file's names, shapes
+            and kinds, and without values.
+        within: the folder that a link may not lead out of.
+
+    Raises:
+        ValueError: if it is no such file, or ``check`` refuses what it holds.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        require_regular(file, within=within)
+        with safe_open(file, framework="pt") as opened:
+            names = list(opened.keys())
+            slices = {name: opened.get_slice(name) for name in names}
+            header = {
+                name: torch.empty(
+                    part.get_shape(), dtype=KINDS.get(part.get_dtype(), torch.uint8), device="meta"
+                )
+                for name, part in slices.items()
+            }
+            check(header)
+            tensors = {name: opened.get_tensor(name) for name in names}
+            metadata = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
+    return tensors, metadata
+
+
+def check_names(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, file: Path) -> None:
+    """Refuse tensors that are not those of a model by their names, shapes or kinds.
+
+    Args:
+        expected: the model's state, of which names and shapes are read.
+        found: the file's.
+        file: its name, for the message.
+
+    Raises:
+        ValueError: if tensors are missing, unexpected, of another shape, or not of floating point.
+    """
+    both = expected.keys() & found.keys()
+    wrong = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
+            for name in sorted(both)
+            if found[name].shape != expected[name].shape
+        ],
+        "not of floating point": [n for n in sorted(both) if not found[n].is_floating_point()],
+    }
+    if any(wrong.values()):
+        said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
+        raise ValueError(
+            f"{file} does not hold the weights of the model that config.json beside it describes. "
+            f"{said[0].upper()}{said[1:]}."
+        )
+
+
+def check_values(tensors: Mapping[str, Tensor], *, file: Path) -> None:
+    """Refuse tensors that are not finite.
+
+    Raises:
+        ValueError: if there are such; the message names them.
+    """
+    broken = [name for name in sorted(tensors) if not bool(tensors[name].isfinite().all())]
+    if broken:
+        raise ValueError(f"{file} has weights that are not finite: {_some(broken)}.")
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """A fingerprint of names, shapes, dtypes and values."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name]
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
