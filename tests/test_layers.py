@@ -14,10 +14,12 @@ PACKAGE = "inftydiff"
 
 LIBRARY = {
     "_typing": set(),
+    "_reading": set(),
+    "_writing": set(),
     "operators": {"_typing"},
     "processes": {"_typing", "operators"},
     "models": {"_typing", "operators"},
-    "pipelines": {"_typing", "operators", "processes", "models"},
+    "pipelines": {"_typing", "_reading", "_writing", "operators", "processes", "models"},
     "testing": {"_typing", "operators", "processes", "models"},
 }
 APPLICATIONS = {

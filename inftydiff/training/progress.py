@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from inftydiff._typing import not_negative, number, whole
+
 __all__ = ["Progress"]
 
 SMOOTHING = 0.02
@@ -30,6 +32,11 @@ class Progress:
         skipped: how many steps were skipped, because a loss or a gradient was not finite.
         in_a_row: how many of them were the last ones.
 
+    Raises:
+        TypeError: if one is no number.
+        ValueError: if one is not finite, negative where it counts, or more steps were skipped than
+            done.
+
     Example:
         >>> done = Progress(step=10).estimated(0.5).estimated(0.7)
         >>> done.best, done.since
@@ -45,6 +52,21 @@ class Progress:
     since: int = 0
     skipped: int = 0
     in_a_row: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("step", "since", "skipped", "in_a_row"):
+            whole(getattr(self, name), name, least=0)
+        not_negative(self.seconds, "seconds")
+        if self.best_step is not None:
+            whole(self.best_step, "best_step", least=0)
+        for name in ("loss", "held_out", "best"):
+            if getattr(self, name) is not None:
+                number(getattr(self, name), name)
+        if self.skipped > self.step or self.in_a_row > self.skipped:
+            raise ValueError(
+                f"Of {self.step} steps, {self.skipped} cannot have been skipped, {self.in_a_row} "
+                "of them last."
+            )
 
     @property
     def updates(self) -> int:
