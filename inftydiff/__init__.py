@@ -5,6 +5,12 @@ jaxtyping and beartype.
 """
 
 import os
+import sys
+
+from inftydiff._stopped import is_command, tell_in_a_line
+
+if is_command():
+    sys.excepthook = tell_in_a_line
 
 if os.environ.get("INFTYDIFF_TYPECHECK") == "1":
     from jaxtyping import install_import_hook

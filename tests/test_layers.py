@@ -15,6 +15,7 @@ PACKAGE = "inftydiff"
 LIBRARY = {
     "_typing": set(),
     "_reading": set(),
+    "_stopped": set(),
     "_writing": set(),
     "operators": {"_typing"},
     "processes": {"_typing", "operators"},

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, final
 
 from inftydiff._typing import whole
+from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.process_figure import save_process_figure
@@ -82,11 +83,11 @@ class Demo(Command):
             )
             report = training_report(self.out / CHECKPOINT)
         seeds = range(self.seed, self.seed + self.rows)
-        self.out.mkdir(parents=True, exist_ok=True)
-        seconds = save_sizes_figure(
-            self.out / SAMPLES, pipeline, self.sizes, seeds, caption=caption
-        )
-        save_process_figure(self.out / PROCESS, pipeline, face, seed=self.seed)
+        with whole_folder(self.out) as folder:
+            seconds = save_sizes_figure(
+                folder / SAMPLES, pipeline, self.sizes, seeds, caption=caption
+            )
+            save_process_figure(folder / PROCESS, pipeline, face, seed=self.seed)
         print(report)
         print("Sampling       " + "; ".join(f"{n}: {s:.1f} s" for n, s in seconds.items()))
         print(f"Pictures       {self.out / SAMPLES}, {self.out / PROCESS}")

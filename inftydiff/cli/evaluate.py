@@ -12,6 +12,7 @@ import tyro
 
 from inftydiff import DDIM, DDPM, steps
 from inftydiff._typing import positive, whole
+from inftydiff._writing import whole_file
 from inftydiff.cli.candidates import FEWER, Candidate, ModelCandidate, PictureCandidate, Size
 from inftydiff.cli.command import Command
 from inftydiff.cli.folders import require_writable
@@ -98,8 +99,8 @@ class Evaluate(Command):
             f"picture, judged in {judging:.0f} s"
         )
         if self.json is not None:
-            self.json.parent.mkdir(parents=True, exist_ok=True)
-            self.json.write_text(self.record(words, candidate, found), encoding="utf-8")
+            with whole_file(self.json) as partial:
+                partial.write_text(self.record(words, candidate, found), encoding="utf-8")
 
     def check(self) -> None:
         """Refuse what can be told from the words alone.

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from inftydiff._reading import read_json
+from inftydiff._writing import whole_file
 from inftydiff.cli.source import Source, how_many_held_out
 from inftydiff.data import Fields, Images, field_array
 from inftydiff.data.field_sources import NETCDF
@@ -85,9 +87,11 @@ class FieldSource(Source):
     def keep(self, run: Path) -> None:
         file = run / RANGES
         ranges = {name: list(ends) for name, ends in self.fields.scale.ranges.items()}
+        if file.is_symlink():
+            raise ValueError(f"{file} is a link, and a run follows none. Remove it.")
         if not file.exists():
-            run.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
+            with whole_file(file) as partial:
+                partial.write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
         elif read_ranges(file) != ranges:
             raise ValueError(
                 f"{file} has other ranges than these fields: {read_ranges(file)}, and {ranges}. Go "
@@ -102,7 +106,7 @@ def read_ranges(file: Path) -> dict[str, list[float]]:
         ValueError: if it does not state some.
     """
     try:
-        ranges = json.loads(file.read_text(encoding="utf-8"))
+        ranges = read_json(file)
         return {name: [float(low), float(high)] for name, (low, high) in ranges.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(

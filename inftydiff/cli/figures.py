@@ -13,6 +13,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from inftydiff._writing import whole_file
+
 __all__ = ["Panel", "save_figure", "save_pictures", "to_pixels"]
 
 DPI = 100
@@ -59,7 +61,7 @@ def to_pixels(picture: Float[Tensor, "c h w"]) -> UInt8[ndarray, "h w 3"]:
 def save_figure(
     path: Path, panels: Sequence[Panel], *, heading: str, caption: str, side: int = 256
 ) -> None:
-    """Write panels, one below the other, to a PNG file.
+    """Write panels, one below the other, to a PNG file, with all text as it is and no formulas.
 
     Args:
         path: the file.
@@ -75,8 +77,9 @@ def save_figure(
     tops = [COLUMNS + (TITLE if panel.title else 0) for panel in panels]
     height = TOP + sum(tops) + sum(sheet.shape[0] for sheet in sheets) + BOTTOM
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    figure.text(LEFT / width, 1.0 - 28 / height, heading, size=15, weight="bold", va="center")
-    figure.text(LEFT / width, 18 / height, caption, size=10, va="center", color="0.3")
+    plain = {"va": "center", "parse_math": False}
+    figure.text(LEFT / width, 1.0 - 28 / height, _line(heading), size=15, weight="bold", **plain)
+    figure.text(LEFT / width, 18 / height, _line(caption), size=10, color="0.3", **plain)
     top = TOP
     for panel, sheet, above in zip(panels, sheets, tops, strict=True):
         top += above
@@ -84,15 +87,20 @@ def save_figure(
         box = (LEFT / width, 1.0 - (top + rows) / height, columns / width, rows / height)
         axes = figure.add_axes(box)
         axes.imshow(sheet, interpolation="nearest", aspect="auto")
-        axes.set_title(panel.title, loc="left", size=12, pad=24)
+        axes.set_title(_line(panel.title), loc="left", size=12, pad=24, parse_math=False)
         axes.xaxis.tick_top()
-        axes.set_xticks(_middles(columns, len(panel.columns)), panel.columns, size=11)
-        axes.set_yticks(_middles(rows, len(panel.rows)), panel.rows, size=11)
+        for set_ticks, length, labels in (
+            (axes.set_xticks, columns, panel.columns),
+            (axes.set_yticks, rows, panel.rows),
+        ):
+            texts = [_shown(label) for label in labels]
+            set_ticks(_middles(length, len(texts)), texts, size=11, parse_math=False)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         top += rows
-    figure.savefig(path)
+    with whole_file(path) as partial:
+        figure.savefig(partial)
 
 
 def save_pictures(folder: Path, pictures: Float[Tensor, "n c h w"]) -> list[Path]:
@@ -103,6 +111,16 @@ def save_pictures(folder: Path, pictures: Float[Tensor, "n c h w"]) -> list[Path
     for path, picture in zip(paths, pictures, strict=True):
         Image.fromarray(to_pixels(picture)).save(path)
     return paths
+
+
+def _line(text: str) -> str:
+    """Text on one line."""
+    return " ".join(_shown(text).split())
+
+
+def _shown(text: str) -> str:
+    """Text of which each character can be drawn: a path may have others."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _sheet(panel: Panel, side: int) -> UInt8[ndarray, "h w 3"]:

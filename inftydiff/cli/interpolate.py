@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inftydiff import Function, recommended_steps, steps
 from inftydiff._typing import whole
+from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import require_free, require_writable
@@ -207,11 +208,11 @@ class Interpolate(Command):
     def save(self, result: TaskResult, ends: Float[Tensor, "2 c h w"] | None, caption: str) -> None:
         """Write the functions, as pictures and as numbers, and the figure."""
         ways = result.samples.to_image().transpose(0, 1)
-        self.out.mkdir(parents=True, exist_ok=True)
-        save_task_arrays(self.out / ARRAYS, result)
-        if ways.shape[2] in (1, 3):
-            save_pictures(self.out, ways.flatten(0, 1))
-        save_way_figure(
-            self.out / FIGURE, result, ends=ends, heading="Interpolation", caption=caption
-        )
+        with whole_folder(self.out) as folder:
+            save_task_arrays(folder / ARRAYS, result)
+            if ways.shape[2] in (1, 3):
+                save_pictures(folder, ways.flatten(0, 1))
+            save_way_figure(
+                folder / FIGURE, result, ends=ends, heading="Interpolation", caption=caption
+            )
         print(f"Pictures in {self.out}, {FIGURE} among them; numbers in {ARRAYS}")

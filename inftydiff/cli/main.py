@@ -1,8 +1,14 @@
 """The entry point: parse, run, and turn what goes wrong into one line and an exit status."""
 
+import io
+import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import final
 
 __all__ = ["main"]
 
@@ -38,10 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv = ["--help"]
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for characters that it cannot show
     try:
-        return _run(argv)
+        with _ended_in_order():
+            return _run(argv)
     except KeyboardInterrupt as stop:
         return _stopped(stop)
+    except BrokenPipeError:
+        return _unread()
     except Exception as error:
         if debug or not (_memory(error) or _expected(error)):
             raise
@@ -72,6 +84,36 @@ def _memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
+@final
+class _Terminated(KeyboardInterrupt):
+    """The command was asked to end by SIGTERM."""
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM, like SIGINT, end what is done within the block and clean up behind it."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _unread() -> int:
+    """Be silent where nobody reads any more what is printed, and return the exit status."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, sys.stdout.fileno())  # what is left is flushed when the process ends
+    os.close(silence)
+    return 128 + signal.SIGPIPE
+
+
 def _stopped(stop: KeyboardInterrupt) -> int:
     """Say that a signal ended the command, and return the exit status."""
     from inftydiff.training import Interrupted
@@ -80,7 +122,7 @@ def _stopped(stop: KeyboardInterrupt) -> int:
         print(f"\nStopped; the state is in {stop.checkpoint}.", file=sys.stderr)
         return 128 + stop.signal_number
     print("\nStopped.", file=sys.stderr)
-    return 128 + signal.SIGINT
+    return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
 
 
 def _run(argv: list[str]) -> int:

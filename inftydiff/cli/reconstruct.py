@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inftydiff import DDIM, Function, random_subset, steps
 from inftydiff._typing import whole
+from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
@@ -22,6 +23,8 @@ from inftydiff.pipelines import InftyDiff
 from inftydiff.training import load_pipeline
 
 __all__ = ["Reconstruct", "psnr"]
+
+SHEET = "reconstructions.png"
 
 
 def psnr(a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape"]) -> float:
@@ -91,7 +94,7 @@ class Reconstruct(Command):
                 f"This model has {pipeline.config.channels} channels, and the sheet of pictures "
                 "shows 1 or 3. Use InftyDiff.reconstruct in Python."
             )
-        require_free(self.out, ["reconstructions.png"], overwrite=self.overwrite)
+        require_free(self.out, [SHEET], overwrite=self.overwrite)
         require_writable(self.out)
         real = self.real(pipeline)
         pictures = self.pictures(pipeline, real, self.size)
@@ -118,12 +121,12 @@ class Reconstruct(Command):
                 rms = (decoded - truth).square().mean().sqrt()
                 name = _named(decoded.shape[-2:])
                 errors.append(f"{name}: {psnr(decoded, truth):.1f} dB, rms {rms:.3f}")
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.save_sheet(columns)
+        with whole_folder(self.out) as folder:
+            self.save_sheet(folder, columns)
         seen = _named(pictures.shape[-2:])
         print(f"Reconstructed from {self.points:.0%} of the points at {seen}")
         print(*errors, sep="\n")
-        print(f"Pictures in {self.out / 'reconstructions.png'}")
+        print(f"Pictures in {self.out / SHEET}")
 
     def real(self, pipeline: InftyDiff) -> Real:
         """Where the pictures come from.
@@ -172,8 +175,8 @@ class Reconstruct(Command):
             x0 = x0.restrict(random_subset(grid, size, batch=len(pictures), generator=generator))
         return pipeline.encode(x0)
 
-    def save_sheet(self, columns: Sequence[Tensor]) -> None:
-        """Write the pictures and their reconstructions side by side."""
+    def save_sheet(self, folder: Path, columns: Sequence[Tensor]) -> None:
+        """Write the pictures and their reconstructions side by side, in a folder."""
         panel = Panel(
             "",
             [
@@ -184,7 +187,7 @@ class Reconstruct(Command):
             [[column[row] for column in columns] for row in range(len(columns[0]))],
         )
         save_figure(
-            self.out / "reconstructions.png",
+            folder / SHEET,
             [panel],
             heading="One latent a row, decoded on every grid",
             caption=f"Encoded from {self.points:.0%} of the points; {self.checkpoint}.",

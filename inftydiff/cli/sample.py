@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inftydiff import DDIM, DDPM, steps
 from inftydiff._typing import whole
+from inftydiff._writing import whole_file, whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
@@ -103,16 +104,17 @@ class Sample(Command):
             guidance=self.guidance,
             tile=self.tile,
         )
-        (self.out.parent if array else self.out).mkdir(parents=True, exist_ok=True)
         if array:
-            np.save(self.out, pictures.float().numpy())
+            with whole_file(self.out) as partial:
+                np.save(partial, pictures.float().numpy())
         else:
-            save_pictures(self.out, pictures)
-            self.save_sheet(pictures)
+            with whole_folder(self.out) as folder:
+                save_pictures(folder, pictures)
+                self.save_sheet(folder, pictures)
         print(f"{self.count} pictures of {on.shape[0]} × {on.shape[1]} in {self.out}")
 
-    def save_sheet(self, pictures: Float[Tensor, "n c h w"]) -> None:
-        """Write all pictures on one sheet."""
+    def save_sheet(self, folder: Path, pictures: Float[Tensor, "n c h w"]) -> None:
+        """Write all pictures on one sheet in a folder."""
         columns = min(ACROSS, len(pictures))
         rows, width = pictures.shape[-2:]
         panel = Panel(
@@ -123,7 +125,7 @@ class Sample(Command):
         )
         rule = "DDPM" if self.rule == "ddpm" else f"DDIM, η = {self.eta:g}"
         save_figure(
-            self.out / "sheet.png",
+            folder / "sheet.png",
             [panel],
             heading=f"Samples from {self.checkpoint}",
             caption=f"{rule}. The seed of a picture is its row's plus its column's.",

@@ -17,11 +17,12 @@ What the command line says itself goes before what the file says.
 import dataclasses
 import difflib
 import itertools
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from inftydiff._reading import parse_json, read_text
 
 __all__ = ["OPTION", "settings", "with_settings"]
 
@@ -102,15 +103,16 @@ def _split(words: Sequence[str]) -> tuple[list[str], Path | None]:
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         if file.suffix.lower() == ".json":
-            settings = json.loads(text)
+            settings = parse_json(text)
         elif file.suffix.lower() == ".toml":
             settings = tomllib.loads(text)
         else:
             raise ValueError("its name ends with neither .toml nor .json")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read as settings: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        said = str(error).removesuffix(".")
+        raise ValueError(f"{file} cannot be read as settings: {said}.") from error
     if not isinstance(settings, dict):
         raise ValueError(f"{file} cannot be read as settings: it holds no table.")
     return settings

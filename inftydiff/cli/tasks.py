@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inftydiff import Function, Grid, steps
 from inftydiff._typing import whole
+from inftydiff._writing import whole_folder
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.task_arrays import save_task_arrays
@@ -200,17 +201,17 @@ class TaskArguments:
             print(f"rms error: mean {mean:.4f}, single samples {each:.4f}")
         if result.misfit is not None:
             print(f"rms misfit of what was observed: {rms(result.misfit):.4f}")
-        self.out.mkdir(parents=True, exist_ok=True)
-        save_task_arrays(self.out / ARRAYS, result, scale)
-        if samples.shape[2] in (1, 3):
-            save_pictures(self.out, samples.flatten(0, 1))
-        save_task_figure(
-            self.out / FIGURE,
-            result,
-            observed=observed,
-            names=names,
-            truth=truth,
-            heading=heading,
-            caption=caption,
-        )
+        with whole_folder(self.out) as folder:
+            save_task_arrays(folder / ARRAYS, result, scale)
+            if samples.shape[2] in (1, 3):
+                save_pictures(folder, samples.flatten(0, 1))
+            save_task_figure(
+                folder / FIGURE,
+                result,
+                observed=observed,
+                names=names,
+                truth=truth,
+                heading=heading,
+                caption=caption,
+            )
         print(f"Pictures in {self.out}, {FIGURE} among them; numbers in {ARRAYS}")

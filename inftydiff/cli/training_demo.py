@@ -65,7 +65,13 @@ class TrainingDemo:
         return FaceSource(self.style, self.images, held_out=128, resolution=self.resolution)
 
     def run(self, folder: Path) -> tuple[InftyDiff, Float[Tensor, "c h w"]]:
-        """Train, and leave checkpoints in a folder; gives the model and a held-out face."""
+        """Train, and leave checkpoints in a folder; gives the model and a held-out face.
+
+        Checkpoints of an earlier demo are kept beside it until the training is done.
+
+        Raises:
+            ValueError: if the folder or the one beside it is a link.
+        """
         model = preset(self.preset, resolution=self.resolution)
         if self.steps is not None:
             model = dataclasses.replace(model, steps=self.steps)
@@ -81,13 +87,21 @@ class TrainingDemo:
             "faces (once) and to sample."
         )
         data, held_out = self.source().load()
+        before = folder.with_name(f"{folder.name}-before")
+        for path in (folder, before):
+            if path.is_symlink():
+                raise ValueError(f"{path} is a link, and a run follows none. Remove it.")
         if folder.is_dir():
-            shutil.rmtree(folder)
+            if before.is_dir():
+                shutil.rmtree(before)
+            folder.rename(before)
         try:
-            return train(model, data, held_out, config, folder), held_out[0]
+            trained = train(model, data, held_out, config, folder)
         except Interrupted:
             print(f"\nGo on with: {self.continuation(folder)}", file=sys.stderr)
             raise
+        shutil.rmtree(before, ignore_errors=True)
+        return trained, held_out[0]
 
     def continuation(self, folder: Path) -> str:
         """The command line that goes on with the training."""
