@@ -20,6 +20,19 @@ def full(*args):
     raise OSError(28, "No space left on device")
 
 
+def write(file, then):
+    with whole_file(file) as partial:
+        partial.write_text("new")
+        if then is not None:
+            then()
+
+
+def write_two(folder):
+    with whole_folder(folder) as partial:
+        (partial / "a").write_text("new")
+        full()
+
+
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("moment", ["body", "flush", "replace"])
 def test_a_file_is_the_old_one_or_the_new_one(tmp_path, monkeypatch, there, moment):
@@ -31,10 +44,7 @@ def test_a_file_is_the_old_one_or_the_new_one(tmp_path, monkeypatch, there, mome
     if moment == "replace":
         monkeypatch.setattr(os, "replace", full)
     with pytest.raises(NotWritten, match=r"a\.txt could not be written: No space left on device"):
-        with whole_file(file) as partial:
-            partial.write_text("new")
-            if moment == "body":
-                full()
+        write(file, full if moment == "body" else None)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] * there
     assert not there or file.read_text() == "old"
 
@@ -45,9 +55,8 @@ def test_a_folder_has_all_new_files_or_none(tmp_path, there):
     if there:
         folder.mkdir()
         (folder / "a").write_text("old")
-    with pytest.raises(NotWritten, match="No space left"), whole_folder(folder) as partial:
-        (partial / "a").write_text("new")
-        full()
+    with pytest.raises(NotWritten, match="No space left"):
+        write_two(folder)
     assert folder.exists() == there
     assert [path.name for path in tmp_path.iterdir()] == ["out"] * there
     with whole_folder(folder) as partial:

@@ -77,9 +77,11 @@ def save_figure(
     tops = [COLUMNS + (TITLE if panel.title else 0) for panel in panels]
     height = TOP + sum(tops) + sum(sheet.shape[0] for sheet in sheets) + BOTTOM
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    plain = {"va": "center", "parse_math": False}
-    figure.text(LEFT / width, 1.0 - 28 / height, _line(heading), size=15, weight="bold", **plain)
-    figure.text(LEFT / width, 18 / height, _line(caption), size=10, color="0.3", **plain)
+    for text, place, look in (
+        (heading, 1.0 - 28 / height, {"size": 15, "weight": "bold"}),
+        (caption, 18 / height, {"size": 10, "color": "0.3"}),
+    ):
+        figure.text(LEFT / width, place, _line(text), look, va="center", parse_math=False)
     top = TOP
     for panel, sheet, above in zip(panels, sheets, tops, strict=True):
         top += above
