@@ -158,9 +158,7 @@ def _told(path: Path) -> Iterator[None]:
     """Name the file or folder that an error of the system is about."""
     try:
         yield
-    except NotWritten:
-        raise
-    except OSError as error:
+    except OSError as error:  # that of a file in an unfinished folder, too
         raise NotWritten(path, reason(error).removesuffix(".")) from error
 
 
