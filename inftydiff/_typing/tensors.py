@@ -147,6 +147,8 @@ def expand_trailing(scalar: Scalar, like: Tensor, trailing: int) -> Scalar:
         TypeError: if the scalar is neither a real number nor a tensor of them.
         ValueError: if the scalar's axes are not the batch axes of ``like``.
     """
+    if type(scalar) is float:
+        return scalar
     if not isinstance(scalar, Tensor):
         return number(scalar, "A scalar")
     if scalar.is_complex() or scalar.is_meta:

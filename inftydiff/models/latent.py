@@ -73,9 +73,12 @@ class LatentPriorConfig:
     def __post_init__(self) -> None:
         subject = "A latent prior's "
         store(self, whole, "width", subject=subject, most=MOST_CHANNELS)
-        store(self, whole, "layers", subject=subject, least=2, most=MOST_BLOCKS)
+        store(self, whole, "layers", subject=subject, most=MOST_BLOCKS)
+        if self.layers < 2:
+            raise ValueError(f"A latent prior has at least two layers; got {self.layers}.")
         if self.condition is not None:
-            store(self, whole, "condition", subject=subject, most=MOST_CHANNELS)
+            name = "The number of features of a condition"
+            object.__setattr__(self, "condition", whole(self.condition, name, most=MOST_CHANNELS))
         store(self, fraction, "dropout", subject=subject, one=False)
 
 

@@ -54,7 +54,7 @@ from inftydiff.operators.spectral import SpectralOperator
 
 __all__ = ["BesselMultiplier", "MaternMultiplier", "bessel", "matern", "squared_exponential"]
 
-ROUGHEST, STEEPEST = 1e-12, 1e3
+ROUGHEST, STEEPEST = 1e-12, 1e9
 """The smallest smoothness, and the largest and order: above it take the squared exponential."""
 
 HIGHEST = 1e150
@@ -77,7 +77,7 @@ class BesselMultiplier(Multiplier):
     Raises:
         TypeError: if an argument is no number.
         ValueError: if a number is not above zero, the order or the length is not finite, the order
-            is above 1000, or the length is too short or too long.
+            is above 10⁹, or the length is too short or too long.
     """
 
     order: Real
@@ -109,7 +109,10 @@ class BesselMultiplier(Multiplier):
         return min(self.cutoff, math.sqrt(reached) / self.length_scale)
 
     @property
-    def asymptote(self) -> Asymptote:
+    def asymptote(self) -> Asymptote | None:
+        logarithm = -self.order * math.log(self.length_scale)
+        if abs(logarithm) > 600.0:  # no number of double precision
+            return None
         return Asymptote(self.length_scale**-self.order, 0.5 * self.order, 0.0, 1.0)
 
     @property
@@ -132,8 +135,8 @@ class MaternMultiplier(Multiplier):
     Raises:
         TypeError: if an argument is no number.
         ValueError: if a number is not above zero or, but for the cut-off, not finite; if the
-            smoothness is above 1000, the length too short or too long, or there are more than 16
-            dimensions.
+            smoothness is not from 10⁻¹² to 10⁹, the length too short or too long, or there are more
+            than 16 dimensions.
     """
 
     smoothness: Real

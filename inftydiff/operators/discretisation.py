@@ -247,7 +247,10 @@ class Subset:
 
     def __post_init__(self) -> None:
         instance(self.grid, Grid, "A Subset's grid")
-        index = integers(self.index, "A Subset's index")
+        index = instance(self.index, Tensor, "A Subset's index")
+        if index.dtype not in (torch.int64, torch.int32):
+            raise TypeError(f"A Subset's index must be integer; got {index.dtype}.")
+        integers(index, "A Subset's index")
         if index.ndim not in (1, 2) or index.numel() == 0:
             raise ValueError(
                 "A Subset takes an index of shape (points,) or (batch, points) with at least one "

@@ -13,13 +13,14 @@ needs to know of such a field.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import STRONGEST, Scalar, instance, scalar, shown
+from inftydiff._typing import STRONGEST, Scalar, instance, kind_of, scalar, shown
 from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
@@ -221,10 +222,10 @@ class Scaled(LinearOperator):
     operator: LinearOperator
 
     def __post_init__(self) -> None:
-        if isinstance(self.scale, LinearOperator):
+        if not isinstance(self.scale, Tensor | Real):
             raise TypeError(
                 "An operator is multiplied by a number or by a tensor of shape (batch,); got "
-                f"{shown(self.scale)}. Compose two operators with @."
+                f"{kind_of(self.scale)}. Compose two operators with @."
             )
         name = "The scale of an operator"
         object.__setattr__(self, "scale", scalar(self.scale, name, most=STRONGEST))
