@@ -110,5 +110,5 @@ def test_the_algebra_is_commutative_and_distributes(a: Asymptote, b: Asymptote, 
     "numbers", [(math.nan, 0, 0, 1), (1, math.inf, 0, 1), (1, 0, -1, 1), (1, 0, 0, 0)]
 )
 def test_numbers_that_make_no_asymptote_are_refused(numbers):
-    with pytest.raises(ValueError, match=r"finite coefficient|rate of at least 0"):
+    with pytest.raises(ValueError, match="An asymptote's .* must be a finite number"):
         Asymptote(*numbers)

@@ -34,7 +34,7 @@ def test_a_negative_variance():
     with pytest.raises(ValueError, match="variances of the error .* got -1 at the wave number 0"):
         optimal_wiener(T, data=LAW, error=ScaledMultiplier(-1.0, WHITE))
     with pytest.raises(ValueError, match="variances of the signal .* got nan"):
-        optimal_wiener(T, data=ScaledMultiplier(float("nan"), WHITE), error=LAW)
+        optimal_wiener(T, data=ScaledMultiplier(torch.tensor(torch.nan), WHITE), error=LAW)
 
 
 def test_a_mean():

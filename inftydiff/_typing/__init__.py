@@ -21,11 +21,15 @@ from inftydiff._typing.kinds import (
     store,
 )
 from inftydiff._typing.numbers import (
+    FAINTEST,
     LARGEST,
     LONGEST,
+    MOST_AXES,
     MOST_BLOCKS,
     MOST_CHANNELS,
+    MOST_VALUES,
     SHORTEST,
+    STRONGEST,
     Real,
     fraction,
     length,
@@ -35,11 +39,12 @@ from inftydiff._typing.numbers import (
     seed,
     whole,
 )
-from inftydiff._typing.shown import shown
+from inftydiff._typing.shown import kind_of, shown
 from inftydiff._typing.tensors import (
     Scalar,
     check_device,
     check_finite,
+    check_size,
     expand_trailing,
     floating,
     integers,
@@ -48,15 +53,20 @@ from inftydiff._typing.tensors import (
 )
 
 __all__ = [
+    "FAINTEST",
     "LARGEST",
     "LONGEST",
+    "MOST_AXES",
     "MOST_BLOCKS",
     "MOST_CHANNELS",
+    "MOST_VALUES",
     "SHORTEST",
+    "STRONGEST",
     "Real",
     "Scalar",
     "check_device",
     "check_finite",
+    "check_size",
     "choice",
     "device_of",
     "dtype_of",
@@ -68,6 +78,7 @@ __all__ = [
     "generator_for",
     "instance",
     "integers",
+    "kind_of",
     "length",
     "not_negative",
     "number",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from itertools import islice
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from inftydiff._typing.shown import article, kind_of, shown
@@ -81,7 +82,7 @@ def entries(
     """Return the entries of a list, a tuple or the like, whose own kinds are checked after.
 
     Args:
-        values: any iterable but text, mappings and sets.
+        values: any iterable but text, mappings, sets and tensors.
         name: the subject of the message.
         count: the number of entries there must be; by default any, none included.
         most: the most entries there may be.
@@ -91,12 +92,13 @@ def entries(
         ValueError: if there are too few or too many.
     """
     number = f"{count} values" if count is not None else f"up to {most} values"
-    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be a sequence of {number}; got {kind_of(values)}.")
-    try:
-        found = tuple(islice(values, most + 1))
-    except (TypeError, RuntimeError):  # a tensor or an array without axes
-        raise TypeError(f"{name} must be a sequence of {number}; got {kind_of(values)}.") from None
+    other = isinstance(values, str | bytes | Mapping | Set | torch.Tensor)
+    if isinstance(values, np.ndarray):
+        other = values.ndim != 1
+    if other or not isinstance(values, Iterable):
+        advice = " Pass its .tolist()." if isinstance(values, torch.Tensor) else ""
+        raise TypeError(f"{name} must be a sequence of {number}; got {kind_of(values)}.{advice}")
+    found = tuple(islice(values, most + 1))
     if len(found) > most or (count is not None and len(found) != count):
         raise ValueError(f"{name} must be a sequence of {number}; got {shown(values)}.")
     return found

@@ -9,11 +9,15 @@ from torch import Tensor
 from inftydiff._typing.shown import kind_of, shown
 
 __all__ = [
+    "FAINTEST",
     "LARGEST",
     "LONGEST",
+    "MOST_AXES",
     "MOST_BLOCKS",
     "MOST_CHANNELS",
+    "MOST_VALUES",
     "SHORTEST",
+    "STRONGEST",
     "Real",
     "fraction",
     "length",
@@ -33,6 +37,15 @@ LARGEST = 2**63 - 1
 SHORTEST, LONGEST = 1e-12, 1e12
 """The lengths that a domain, and what acts on it, may have: in three dimensions single precision
 holds their volumes."""
+
+FAINTEST, STRONGEST = 1e-30, 1e30
+"""The amplitudes and ratios that single precision holds with room for products."""
+
+MOST_AXES = 16
+"""The most axes of a domain, and the largest dimension."""
+
+MOST_VALUES = 2**33
+"""The most values that are computed at once: more than a machine holds."""
 
 MOST_CHANNELS = 2**16
 """The most channels or features that a network may have anywhere."""
@@ -67,16 +80,24 @@ def number(
     return found
 
 
-def positive(value: object, name: str, *, most: Real = math.inf) -> float:
+def positive(value: object, name: str, *, least: Real = 0, most: Real = math.inf) -> float:
     """Return ``value`` as a float, refusing what is not a finite number above zero.
+
+    Args:
+        value: what is to be a number.
+        name: the subject of the message.
+        least: the smallest number allowed, if it is not zero.
+        most: the largest number allowed.
 
     Raises:
         TypeError: if the value is no real number; ``name`` says which it was.
-        ValueError: if the number is zero, negative, infinite, NaN or above ``most``.
+        ValueError: if the number is zero, negative, infinite, NaN or beyond the bounds.
     """
-    wanted = "a finite number above 0" + ("" if most == math.inf else f" and at most {most}")
+    wanted = "a finite number above 0"
+    if least > 0 or most < math.inf:
+        wanted += f", from {least:g} to {most:g}" if least > 0 else f" and at most {most:g}"
     found = _float(value, name, wanted)
-    if not (0.0 < found <= most and math.isfinite(found)):
+    if not (0.0 < found < math.inf and least <= found <= most):
         raise ValueError(f"{name} must be {wanted}; got {shown(value)}.")
     return found
 

@@ -1,16 +1,19 @@
 """Checks of tensors: of their dtypes, and where asked of their values."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from inftydiff._typing.kinds import FLOATING
-from inftydiff._typing.numbers import Real, number
-from inftydiff._typing.shown import kind_of
+from inftydiff._typing.numbers import MOST_VALUES, Real, number
+from inftydiff._typing.shown import kind_of, shown
 
 __all__ = [
     "Scalar",
     "check_device",
     "check_finite",
+    "check_size",
     "expand_trailing",
     "floating",
     "integers",
@@ -52,14 +55,21 @@ def integers(values: Tensor, name: str) -> Tensor:
     return values
 
 
-def scalar(value: Scalar, name: str) -> Scalar:
+def scalar(value: Scalar, name: str, *, most: Real = math.inf) -> Scalar:
     """Return a number as a float, or a tensor of numbers as it is, refusing all else.
+
+    Args:
+        value: a number, or a tensor, whose values are not read.
+        name: the subject of the message.
+        most: the largest size of a number.
 
     Raises:
         TypeError: if the value is neither a real number nor a floating-point tensor.
-        ValueError: if a number is NaN, infinite or too large for a float.
+        ValueError: if a number is NaN, infinite or too large.
     """
-    return floating(value, name) if isinstance(value, Tensor) else number(value, name)
+    if isinstance(value, Tensor):
+        return floating(value, name)
+    return number(value, name, least=-most, most=most)
 
 
 def times(t: Tensor, name: str = "Times") -> Tensor:
@@ -102,6 +112,16 @@ def check_finite(values: Tensor, name: str) -> Tensor:
     return values
 
 
+def check_size(size: int, name: str) -> None:
+    """Refuse to compute more values than a machine holds.
+
+    Raises:
+        ValueError: if there are more than :data:`MOST_VALUES`.
+    """
+    if size > MOST_VALUES:
+        raise ValueError(f"{name} are at most 2³³ values; got {size}. Take fewer, or a part.")
+
+
 def check_device(found: torch.device, expected: torch.device, names: str, advice: str) -> None:
     """Refuse what lies on another device than what it meets.
 
@@ -124,10 +144,15 @@ def expand_trailing(scalar: Scalar, like: Tensor, trailing: int) -> Scalar:
         The number, or a tensor of shape ``(*batch, 1, …, 1)`` in the dtype and place of ``like``.
 
     Raises:
+        TypeError: if the scalar is neither a real number nor a tensor of them.
         ValueError: if the scalar's axes are not the batch axes of ``like``.
     """
-    if not isinstance(scalar, Tensor):
+    if type(scalar) is float:
         return scalar
+    if not isinstance(scalar, Tensor):
+        return number(scalar, "A scalar")
+    if scalar.is_complex() or scalar.is_meta:
+        raise TypeError(f"A scalar must be a real number, or one a sample; got {shown(scalar)}.")
     scalar = scalar.to(like)
     if scalar.ndim == 0:
         return scalar

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from inftydiff._typing import flag, instance
+
 __all__ = ["RecomputedBlock", "recompute_blocks"]
 
 
@@ -34,10 +36,15 @@ def recompute_blocks(network: nn.Module, wanted: bool = True) -> None:
         network: a network of this package, or a model that holds some.
         wanted: whether to recompute from now on.
 
+    Raises:
+        TypeError: if the network is no module, or ``wanted`` no bool.
+
     Example:
         >>> from inftydiff.models import MultiscaleNetwork, tiny
         >>> recompute_blocks(MultiscaleNetwork(tiny()))
     """
+    instance(network, nn.Module, "What recomputes its blocks")
+    flag(wanted, "Whether blocks are recomputed")
     for module in network.modules():
         if isinstance(module, RecomputedBlock):
             module.recompute = wanted

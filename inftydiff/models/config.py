@@ -4,9 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from inftydiff._typing import positive, whole
+from inftydiff._typing import (
+    FAINTEST,
+    MOST_CHANNELS,
+    STRONGEST,
+    entries,
+    flag,
+    fraction,
+    length,
+    positive,
+    store,
+    whole,
+)
 
 __all__ = ["MultiscaleConfig"]
+
+LARGEST_GRID = 2**14
+"""The most cells along a side of a U-Net's grid."""
+
+MOST_LAYERS = 2**8
+"""The most blocks: local ones on one side of the grid, or those of the U-Net's levels."""
 
 
 @final
@@ -40,8 +57,11 @@ class MultiscaleConfig:
         scale: the standard deviation :math:`a` of what comes in.
 
     Raises:
+        TypeError: if a value is of another kind than its default.
         ValueError: if a number is not positive, the kernel is even, the grid does not halve once a
-            level, or there is no level of the size asked for attention.
+            level, or there is no level of the size asked for attention. A number of channels or
+            features is at most 65536, at every level; a side of the grid 16384, the kernel's size
+            1023; there are at most 256 local blocks on each side, and 256 on the levels' way down.
     """
 
     channels: int = 3
@@ -65,30 +85,21 @@ class MultiscaleConfig:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("grid", "multipliers", "attention"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, number in (
-            ("channels", self.channels),
-            ("out_channels", self.channels if self.out_channels is None else self.out_channels),
-            ("width", self.width),
-            ("local_blocks", self.local_blocks),
-            ("kernel_size", self.kernel_size),
-            ("grid_channels", self.grid_channels),
-            ("grid_blocks", self.grid_blocks),
-            ("head", self.head),
-            ("embedding", self.embedding),
-            ("latent", 1 if self.latent is None else self.latent),
-            ("dropout_at_most", 1 if self.dropout_at_most is None else self.dropout_at_most),
-        ):
-            whole(number, f"A MultiscaleConfig's {name}")
-        for name, length in (
-            ("cell", self.cell),
-            ("transfer_width", self.cell if self.transfer_width is None else self.transfer_width),
-            ("scale", self.scale),
-        ):
-            positive(length, f"A MultiscaleConfig's {name}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"A MultiscaleConfig's dropout lies in [0, 1); got {self.dropout}.")
+        subject = "A MultiscaleConfig's "
+        counts = ("channels", "width", "grid_channels", "head", "embedding")
+        given = [n for n in ("out_channels", "latent") if getattr(self, n) is not None]
+        store(self, whole, *counts, *given, subject=subject, most=MOST_CHANNELS)
+        store(self, whole, "local_blocks", "grid_blocks", subject=subject, most=MOST_LAYERS)
+        store(self, whole, "kernel_size", subject=subject, most=1023)
+        store(self, _sizes, "grid", "multipliers", "attention", subject=subject)
+        store(self, length, "cell", subject=subject)
+        if self.transfer_width is not None:
+            store(self, length, "transfer_width", subject=subject)
+        if self.dropout_at_most is not None:
+            store(self, whole, "dropout_at_most", subject=subject)
+        store(self, positive, "scale", subject=subject, least=FAINTEST, most=STRONGEST)
+        store(self, fraction, "dropout", subject=subject, one=False)
+        store(self, flag, "position", subject=subject)
         if self.kernel_size % 2 == 0:
             raise ValueError(
                 f"A kernel has a node in its middle, so its size is odd; got {self.kernel_size}."
@@ -98,8 +109,11 @@ class MultiscaleConfig:
     def _check_levels(self) -> None:
         if not self.multipliers:
             raise ValueError("A U-Net has at least one level; got no multipliers.")
+        whole(self.grid_channels * max(self.multipliers), "A level's width", most=MOST_CHANNELS)
+        blocks = self.grid_blocks * len(self.multipliers)
+        whole(blocks, "The number of blocks of a U-Net's levels", most=MOST_LAYERS)
         factor = 2 ** (len(self.multipliers) - 1)
-        if len(self.grid) != 2 or any(whole(n, "A grid's side") % factor for n in self.grid):
+        if len(self.grid) != 2 or any(n % factor for n in self.grid):
             raise ValueError(
                 f"{len(self.multipliers)} levels take a grid of two sides divisible by {factor}; "
                 f"got {self.grid}."
@@ -128,3 +142,7 @@ class MultiscaleConfig:
             "dropout": self.dropout,
             "dropout_from": sum(size > most for size in self.level_sizes),
         }
+
+
+def _sizes(numbers: Sequence[int], name: str) -> tuple[int, ...]:
+    return tuple(whole(n, f"Each of {name}", most=LARGEST_GRID) for n in entries(numbers, name))

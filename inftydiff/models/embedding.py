@@ -27,7 +27,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import whole
+from inftydiff._typing import MOST_CHANNELS, floating, shown, whole
+from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zeroed
 
 __all__ = ["LatentEmbedding", "ModulatedNorm", "TimeEmbedding", "sinusoidal"]
@@ -44,17 +45,21 @@ def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch
         The features, of shape ``(batch, features)``; half precision is computed in float32.
 
     Raises:
-        ValueError: if the number of features is odd or below two.
+        TypeError: if the times are no floating-point tensor, or the number of features is none.
+        ValueError: if the times are not of shape ``(batch,)``, or the number of features is odd,
+            below two or above 65536.
 
     Example:
         >>> sinusoidal(torch.zeros(1), 4)
         tensor([[0., 0., 1., 1.]])
     """
-    half, odd = divmod(whole(features, "The number of features of a time"), 2)
+    half, odd = divmod(_count(features, "The number of features of a time"), 2)
     if odd:
         raise ValueError(
             f"A time has as many sines as cosines; got an odd number of features, {features}."
         )
+    if floating(t, "The times of an embedding").ndim != 1:
+        raise ValueError(f"The times of an embedding are one a sample; got {shown(t)}.")
     t = t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
     frequencies = torch.arange(half, dtype=t.dtype, device=t.device) * (-math.log(1e4) / half)
     angles = torch.outer(1000.0 * t, frequencies.exp())
@@ -69,6 +74,10 @@ class TimeEmbedding(nn.Module):
         width: the number of channels of the embedding.
         features: the number of sines and cosines together; the paper's code has 256.
 
+    Raises:
+        TypeError: if a number is none.
+        ValueError: if one is not whole, from 1 to 65536, or there are not as many sines as cosines.
+
     Example:
         >>> embedding = TimeEmbedding(16)
         >>> tuple(embedding(torch.tensor([0.1, 0.9])).shape)
@@ -77,9 +86,13 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, width: int, *, features: int = 256) -> None:
         super().__init__()
-        self.width = whole(width, "The width of a time embedding")
-        self.features = features
-        self.first = nn.Linear(features, width)
+        self.width = width = _count(width, "The width of a time embedding")
+        self.features = _count(features, "The number of features of a time")
+        if self.features % 2:
+            raise ValueError(
+                f"A time has as many sines as cosines; got an odd number of features, {features}."
+            )
+        self.first = nn.Linear(self.features, width)
         self.second = nn.Linear(width, width)
 
     def forward(self, t: Float[Tensor, "batch"]) -> Float[Tensor, "batch width"]:
@@ -96,6 +109,10 @@ class LatentEmbedding(nn.Module):
         latent: the number of features of a latent.
         width: the number of channels of the embedding.
 
+    Raises:
+        TypeError: if a number is none.
+        ValueError: if one is not whole, from 1 to 65536.
+
     Example:
         >>> tuple(LatentEmbedding(4, 16)(torch.zeros(2, 4)).shape)
         (2, 16)
@@ -103,12 +120,15 @@ class LatentEmbedding(nn.Module):
 
     def __init__(self, latent: int, width: int) -> None:
         super().__init__()
-        self.first = nn.Linear(whole(latent, "The number of features of a latent"), width)
+        width = _count(width, "The width of a latent's embedding")
+        self.first = nn.Linear(_count(latent, "The number of features of a latent"), width)
         self.second = nn.Linear(width, width)
 
     def forward(self, latent: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
         """Embed latents of shape ``(batch, features)``."""
-        return F.gelu(self.second(F.gelu(self.first(latent.to(self.first.weight.dtype)))))
+        latent = floating(latent, "The latents of an embedding").to(self.first.weight.dtype)
+        check_features(latent, self.first.weight, self.first.in_features, "Latents")
+        return F.gelu(self.second(F.gelu(self.first(latent))))
 
 
 @final
@@ -120,6 +140,10 @@ class ModulatedNorm(nn.Module):
         embedding: the width of the time embedding, or None for a norm that knows no time.
         latent: the width of the latent's embedding, or None for a norm that knows no latent.
 
+    Raises:
+        TypeError: if a number is none.
+        ValueError: if one is not whole, from 1 to 65536.
+
     Example:
         >>> norm = ModulatedNorm(2, 8)
         >>> norm(torch.tensor([[[1.0, 3.0]]]), torch.ones(1, 8)).round().tolist()
@@ -128,13 +152,17 @@ class ModulatedNorm(nn.Module):
 
     def __init__(self, channels: int, embedding: int | None, *, latent: int | None = None) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels = channels = _count(channels, "The channels of a norm")
         self.modulation: nn.Linear | None = None
         if embedding is None:
             self.constant = nn.Parameter(torch.zeros(1, 2 * channels))
         else:
-            self.modulation = zeroed(nn.Linear(embedding, 2 * channels))
-        self.latent_scale = None if latent is None else zeroed(nn.Linear(latent, channels))
+            width = _count(embedding, "The width of a time embedding")
+            self.modulation = zeroed(nn.Linear(width, 2 * channels))
+        self.latent_scale: nn.Linear | None = None
+        if latent is not None:
+            width = _count(latent, "The width of a latent's embedding")
+            self.latent_scale = zeroed(nn.Linear(width, channels))
 
     def forward(
         self,
@@ -148,7 +176,23 @@ class ModulatedNorm(nn.Module):
             x: the features.
             embedding: the embedded times, for a norm that takes them.
             latent: the embedded latents, for a norm that takes them.
+
+        Raises:
+            TypeError: if one is no floating-point tensor.
+            ValueError: if one has another number of channels, or there is not one a sample.
         """
+        floating(x, "What is normalised")
+        if x.ndim < 2 or x.shape[-1] != self.channels:
+            raise ValueError(
+                f"What is normalised must have the shape (batch, …, {self.channels}); got "
+                f"{shown(x)}."
+            )
+        for given, layer, name in (
+            (embedding, self.modulation, "The embedded times of a norm"),
+            (latent, self.latent_scale, "The embedded latents of a norm"),
+        ):
+            if layer is not None:
+                check_features(given, layer.weight, layer.in_features, name, axes=2)
         modulation: Tensor = (
             self.constant if self.modulation is None else self.modulation(embedding)
         )
@@ -160,3 +204,7 @@ class ModulatedNorm(nn.Module):
         shape = (-1, *(1,) * (x.ndim - 2), self.channels)
         normed = F.layer_norm(x, (self.channels,))
         return torch.addcmul(shift.reshape(shape), normed, scale.reshape(shape))
+
+
+def _count(number: int, name: str) -> int:
+    return whole(number, name, most=MOST_CHANNELS)

@@ -25,10 +25,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inftydiff._typing import flag, floating, instance, shown
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.gathering import Gathering
 from inftydiff.models.unet import Descent
 from inftydiff.operators import Function
+from inftydiff.operators.function import require_function
 from inftydiff.operators.local import neighbours
 
 __all__ = ["Code", "Encoder"]
@@ -41,17 +43,44 @@ class Code(NamedTuple):
     log_variance: Float[Tensor, "batch features"] | None
 
     def at(self, noise: Float[Tensor, "batch features"] | None) -> Float[Tensor, "batch features"]:
-        """The latent that standard normals give; without a variance, or noise, the mean."""
+        """The latent that standard normals give; without a variance, or noise, the mean.
+
+        Raises:
+            TypeError: if the noise is no floating-point tensor.
+            ValueError: if it is not shaped like the mean.
+        """
+        self._check()
         if self.log_variance is None or noise is None:
             return self.mean
+        if floating(noise, "The noise of a latent").shape != self.mean.shape:
+            raise ValueError(
+                f"The noise of a latent is shaped like the mean, {tuple(self.mean.shape)}; got "
+                f"{shown(noise)}."
+            )
         return self.mean + (0.5 * self.log_variance).exp() * noise.to(self.mean)
 
     def divergence(self) -> Float[Tensor, "batch"]:
-        """The divergence from the standard normal, in nats; zero where there is no variance."""
+        """The divergence from the standard normal, in nats; zero where there is no variance.
+
+        Raises:
+            TypeError: if mean or variance are no floating-point tensors.
+            ValueError: if they have not one shape.
+        """
+        self._check()
         if self.log_variance is None:
             return self.mean.new_zeros(len(self.mean))
         terms = self.mean**2 + self.log_variance.exp() - 1.0 - self.log_variance
         return 0.5 * terms.sum(-1)
+
+    def _check(self) -> None:
+        floating(self.mean, "The mean of a code")
+        if self.log_variance is None:
+            return
+        if floating(self.log_variance, "The log-variance of a code").shape != self.mean.shape:
+            raise ValueError(
+                f"The log-variance of a code is shaped like its mean, {tuple(self.mean.shape)}; "
+                f"got {shown(self.log_variance)}."
+            )
 
 
 @final
@@ -63,6 +92,7 @@ class Encoder(nn.Module):
         variational: whether it gives a variance, too.
 
     Raises:
+        TypeError: if the configuration is another thing, or ``variational`` no bool.
         ValueError: if the configuration has no latent.
 
     Example:
@@ -77,6 +107,8 @@ class Encoder(nn.Module):
 
     def __init__(self, config: MultiscaleConfig, *, variational: bool = False) -> None:
         super().__init__()
+        instance(config, MultiscaleConfig, "The configuration of an encoder")
+        flag(variational, "Whether an encoder gives a variance")
         if config.latent is None:
             raise ValueError("An encoder needs a configuration with a latent; got latent=None.")
         self.config = config
@@ -99,10 +131,12 @@ class Encoder(nn.Module):
             that is less.
 
         Raises:
+            TypeError: if ``x`` is no function.
             ValueError: if ``x`` has another number of channels than the encoder, not one batch
                 axis, or does not live in the plane.
         """
         config = self.config
+        require_function(x, "What an encoder reads")
         if x.values.ndim != 3 or x.channels != config.channels or x.on.domain.dim != 2:
             raise ValueError(
                 f"An encoder takes functions in the plane with values of shape (batch, points, "

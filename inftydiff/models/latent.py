@@ -20,11 +20,21 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from inftydiff._typing import whole
+from inftydiff._typing import (
+    MOST_BLOCKS,
+    MOST_CHANNELS,
+    floating,
+    fraction,
+    instance,
+    kind_of,
+    store,
+    whole,
+)
 from inftydiff.models._initial import zeroed
 from inftydiff.models.embedding import sinusoidal
 from inftydiff.models.neural_operator import require_batch
 from inftydiff.operators import Discretisation, Function
+from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.domain import Point
 
 __all__ = ["LatentPrior", "LatentPriorConfig"]
@@ -46,7 +56,9 @@ class LatentPriorConfig:
         dropout: the probability of dropping a feature after a layer.
 
     Raises:
-        ValueError: if a number is out of range.
+        TypeError: if one is no number.
+        ValueError: if a number is out of range: a width or a number of features from 1 to 65536,
+            from 2 to 1024 layers.
 
     Example:
         >>> LatentPriorConfig().layers
@@ -59,13 +71,15 @@ class LatentPriorConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        whole(self.width, "A latent prior's width")
-        if whole(self.layers, "A latent prior's number of layers") < 2:
+        subject = "A latent prior's "
+        store(self, whole, "width", subject=subject, most=MOST_CHANNELS)
+        store(self, whole, "layers", subject=subject, most=MOST_BLOCKS)
+        if self.layers < 2:
             raise ValueError(f"A latent prior has at least two layers; got {self.layers}.")
         if self.condition is not None:
-            whole(self.condition, "The number of features of a condition")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"A latent prior's dropout lies in [0, 1); got {self.dropout}.")
+            name = "The number of features of a condition"
+            object.__setattr__(self, "condition", whole(self.condition, name, most=MOST_CHANNELS))
+        store(self, fraction, "dropout", subject=subject, one=False)
 
 
 @final
@@ -75,6 +89,10 @@ class LatentPrior(nn.Module):
     Args:
         latent: the number of features of a latent.
         config: the sizes of its parts.
+
+    Raises:
+        TypeError: if the number or the configuration is another thing.
+        ValueError: if the number is not whole, from 1 to 65536.
 
     Example:
         >>> from inftydiff import Grid
@@ -86,7 +104,9 @@ class LatentPrior(nn.Module):
 
     def __init__(self, latent: int, config: LatentPriorConfig) -> None:
         super().__init__()
-        self.latent = whole(latent, "The number of features of a latent")
+        instance(config, LatentPriorConfig, "The configuration of a latent prior")
+        name = "The number of features of a latent"
+        self.latent = latent = whole(latent, name, most=MOST_CHANNELS)
         self.config = config
         width = config.width
         self.embed_time = nn.Sequential(
@@ -127,7 +147,10 @@ class LatentPrior(nn.Module):
             TypeError: if a condition is given to a prior without one.
         """
         require_batch(x, t)
-        if x.on.domain != Point() or x.channels != self.latent or on not in (None, x.on):
+        if on is not None:
+            require_discretisation(on, "Where an answer is wanted")
+        elsewhere = on is not None and on != x.on
+        if x.on.domain != Point() or x.channels != self.latent or elsewhere:
             raise ValueError(
                 f"A latent prior takes functions on Point() with {self.latent} channels; got "
                 f"{x.channels} on {x.on.domain}."
@@ -151,13 +174,20 @@ class LatentPrior(nn.Module):
         count = self.config.condition
         if features is None:
             return like.new_zeros(len(like), (count or 0) + 1)
-        if tuple(features.shape) != (len(like), count):
+        if tuple(floating(features, "A prior's condition").shape) != (len(like), count):
             raise ValueError(
                 f"This prior is conditioned on {count} features a sample; got "
                 f"{tuple(features.shape)} for {len(like)} samples."
             )
         marked = F.pad(features.to(like), (0, 1), value=1.0)
-        return marked if known is None else marked * known.to(like).unsqueeze(-1)
+        if known is None:
+            return marked
+        if not isinstance(known, Tensor) or known.shape != like.shape[:1] or known.is_complex():
+            raise TypeError(
+                "Which conditions are known is said by one bool a sample, a tensor of shape "
+                f"({len(like)},); got {kind_of(known)}."
+            )
+        return marked * known.to(like).unsqueeze(-1)
 
 
 @final

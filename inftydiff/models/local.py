@@ -24,11 +24,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inftydiff._typing import MOST_CHANNELS, flag, whole
+from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zeroed
 from inftydiff.models._pieces import pointwise
 from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import ModulatedNorm
 from inftydiff.operators.local import Neighbours, local_operator
+from inftydiff.operators.local.definition import odd
 
 __all__ = ["LocalBlock"]
 
@@ -45,6 +48,11 @@ class LocalBlock(RecomputedBlock):
         expansion: the width of the pointwise network's hidden layer over ``width``.
         skip: whether the block takes the features of an earlier block, concatenated and mapped back
             to ``width`` at its entry.
+
+    Raises:
+        TypeError: if a number is none, or ``skip`` no bool.
+        ValueError: if a number is not whole, from 1 to 65536, or the kernel's size is even or above
+            1023.
 
     Example:
         >>> from inftydiff import Grid
@@ -66,7 +74,10 @@ class LocalBlock(RecomputedBlock):
         skip: bool = False,
     ) -> None:
         super().__init__()
-        self.size = size
+        width = whole(width, "The width of a local block", most=MOST_CHANNELS)
+        expansion = whole(expansion, "The expansion of a local block", most=MOST_CHANNELS // width)
+        flag(skip, "Whether a local block takes a skip")
+        self.size = size = odd(size)
         self.entry = nn.Linear(2 * width, width) if skip else None
         self.first_norm = ModulatedNorm(width, embedding, latent=latent)
         self.kernel = nn.Parameter(torch.empty(width, size, size))
@@ -94,8 +105,14 @@ class LocalBlock(RecomputedBlock):
             latent: the embedded latents, for a block that takes them.
 
         Raises:
-            ValueError: if a skip is given to a block without one, or missing where there is one.
+            TypeError: if the features are no floating-point tensors.
+            ValueError: if a skip is given to a block without one, or missing where there is one, or
+                the features have other channels.
         """
+        for features in (x,) if skip is None else (x, skip):
+            check_features(
+                features, self.kernel, len(self.kernel), "The features of a local block", axes=3
+            )
         if (skip is None) is not (self.entry is None):
             wanted = "takes no skip" if self.entry is None else "takes a skip"
             raise ValueError(f"This block {wanted}; see its argument skip.")

@@ -25,6 +25,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inftydiff._typing import floating, instance
 from inftydiff.models._initial import zeroed
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
@@ -46,6 +47,9 @@ class MultiscaleNetwork(nn.Module):
     Args:
         config: the sizes of its parts.
 
+    Raises:
+        TypeError: if the configuration is another thing.
+
     Example:
         >>> import torch
         >>> from inftydiff.models.presets import tiny
@@ -57,7 +61,7 @@ class MultiscaleNetwork(nn.Module):
 
     def __init__(self, config: MultiscaleConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config = instance(config, MultiscaleConfig, "The configuration of a network")
         width, coded = config.width, config.latent is not None
         codes = config.embedding if coded else None
         self.embed = TimeEmbedding(config.embedding)
@@ -137,7 +141,7 @@ class MultiscaleNetwork(nn.Module):
             raise TypeError(
                 f"This MultiscaleNetwork takes a latent of shape (batch, {expected}); got none."
             )
-        if latent is not None and tuple(latent.shape) != (*x.batch, expected):
+        if latent is not None and tuple(floating(latent, "Latents").shape) != (*x.batch, expected):
             raise ValueError(
                 f"This network takes latents of shape {(*x.batch, expected)}; got "
                 f"{tuple(latent.shape)}."

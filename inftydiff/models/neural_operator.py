@@ -14,7 +14,10 @@ from typing import Protocol, final, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inftydiff._typing import floating, instance, kind_of
 from inftydiff.operators import Discretisation, Function, Grid
+from inftydiff.operators.discretisation import require_discretisation
+from inftydiff.operators.function import require_function
 
 __all__ = ["GridNetwork", "NeuralOperator", "functionalise", "require_batch", "require_plain"]
 
@@ -81,12 +84,18 @@ class GridNetwork(nn.Module):
     Args:
         module: the network, ``module(images, t) -> images``.
         clock: what it takes as its time, of the time in [0, 1].
+
+    Raises:
+        TypeError: if the module is none, or the clock cannot be called.
     """
 
     def __init__(
         self, module: nn.Module, *, clock: Callable[[Tensor], Tensor] | None = None
     ) -> None:
         super().__init__()
+        instance(module, nn.Module, "A network on images")
+        if clock is not None and (isinstance(clock, type) or not callable(clock)):
+            raise TypeError(f"A clock must be a function of times; got {kind_of(clock)}.")
         self.module = module
         self.clock = clock
 
@@ -114,7 +123,8 @@ class GridNetwork(nn.Module):
                 "Use a network that reads points, such as MultiscaleNetwork, or give whole grids."
             )
         images: Tensor = self.module(x.to_image(), t if self.clock is None else self.clock(t))
-        if images.shape[0] != len(t) or tuple(images.shape[2:]) != x.on.shape:
+        floating(images, "What a network on images answers")
+        if images.shape[:1] != t.shape or tuple(images.shape[2:]) != x.on.shape:
             raise ValueError(
                 f"The network must answer with images of shape ({len(t)}, channels, "
                 f"{', '.join(map(str, x.on.shape))}); got {tuple(images.shape)}."
@@ -126,9 +136,12 @@ def require_batch(x: Function, t: Tensor) -> None:
     """Refuse functions without one batch axis, and times that are not one a sample.
 
     Raises:
+        TypeError: if ``x`` is no function, or the times are no floating-point tensor.
         ValueError: if the values are not of shape ``(batch, points, channels)``, or the times not
             of shape ``(batch,)``.
     """
+    require_function(x, "What a network reads")
+    floating(t, "The times of a network")
     if x.values.ndim != 3 or tuple(t.shape) != x.batch:
         raise ValueError(
             "A network takes values of shape (batch, points, channels) and times of shape "
@@ -147,8 +160,10 @@ def require_plain(
 
     Raises:
         ValueError: if ``on`` is another discretisation than that of ``x``.
-        TypeError: if a latent or a condition is given.
+        TypeError: if a latent or a condition is given, or ``on`` is no discretisation.
     """
+    if on is not None:
+        require_discretisation(on, "Where an answer is wanted")
     if on is not None and on is not x.on and on != x.on:
         raise ValueError(
             f"{name} answers where its input is known, on {type(x.on).__name__} of {x.on.size} "

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import whole
+from inftydiff._typing import entries, instance, shown, whole
 from inftydiff.models.multiscale import MultiscaleNetwork
 from inftydiff.models.neural_operator import require_batch
 from inftydiff.operators import Box, Discretisation, Function, Grid
@@ -69,12 +69,10 @@ def tiled(network: object, size: int | tuple[int, int]) -> "TiledNetwork":
     if not isinstance(network, MultiscaleNetwork):
         raise TypeError(
             "Tiles are for a MultiscaleNetwork, whose points see each other within a kernel's reach"
-            f" and through one small grid; what {type(network).__name__} answers at a point may "
+            f" and through one small grid; what {shown(network)} answers at a point may "
             "depend on all the others. Evaluate it whole, at a size that fits."
         )
-    rows, columns = size if isinstance(size, tuple) else (size, size)
-    sides = whole(rows, "A tile's side"), whole(columns, "A tile's side")
-    return TiledNetwork(network, sides)
+    return TiledNetwork(network, size if isinstance(size, tuple) else (size, size))
 
 
 @final
@@ -85,10 +83,19 @@ class TiledNetwork:
     Args:
         network: the network.
         size: the rows and columns of a tile, without its halo.
+
+    Raises:
+        TypeError: if the network is of another kind, or the sides are no numbers.
+        ValueError: if there are not two sides, or one is not a whole number of at least one.
     """
 
     network: MultiscaleNetwork
     size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        instance(self.network, MultiscaleNetwork, "What is evaluated in tiles")
+        sides = entries(self.size, "A tile's sides", count=2)
+        object.__setattr__(self, "size", tuple(whole(side, "A tile's side") for side in sides))
 
     def __call__(
         self,

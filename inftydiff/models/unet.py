@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import whole
+from inftydiff._typing import MOST_BLOCKS, MOST_CHANNELS, entries, fraction, whole
+from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zeroed
 from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import ModulatedNorm
@@ -47,7 +48,9 @@ class Descent(nn.Module):
         dropout_from: the first level with dropout.
 
     Raises:
-        ValueError: if an attention level does not exist, or its width is no multiple of ``head``.
+        TypeError: if an argument is no number.
+        ValueError: if a width is not whole, from 1 to 65536, there are more than 1024 blocks, an
+            attention level does not exist, or its width is no multiple of ``head``.
 
     Example:
         >>> down = Descent(8, None, multipliers=(1, 2), head=8)
@@ -70,9 +73,21 @@ class Descent(nn.Module):
         dropout_from: int = 0,
     ) -> None:
         super().__init__()
-        widths = [whole(channels * m, "The width of a U-Net's level") for m in multipliers]
+        channels = whole(channels, "The channels of a U-Net", most=MOST_CHANNELS)
+        wide = entries(multipliers, "The multipliers of a U-Net", most=32)
+        factors = [whole(m, "A multiplier of a U-Net", most=MOST_CHANNELS) for m in wide]
+        widths = [
+            whole(channels * m, "The width of a U-Net's level", most=MOST_CHANNELS) for m in factors
+        ]
         if not widths:
             raise ValueError("A U-Net has at least one level; got no multipliers.")
+        head = whole(head, "The width of an attention head", most=MOST_CHANNELS)
+        dropout = fraction(dropout, "The dropout of a U-Net", one=False)
+        dropout_from = whole(dropout_from, "The first level with dropout", least=0)
+        attention = [
+            whole(level, "A level with attention", least=0)
+            for level in entries(attention, "The levels with attention", most=32)
+        ]
         unknown = sorted(set(attention) - set(range(len(widths))))
         if unknown:
             raise ValueError(
@@ -80,7 +95,9 @@ class Descent(nn.Module):
                 f"{len(widths) - 1}."
             )
         self.widths = tuple(widths)
-        self.blocks = whole(blocks, "The number of a U-Net's blocks a level")
+        self.blocks = blocks = whole(
+            blocks, "The number of a U-Net's blocks a level", most=MOST_BLOCKS // len(widths)
+        )
 
         self.levels = nn.ModuleList(
             _Block(
@@ -119,8 +136,13 @@ class Descent(nn.Module):
             The coarsest features, and those after each block of the levels, finest first.
 
         Raises:
-            ValueError: if a side of the images cannot be halved once a level.
+            TypeError: if an argument is no floating-point tensor.
+            ValueError: if the images have other channels, or a side that cannot be halved once a
+                level.
         """
+        check_features(
+            x, self.middle[0].first.weight, self.widths[0], "The images of a U-Net", axes=4
+        )
         factor = 2 ** (len(self.widths) - 1)
         if x.shape[-2] % factor or x.shape[-1] % factor:
             raise ValueError(
@@ -154,7 +176,9 @@ class UNet(nn.Module):
         dropout_from: the first level with dropout.
 
     Raises:
-        ValueError: if an attention level does not exist, or its width is no multiple of ``head``.
+        TypeError: if an argument is no number.
+        ValueError: if a width is not whole, from 1 to 65536, there are more than 1024 blocks, an
+            attention level does not exist, or its width is no multiple of ``head``.
 
     Example:
         >>> net = UNet(8, 16, multipliers=(1, 2), attention=(1,), head=8)
@@ -187,7 +211,7 @@ class UNet(nn.Module):
             dropout=dropout,
             dropout_from=dropout_from,
         )
-        widths = self.descent.widths
+        widths, blocks = self.descent.widths, self.descent.blocks
         self.up = nn.ModuleList(
             _Block(
                 2 * width,
@@ -216,7 +240,9 @@ class UNet(nn.Module):
             latent: the embedded latents, for a network that takes them.
 
         Raises:
-            ValueError: if a side of the images cannot be halved once a level.
+            TypeError: if an argument is no floating-point tensor.
+            ValueError: if the images have other channels, or a side that cannot be halved once a
+                level.
         """
         x, skips = self.descent(x, embedding, latent)
         for number in reversed(range(len(self.up))):

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, instance, not_negative, number, positive, store
 
 __all__ = ["Asymptote"]
 
@@ -32,6 +32,7 @@ class Asymptote:
             than every power.
 
     Raises:
+        TypeError: if one is no number.
         ValueError: if the coefficient or the power is not finite, the rate is below zero or the
             remainder is not above zero.
 
@@ -49,16 +50,10 @@ class Asymptote:
     remainder: Real
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.coefficient) and math.isfinite(self.power)):
-            raise ValueError(
-                "An asymptote has a finite coefficient and power; got "
-                f"{self.coefficient!r} and {self.power!r}."
-            )
-        if not (0.0 <= self.rate < math.inf and self.remainder > 0.0):
-            raise ValueError(
-                "An asymptote has a rate of at least 0 and a remainder above 0; got "
-                f"{self.rate!r} and {self.remainder!r}."
-            )
+        store(self, number, "coefficient", "power", subject="An asymptote's ")
+        store(self, not_negative, "rate", subject="An asymptote's ")
+        if not (isinstance(self.remainder, float) and self.remainder == math.inf):
+            store(self, positive, "remainder", subject="An asymptote's ")
 
     @property
     def order(self) -> tuple[float, float]:
@@ -67,6 +62,7 @@ class Asymptote:
 
     def times(self, other: "Asymptote") -> "Asymptote":
         """The asymptote of the product."""
+        instance(other, Asymptote, "The other factor's asymptote")
         return Asymptote(
             self.coefficient * other.coefficient,
             self.power + other.power,
@@ -76,6 +72,7 @@ class Asymptote:
 
     def plus(self, other: "Asymptote") -> "Asymptote | None":
         """The asymptote of the sum, or None if the leading terms cancel."""
+        instance(other, Asymptote, "The other term's asymptote")
         if self.coefficient == 0.0 or other.coefficient == 0.0:
             return other if self.coefficient == 0.0 else self
         if self.order != other.order:
@@ -91,10 +88,12 @@ class Asymptote:
 
     def scaled(self, scale: Real) -> "Asymptote":
         """The asymptote of a multiple."""
+        scale = number(scale, "The scale of an asymptote")
         return Asymptote(scale * self.coefficient, self.power, self.rate, self.remainder)
 
     def regularised_inverse(self, ratio: Real) -> "Asymptote | None":
         r"""The asymptote of :math:`G/(G^2 + \rho^2)`, or None if :math:`G` grows."""
+        ratio = positive(ratio, "The ratio of a regularised inverse", least=1e-150, most=1e150)
         if self.coefficient == 0.0 or self.order > (0.0, 0.0):
             behind = math.inf if self.rate > 0.0 or self.coefficient == 0.0 else 2.0 * self.power
             return Asymptote(

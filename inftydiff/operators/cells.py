@@ -6,9 +6,9 @@ by the midpoint rule at the finer grid's points in each cell: the projection on 
 cells. Pictures are such averages, and a renderer's pixels nearly are.
 """
 
-from inftydiff._typing import whole
-from inftydiff.operators.discretisation import Grid
-from inftydiff.operators.function import Function
+from inftydiff._typing import kind_of, whole
+from inftydiff.operators.discretisation import Grid, Scattered, Subset, described, require_grid
+from inftydiff.operators.function import Function, require_function
 
 __all__ = ["blocks", "coarsen", "refine"]
 
@@ -17,12 +17,14 @@ def refine(grid: Grid, factor: int) -> Grid:
     """The grid with each cell cut into ``factor`` cells along every axis.
 
     Raises:
+        TypeError: if the grid is no Grid, or the factor no number.
         ValueError: if the factor is not a whole number of at least one.
 
     Example:
         >>> refine(Grid((2, 3)), 2).shape
         (4, 6)
     """
+    require_grid(grid, "What is refined")
     factor = whole(factor, "A refinement's factor")
     return Grid(tuple(factor * cells for cells in grid.shape), grid.domain)
 
@@ -35,6 +37,7 @@ def coarsen(f: Function, grid: Grid) -> Function:
         grid: the coarser grid, on the same domain.
 
     Raises:
+        TypeError: if the function is none.
         ValueError: if the function's grid is no refinement of the other by whole factors.
 
     Example:
@@ -43,6 +46,7 @@ def coarsen(f: Function, grid: Grid) -> Function:
         >>> coarsen(f, Grid((2,))).values.T
         tensor([[2., 7.]])
     """
+    require_function(f, "What is averaged")
     if not isinstance(f.on, Grid):
         raise _no_refinement(grid, f.on)
     cut = blocks(f.on, grid)
@@ -56,12 +60,14 @@ def blocks(fine: Grid, coarse: Grid) -> list[int]:
     """For each axis, how many cells the coarser grid has and into how many each is cut.
 
     Raises:
+        TypeError: if the finer grid is no Grid.
         ValueError: if the grid is no refinement of the other by whole factors.
 
     Example:
         >>> blocks(Grid((4, 6)), Grid((2, 2)))
         [2, 2, 2, 3]
     """
+    require_grid(fine, "The finer grid")
     if (
         not isinstance(coarse, Grid)
         or fine.domain != coarse.domain
@@ -72,8 +78,12 @@ def blocks(fine: Grid, coarse: Grid) -> list[int]:
     return [n for many, cells in pairs for n in (cells, many // cells)]
 
 
+def _said(on: object) -> str:
+    return described(on) if isinstance(on, Grid | Scattered | Subset) else kind_of(on)
+
+
 def _no_refinement(grid: object, on: object) -> ValueError:
     return ValueError(
-        f"Averages over the cells of {grid} are taken of a function on a refinement of it by "
-        f"whole factors; got one on {on}."
+        f"Averages over the cells of {_said(grid)} are taken of a function on a refinement of it "
+        f"by whole factors; got one on {_said(on)}."
     )

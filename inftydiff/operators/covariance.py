@@ -39,12 +39,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive, whole
+from inftydiff._typing import (
+    FAINTEST,
+    MOST_AXES,
+    STRONGEST,
+    Real,
+    length,
+    positive,
+    whole,
+)
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.multiplier import HeatMultiplier, Multiplier, ScaledMultiplier
 from inftydiff.operators.spectral import SpectralOperator
 
 __all__ = ["BesselMultiplier", "MaternMultiplier", "bessel", "matern", "squared_exponential"]
+
+ROUGHEST, STEEPEST = 1e-12, 1e9
+"""The smallest smoothness, and the largest and order: above it take the squared exponential."""
+
+HIGHEST = 1e150
+"""The highest cut-off that is not infinite: its square is a number."""
 
 LEFT_OUT = 1e-3
 """The part of the variance that the default cut-off may leave out."""
@@ -61,7 +75,9 @@ class BesselMultiplier(Multiplier):
         cutoff: the wave number above which the multiplier is zero; infinite by default.
 
     Raises:
-        ValueError: if a number is not above zero, or the order or the length is not finite.
+        TypeError: if an argument is no number.
+        ValueError: if a number is not above zero, the order or the length is not finite, the order
+            is above 10⁹, or the length is too short or too long.
     """
 
     order: Real
@@ -69,9 +85,10 @@ class BesselMultiplier(Multiplier):
     cutoff: Real = math.inf
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "order", positive(self.order, "The order of a Bessel potential"))
-        length = positive(self.length_scale, "The length scale of a Bessel potential")
-        object.__setattr__(self, "length_scale", length)
+        order = positive(self.order, "The order of a Bessel potential", most=STEEPEST)
+        object.__setattr__(self, "order", order)
+        scale = length(self.length_scale, "The length scale of a Bessel potential")
+        object.__setattr__(self, "length_scale", scale)
         object.__setattr__(self, "cutoff", checked_cutoff(self.cutoff))
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*modes"]:
@@ -92,7 +109,10 @@ class BesselMultiplier(Multiplier):
         return min(self.cutoff, math.sqrt(reached) / self.length_scale)
 
     @property
-    def asymptote(self) -> Asymptote:
+    def asymptote(self) -> Asymptote | None:
+        logarithm = -self.order * math.log(self.length_scale)
+        if abs(logarithm) > 600.0:  # no number of double precision
+            return None
         return Asymptote(self.length_scale**-self.order, 0.5 * self.order, 0.0, 1.0)
 
     @property
@@ -113,7 +133,10 @@ class MaternMultiplier(Multiplier):
         cutoff: the wave number above which the multiplier is zero; infinite by default.
 
     Raises:
-        ValueError: if a number is not above zero or, but for the cut-off, not finite.
+        TypeError: if an argument is no number.
+        ValueError: if a number is not above zero or, but for the cut-off, not finite; if the
+            smoothness is not from 10⁻¹² to 10⁹, the length too short or too long, or there are more
+            than 16 dimensions.
     """
 
     smoothness: Real
@@ -123,12 +146,10 @@ class MaternMultiplier(Multiplier):
     cutoff: Real = field(default=math.inf, kw_only=True)
 
     def __post_init__(self) -> None:
-        smoothness = positive(self.smoothness, "The smoothness of a Matérn covariance")
+        smoothness, scale, std = _checked(self.smoothness, self.length_scale, self.std)
         object.__setattr__(self, "smoothness", smoothness)
-        length = positive(self.length_scale, "The length scale of a Matérn covariance")
-        object.__setattr__(self, "length_scale", length)
-        object.__setattr__(self, "dim", whole(self.dim, "The dimension of a covariance"))
-        std = positive(self.std, "The standard deviation of a covariance")
+        object.__setattr__(self, "length_scale", scale)
+        object.__setattr__(self, "dim", _checked_dim(self.dim))
         object.__setattr__(self, "std", std)
         object.__setattr__(self, "cutoff", checked_cutoff(self.cutoff))
 
@@ -189,9 +210,9 @@ def matern(
         0.999...
     """
     if cutoff is None:
-        order = positive(smoothness, "The smoothness of a Matérn covariance") + 0.5 * dim
-        length = positive(length_scale, "The length scale of a Matérn covariance")
-        cutoff = default_cutoff(order, length / math.sqrt(2.0 * smoothness), dim)
+        smoothness, length_scale, std = _checked(smoothness, length_scale, std)
+        order = smoothness + 0.5 * _checked_dim(dim)
+        cutoff = default_cutoff(order, length_scale / math.sqrt(2.0 * smoothness), dim)
     return SpectralOperator(
         MaternMultiplier(smoothness, length_scale, dim=dim, std=std, cutoff=cutoff)
     )
@@ -219,12 +240,9 @@ def squared_exponential(length_scale: Real, *, dim: int, std: Real = 1.0) -> Spe
         tensor([[4.0000, 2.4261],
                 [2.4261, 4.0000]], dtype=torch.float64)
     """
-    length = positive(length_scale, "The length scale of a covariance")
-    std = positive(std, "The standard deviation of a covariance")
-    scale = std * (2.0 * math.pi * length**2) ** (
-        0.25 * whole(dim, "The dimension of a covariance")
-    )
-    return SpectralOperator(ScaledMultiplier(scale, HeatMultiplier(length / math.sqrt(2.0))))
+    _, side, std = _checked(1.0, length_scale, std)
+    scale = std * (2.0 * math.pi * side**2) ** (0.25 * _checked_dim(dim))
+    return SpectralOperator(ScaledMultiplier(scale, HeatMultiplier(side / math.sqrt(2.0))))
 
 
 def bessel(
@@ -254,8 +272,9 @@ def bessel(
         >>> bessel(2.0, 0.5).multiplier(torch.tensor([0.0, 4.0])).tolist()
         [1.0, 0.5]
     """
+    dim = None if dim is None else _checked_dim(dim)
     if cutoff is None and dim is not None:
-        order = positive(order, "The order of a Bessel potential")
+        order = positive(order, "The order of a Bessel potential", most=STEEPEST)
         if 2.0 * order <= dim:
             raise ValueError(
                 f"White noise filtered by a Bessel potential is a function if its order is above "
@@ -268,25 +287,41 @@ def bessel(
     )
 
 
-def default_cutoff(order: Real, length: Real, dim: int) -> float:
+def default_cutoff(order: Real, scale: Real, dim: int) -> float:
     r"""A wave number beyond which less than a thousandth of the variance lies.
 
     With :math:`u = 1/(1 + \ell^2\omega^2)` and :math:`\nu = r - d/2` that part is the incomplete
     beta function :math:`I_u(\nu, d/2)`, which is at most
     :math:`u^\nu \max(1, (1-u)^{d/2-1}) / (\nu B(\nu, d/2))`.
     """
-    length = positive(length, "The length scale of a Bessel potential")
-    half = 0.5 * whole(dim, "The dimension of a covariance")
+    scale = positive(scale, "The length scale of a Bessel potential")
+    half = 0.5 * _checked_dim(dim)
     nu = order - half
     beta = math.lgamma(nu) + math.lgamma(half) - math.lgamma(order)
     most, slack = (0.5, math.sqrt(2.0)) if dim == 1 else (0.999, 1.0)
     u = min(most, max(1e-200, math.exp((math.log(LEFT_OUT * nu / slack) + beta) / nu)))
-    return math.sqrt(1.0 / u - 1.0) / length
+    return math.sqrt(1.0 / u - 1.0) / scale
 
 
 def checked_cutoff(cutoff: Real) -> float:
-    """Return a cut-off as a float, refusing what is not a wave number above zero."""
-    number = float(cutoff)
-    if not number > 0.0:
-        raise ValueError(f"A cut-off is a wave number above 0, or math.inf; got {cutoff!r}.")
-    return number
+    """Return a cut-off as a float, refusing what is not a wave number above zero.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: if it is not above zero.
+    """
+    if isinstance(cutoff, float) and cutoff == math.inf:
+        return math.inf
+    return positive(cutoff, "A cut-off, unless math.inf,", most=HIGHEST)
+
+
+def _checked(smoothness: Real, length_scale: Real, std: Real) -> tuple[float, float, float]:
+    return (
+        positive(smoothness, "The smoothness of a covariance", least=ROUGHEST, most=STEEPEST),
+        length(length_scale, "The length scale of a covariance"),
+        positive(std, "The standard deviation of a covariance", least=FAINTEST, most=STRONGEST),
+    )
+
+
+def _checked_dim(dim: int) -> int:
+    return whole(dim, "The dimension of a covariance", most=MOST_AXES)

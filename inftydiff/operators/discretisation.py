@@ -18,10 +18,28 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff._typing import check_finite, whole
-from inftydiff.operators.domain import Domain, Point, unit_box
+from inftydiff._typing import (
+    LARGEST,
+    MOST_AXES,
+    check_finite,
+    check_size,
+    entries,
+    floating,
+    instance,
+    integers,
+    whole,
+)
+from inftydiff.operators.domain import Domain, Point, require_domain, unit_box
 
-__all__ = ["Discretisation", "Grid", "Scattered", "Subset", "described"]
+__all__ = [
+    "Discretisation",
+    "Grid",
+    "Scattered",
+    "Subset",
+    "described",
+    "require_discretisation",
+    "require_grid",
+]
 
 
 @final
@@ -38,7 +56,9 @@ class Grid:
             ``Point()`` the grid ``Grid((), Point())`` has one point, of weight one.
 
     Raises:
-        ValueError: if the grid is empty, or its axes are not those of the domain.
+        TypeError: if the shape is no sequence of numbers, or the domain is none.
+        ValueError: if the grid is empty, has 2⁶³ points or more, or its axes are not those of the
+            domain.
 
     Example:
         >>> grid = Grid((2, 4))
@@ -50,13 +70,15 @@ class Grid:
     domain: Domain = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        shape = tuple(whole(n, "A grid's number of cells") for n in self.shape)
+        found = entries(self.shape, "A grid's shape", most=MOST_AXES)
+        shape = tuple(whole(n, "A grid's number of cells") for n in found)
         object.__setattr__(self, "shape", shape)
+        whole(self.size, "A grid's number of points", most=LARGEST)
         if self.domain is None and not shape:
             raise ValueError("A Grid needs at least one axis; got none. On a Point(), say so.")
         if self.domain is None:
             object.__setattr__(self, "domain", unit_box(len(shape)))
-        if self.domain.dim != len(shape):
+        if require_domain(self.domain, "A grid's domain").dim != len(shape):
             raise ValueError(
                 f"A Grid has one number of cells an axis; got {len(shape)} numbers for a domain "
                 f"of {self.domain.dim} axes."
@@ -89,11 +111,14 @@ class Grid:
 
     def axis(self, a: int) -> Float[Tensor, "cells"]:
         """The cell centres along axis ``a``, of shape ``(shape[a],)``."""
+        a = whole(a, "The number of an axis", least=-self.dim, most=self.dim - 1)
+        check_size(self.shape[a], "The cells of an axis")
         return (torch.arange(self.shape[a], dtype=torch.float64) + 0.5) * self.spacing[a]
 
     @cached_property
     def points(self) -> Float[Tensor, "points dim"]:
         """The cell centres, of shape ``(points, dim)``, row-major, float64."""
+        check_size(self.size, "The points of a grid")
         with torch.inference_mode(False):
             axes = [self.axis(a) for a in range(self.dim)]
             if not axes:
@@ -103,6 +128,7 @@ class Grid:
     @cached_property
     def weights(self) -> Float[Tensor, "points"]:
         """The cell volume, once a point."""
+        check_size(self.size, "The weights of a grid")
         with torch.inference_mode(False):
             return torch.full((self.size,), self.cell_volume, dtype=torch.float64)
 
@@ -119,6 +145,7 @@ class Scattered:
         domain: the domain; by default the unit box of as many axes, with reflecting sides.
 
     Raises:
+        TypeError: if the points or the weights are no floating-point tensors.
         ValueError: if there are no points, one lies outside the box or is not finite, or the
             weights have another shape, a negative entry or no mass.
 
@@ -132,7 +159,7 @@ class Scattered:
     domain: Domain = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        points = self.points.to(torch.float64)
+        points = floating(self.points, "The points of a Scattered").to(torch.float64)
         if points.ndim not in (2, 3) or 0 in points.shape[:-1]:
             raise ValueError(
                 "Scattered takes points of shape (points, dim) or (batch, points, dim), at least "
@@ -140,7 +167,7 @@ class Scattered:
             )
         dim = points.shape[-1]
         domain = (unit_box(dim) if dim else Point()) if self.domain is None else self.domain
-        if domain.dim != dim:
+        if require_domain(domain, "The domain of a Scattered").dim != dim:
             raise ValueError(
                 f"The points have {dim} coordinates; the domain has {domain.dim} axes."
             )
@@ -155,7 +182,8 @@ class Scattered:
         if self.weights is None:
             weights = points.new_full(points.shape[:-1], domain.volume / points.shape[-2])
         else:
-            weights = check_finite(self.weights.to(points), "The weights of a Scattered")
+            weights = floating(self.weights, "The weights of a Scattered").to(points)
+            check_finite(weights, "The weights of a Scattered")
             if weights.shape != points.shape[:-1]:
                 raise ValueError(
                     f"The weights must have shape {tuple(points.shape[:-1])}, one a point; got "
@@ -206,7 +234,7 @@ class Subset:
     Raises:
         ValueError: if the subset is empty, larger than its grid, or an index is out of range or
             occurs twice.
-        TypeError: if the index is not integer.
+        TypeError: if the index is no tensor of integers, or the grid no Grid.
 
     Example:
         >>> subset = Subset(Grid((2, 2)), torch.tensor([0, 3]))
@@ -218,9 +246,11 @@ class Subset:
     index: Int[Tensor, "*batch points"]
 
     def __post_init__(self) -> None:
-        index = self.index
+        instance(self.grid, Grid, "A Subset's grid")
+        index = instance(self.index, Tensor, "A Subset's index")
         if index.dtype not in (torch.int64, torch.int32):
             raise TypeError(f"A Subset's index must be integer; got {index.dtype}.")
+        integers(index, "A Subset's index")
         if index.ndim not in (1, 2) or index.numel() == 0:
             raise ValueError(
                 "A Subset takes an index of shape (points,) or (batch, points) with at least one "
@@ -289,6 +319,25 @@ def _same(a: Tensor, b: Tensor) -> bool:
 Discretisation: TypeAlias = Grid | Scattered | Subset
 """Any of the three kinds; match on them, or use what they share: ``points`` ``weights`` ``size``
 ``shape_of_points`` ``domain``."""
+
+
+def require_discretisation(on: Discretisation, name: str) -> Discretisation:
+    """Return a discretisation, refusing other things.
+
+    Raises:
+        TypeError: if it is of no kind that there is; ``name`` says which it was.
+    """
+    advice = "Pass one, such as Grid((64, 64))."
+    return on if isinstance(on, Grid) else instance(on, (Grid, Scattered, Subset), name, advice)
+
+
+def require_grid(on: Grid, name: str) -> Grid:
+    """Return a grid, refusing other things.
+
+    Raises:
+        TypeError: if it is none; ``name`` says which it was.
+    """
+    return instance(on, Grid, name, "Pass one, such as Grid((64, 64)).")
 
 
 def described(on: Discretisation) -> str:

@@ -9,9 +9,18 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import (
+    LONGEST,
+    MOST_AXES,
+    SHORTEST,
+    Real,
+    choice,
+    entries,
+    instance,
+    length,
+)
 
-__all__ = ["BOUNDARIES", "Box", "Domain", "Point", "unit_box"]
+__all__ = ["BOUNDARIES", "Box", "Domain", "Point", "require_domain", "unit_box"]
 
 BOUNDARIES = ("reflecting", "periodic", "absorbing")
 """The boundary conditions of an axis: zero slope, ends joined, zero value."""
@@ -30,8 +39,9 @@ class Box:
             axes and the same one for each are equal.
 
     Raises:
-        ValueError: if a side is not a finite positive number, there is no side, or a boundary is
-            unknown.
+        TypeError: if the sides are no numbers, or the boundaries no words.
+        ValueError: if a side is not a finite positive number, from 10⁻¹² to 10¹², there is no side
+            or more than 16, the volume is not from 10⁻³⁶ to 10³⁶, or a boundary is unknown.
 
     Example:
         >>> box = Box((2.0, 1.0), boundary=("periodic", "reflecting"))
@@ -43,22 +53,28 @@ class Box:
     boundary: str | tuple[str, ...] = "reflecting"
 
     def __post_init__(self) -> None:
-        lengths = tuple(positive(length, "A box's side length") for length in self.lengths)
+        found = entries(self.lengths, "A box's side lengths", most=MOST_AXES)
+        lengths = tuple(length(side, "A box's side length") for side in found)
         if not lengths:
             raise ValueError(
                 "A Box needs at least one side length; got none. Take Point() instead."
             )
         object.__setattr__(self, "lengths", lengths)
+        if not SHORTEST**3 <= self.volume <= LONGEST**3:
+            raise ValueError(
+                f"A box's volume must be from {SHORTEST**3:g} to {LONGEST**3:g}; got "
+                f"{self.volume:g}. Choose a unit nearer to the lengths."
+            )
+        if not isinstance(self.boundary, str):
+            conditions = entries(self.boundary, "A box's boundaries", most=MOST_AXES)
+            object.__setattr__(self, "boundary", conditions)
         if len(self.boundaries) != len(lengths):
             raise ValueError(
                 f"A Box takes one boundary for all axes or one an axis; got {len(self.boundaries)} "
                 f"boundaries for {len(lengths)} axes."
             )
         for name in self.boundaries:
-            if name not in BOUNDARIES:
-                raise ValueError(
-                    f"Unknown boundary {name!r}; choose from {', '.join(map(repr, BOUNDARIES))}."
-                )
+            choice(name, BOUNDARIES, "A box's boundary")
 
     @property
     def dim(self) -> int:
@@ -121,6 +137,15 @@ class Point:
 
 Domain: TypeAlias = Box | Point
 """Where functions live; both kinds have ``dim`` ``lengths`` ``boundaries`` ``volume``."""
+
+
+def require_domain(domain: Domain, name: str) -> Domain:
+    """Return a domain, refusing other things.
+
+    Raises:
+        TypeError: if it is neither a box nor the point; ``name`` says which it was.
+    """
+    return instance(domain, (Box, Point), name, "Pass one, such as Box((1.0, 1.0)).")
 
 
 def unit_box(dim: int) -> Box:

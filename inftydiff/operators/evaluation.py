@@ -21,11 +21,18 @@ from typing import final
 import torch
 from torch import Tensor
 
+from inftydiff._typing import check_size, instance, kind_of
 from inftydiff.operators.cells import blocks
-from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
+from inftydiff.operators.discretisation import (
+    Discretisation,
+    Grid,
+    Subset,
+    described,
+    require_grid,
+)
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
-from inftydiff.operators.linear import LinearOperator
+from inftydiff.operators.linear import LinearOperator, require_operator
 from inftydiff.operators.matrices import SparseMatrix, multiply, prepared
 from inftydiff.operators.matrix_operator import MatrixOperator
 from inftydiff.operators.transfer import Interpolation
@@ -50,6 +57,7 @@ class Evaluation(Functionals):
         on: the grid.
 
     Raises:
+        TypeError: if the operator or the grid is another thing.
         ValueError: if the operator goes to one set of points a sample, or to points of weight zero.
 
     Example:
@@ -65,6 +73,9 @@ class Evaluation(Functionals):
     to: Discretisation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        require_operator(self.operator, "What is evaluated")
+        require_grid(self.on, "The grid of an evaluation")
+        check_size(self.on.size, "The points of a grid")
         nothing = Function(self.on, torch.zeros(self.on.size, 1, dtype=torch.float64))
         to = self.operator(nothing).on
         if len(to.shape_of_points) > 1:
@@ -100,6 +111,7 @@ class Restriction(MatrixOperator):
         target: a subset of it.
 
     Raises:
+        TypeError: if they are other things.
         ValueError: if the subset is another grid's.
 
     Example:
@@ -113,6 +125,8 @@ class Restriction(MatrixOperator):
     target: Subset
 
     def __post_init__(self) -> None:
+        require_grid(self.source, "The source of a restriction")
+        instance(self.target, Subset, "The target of a restriction")
         if self.target.grid != self.source:
             raise ValueError(
                 f"A restriction goes from a grid to a subset of it; got {described(self.source)} "
@@ -139,6 +153,7 @@ class CellAverages(MatrixOperator):
         target: one that it refines by whole factors, on the same domain.
 
     Raises:
+        TypeError: if the source is no Grid.
         ValueError: if it is no refinement.
 
     Example:
@@ -175,7 +190,7 @@ def known_points(mask: Tensor, *, on: Grid) -> Evaluation:
         on: the grid.
 
     Raises:
-        TypeError: if the mask is not boolean.
+        TypeError: if the mask is not boolean, or the grid no Grid.
         ValueError: if it has another shape, or is true nowhere.
 
     Example:
@@ -184,10 +199,11 @@ def known_points(mask: Tensor, *, on: Grid) -> Evaluation:
         >>> read(Function(grid, grid.points)).tolist()
         [[0.25, 0.25], [0.75, 0.75]]
     """
-    if mask.dtype != torch.bool:
+    require_grid(on, "The grid of a mask")
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.is_meta:
         raise TypeError(
-            f"A mask is boolean, true where a value is known; got {mask.dtype}. Compare it, as in "
-            "mask > 0."
+            f"A mask is boolean, true where a value is known; got {kind_of(mask)}. Compare a "
+            "tensor, as in mask > 0."
         )
     if tuple(mask.shape) not in (on.shape, (on.size,)):
         raise ValueError(

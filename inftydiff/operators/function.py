@@ -11,11 +11,24 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Scalar, check_device, check_finite, expand_trailing
-from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
-from inftydiff.operators.domain import Box, Domain
+from inftydiff._typing import (
+    Scalar,
+    check_device,
+    check_finite,
+    expand_trailing,
+    floating,
+    instance,
+)
+from inftydiff.operators.discretisation import (
+    Discretisation,
+    Grid,
+    Subset,
+    described,
+    require_discretisation,
+)
+from inftydiff.operators.domain import Box, Domain, require_domain
 
-__all__ = ["Function", "require_same"]
+__all__ = ["Function", "require_function", "require_same"]
 
 
 @final
@@ -33,7 +46,7 @@ class Function:
 
     Raises:
         ValueError: if the values' axes are not those of the discretisation.
-        TypeError: if the values are not floating point.
+        TypeError: if the values are no floating-point tensor, or ``on`` is no discretisation.
 
     Example:
         >>> grid = Grid((4,))
@@ -45,11 +58,12 @@ class Function:
     on: Discretisation
     values: Float[Tensor, "*batch points channels"]
 
+    __array_ufunc__ = None
+    """numpy leaves products with arrays to the function, which refuses them."""
+
     def __post_init__(self) -> None:
-        expected = self.on.shape_of_points
-        if not isinstance(self.values, Tensor) or not self.values.is_floating_point():
-            kind = self.values.dtype if isinstance(self.values, Tensor) else type(self.values)
-            raise TypeError(f"A Function takes a floating-point tensor of values; got {kind}.")
+        expected = require_discretisation(self.on, "Where a function is known").shape_of_points
+        floating(self.values, "A function's values")
         if tuple(self.values.shape[:-1][-len(expected) :]) != expected:
             raise ValueError(
                 f"Values on this {type(self.on).__name__} have the shape (*batch, "
@@ -92,9 +106,11 @@ class Function:
         """The same function at some of its grid's points.
 
         Raises:
+            TypeError: if the subset is another thing.
             ValueError: if the function does not live on the subset's grid, or the subset's batch
                 is not the function's.
         """
+        instance(subset, Subset, "A function is restricted to what")
         if self.on != subset.grid:
             raise ValueError(
                 "A function is restricted to a Subset of its own grid; it lives on "
@@ -122,7 +138,8 @@ class Function:
             domain: the box; by default one with square cells whose longest side is 1.
 
         Raises:
-            ValueError: if a value is NaN or infinite, or an axis is missing.
+            TypeError: if the picture is no floating-point tensor, or the domain is none.
+            ValueError: if a value is NaN or infinite, or an axis is missing or empty.
 
         Example:
             >>> import torch
@@ -130,10 +147,12 @@ class Function:
             >>> tuple(f.values.shape), f.on.domain.lengths
             ((2, 32, 3), (0.5, 1.0))
         """
-        dim = 2 if domain is None else domain.dim
-        if image.ndim < dim + 1:
+        floating(image, "A picture's values")
+        dim = 2 if domain is None else require_domain(domain, "A picture's domain").dim
+        if image.ndim < dim + 1 or 0 in image.shape[image.ndim - dim :]:
             raise ValueError(
-                f"A picture has a channel axis and {dim} axes of space; got {tuple(image.shape)}."
+                f"A picture has a channel axis and {dim} axes of space, none of them empty; got "
+                f"{tuple(image.shape)}."
             )
         check_finite(image, "A picture's values")
         before, shape = image.shape[: image.ndim - dim], tuple(image.shape[image.ndim - dim :])
@@ -173,6 +192,15 @@ class Function:
         return Function(self.on, -self.values)
 
 
+def require_function(f: Function, name: str) -> Function:
+    """Return a function, refusing other things.
+
+    Raises:
+        TypeError: if it is none; ``name`` says which it was.
+    """
+    return instance(f, Function, name, "Pass one, such as Function(grid, values).")
+
+
 def require_same(f: Function, g: Function) -> None:
     """Refuse two functions that live on different discretisations or devices.
 
@@ -180,8 +208,7 @@ def require_same(f: Function, g: Function) -> None:
         TypeError: if ``g`` is not a Function.
         ValueError: if their discretisations differ, or the devices of their values.
     """
-    if not isinstance(g, Function):
-        raise TypeError(f"Expected a Function; got {type(g).__name__}.")
+    require_function(g, "What meets a function")
     if f.on is not g.on and f.on != g.on:
         raise ValueError(
             f"The functions live on different discretisations, {described(f.on)} and "

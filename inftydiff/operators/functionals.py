@@ -18,9 +18,10 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating, instance
 from inftydiff.operators.discretisation import Grid, described
-from inftydiff.operators.function import Function
-from inftydiff.operators.linear import LinearOperator
+from inftydiff.operators.function import Function, require_function
+from inftydiff.operators.linear import LinearOperator, require_operator
 
 __all__ = ["Composed", "Functionals"]
 
@@ -55,8 +56,10 @@ class Functionals(ABC):
             f: functions on the grid, values of shape ``(*batch, points, channels)``.
 
         Raises:
+            TypeError: if they are no functions.
             ValueError: if they live elsewhere.
         """
+        require_function(f, "What functionals read")
         if f.on is not self.on and f.on != self.on:
             raise ValueError(
                 f"These functionals read functions on {described(self.on)}; got one on "
@@ -72,8 +75,10 @@ class Functionals(ABC):
             y: numbers, of shape ``(*batch, m, channels)``.
 
         Raises:
+            TypeError: if they are no floating-point tensor.
             ValueError: if they are not as many as the functionals.
         """
+        floating(y, "The numbers of functionals")
         if y.ndim < 2 or y.shape[-2] != self.size:
             raise ValueError(
                 f"There are {self.size} functionals; got numbers of shape {tuple(y.shape)}, "
@@ -94,10 +99,17 @@ class Composed(Functionals):
     Args:
         outer: the functionals.
         inner: an operator from functions on their grid to functions on it.
+
+    Raises:
+        TypeError: if they are other things.
     """
 
     outer: Functionals
     inner: LinearOperator
+
+    def __post_init__(self) -> None:
+        instance(self.outer, Functionals, "What reads an operator's image")
+        require_operator(self.inner, "What functionals are composed with")
 
     @property
     def on(self) -> Grid:  # type: ignore[override]

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite
-from inftydiff.operators.discretisation import Grid, described
+from inftydiff._typing import check_finite, floating, kind_of
+from inftydiff.operators.discretisation import Grid, described, require_grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 
@@ -34,6 +34,7 @@ class Integrals(Functionals):
         against: the values of the functions :math:`a_j` there, of shape ``(m, points)``.
 
     Raises:
+        TypeError: if they are no floating-point tensor, or the grid is no Grid.
         ValueError: if there are none, one has other points, or a value is not finite.
 
     Example:
@@ -47,7 +48,9 @@ class Integrals(Functionals):
     against: Float[Tensor, "m points"]
 
     def __post_init__(self) -> None:
-        if self.against.shape[0] == 0 or self.against.shape[1:] != (self.on.size,):
+        require_grid(self.on, "The grid of integrals")
+        floating(self.against, "The functions of integrals")
+        if self.against.numel() == 0 or self.against.shape[1:] != (self.on.size,):
             raise ValueError(
                 f"Integrals on {described(self.on)} are against at least one function of "
                 f"{self.on.size} values; got the shape {tuple(self.against.shape)}."
@@ -73,6 +76,7 @@ def region_averages(regions: Bool[Tensor, "m points"], *, on: Grid) -> Integrals
         on: the grid.
 
     Raises:
+        TypeError: if the regions are not booleans, or the grid is no Grid.
         ValueError: if a region has no cells, or there are other points than the grid's.
 
     Example:
@@ -81,7 +85,13 @@ def region_averages(regions: Bool[Tensor, "m points"], *, on: Grid) -> Integrals
         >>> region_averages(halves, on=grid)(Function(grid, grid.points)).flatten().tolist()
         [0.25, 0.75]
     """
-    if regions.shape[-1] != on.size:
+    require_grid(on, "The grid of regions")
+    if not isinstance(regions, Tensor) or regions.dtype != torch.bool or regions.is_meta:
+        raise TypeError(
+            f"Regions are boolean, true in their cells; got {kind_of(regions)}. Compare a tensor, "
+            "as in regions > 0."
+        )
+    if regions.ndim != 2 or regions.shape[-1] != on.size:
         raise ValueError(
             f"A region of {described(on)} has one entry a point, {on.size}; got the shape "
             f"{tuple(regions.shape)}."
@@ -105,7 +115,8 @@ def fourier_samples(waves: Float[Tensor, "waves dim"], *, on: Grid) -> Integrals
         ones; that of the vector zero, which reads nothing, is left out.
 
     Raises:
-        ValueError: if the vectors have other axes than the grid.
+        TypeError: if the vectors are no floating-point tensor, or the grid is no Grid.
+        ValueError: if the vectors have other axes than the grid, or are not finite.
 
     Example:
         >>> grid = Grid((8,))
@@ -113,6 +124,8 @@ def fourier_samples(waves: Float[Tensor, "waves dim"], *, on: Grid) -> Integrals
         >>> read.size
         3
     """
+    require_grid(on, "The grid of Fourier samples")
+    check_finite(floating(waves, "Wave vectors"), "Wave vectors")
     if waves.ndim != 2 or waves.shape[1] != on.dim:
         raise ValueError(
             f"Wave vectors on {described(on)} have the shape (waves, {on.dim}); got "

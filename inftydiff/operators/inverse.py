@@ -15,11 +15,11 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, positive, shown
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.operators.discretisation import Grid, described
+from inftydiff.operators.discretisation import Grid, described, require_grid
 from inftydiff.operators.linear import Identity, LinearOperator
-from inftydiff.operators.multiplier import Multiplier
+from inftydiff.operators.multiplier import Multiplier, require_multiplier
 from inftydiff.operators.spectral import SpectralOperator
 
 __all__ = ["InverseMultiplier", "exact_inverse"]
@@ -36,10 +36,18 @@ class InverseMultiplier(Multiplier):
     Args:
         forward: the multiplier :math:`m`.
         largest: a bound on the inverse's factors, over the modes of some grid.
+
+    Raises:
+        TypeError: if the forward multiplier is none, or the bound no number.
+        ValueError: if the bound is not a finite number above zero.
     """
 
     forward: Multiplier
     largest: Real
+
+    def __post_init__(self) -> None:
+        require_multiplier(self.forward, "What is inverted")
+        object.__setattr__(self, "largest", positive(self.largest, "The bound of an inverse"))
 
     @property
     def bound(self) -> float:
@@ -63,7 +71,7 @@ def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
         An operator for functions on this grid, and on coarser ones.
 
     Raises:
-        TypeError: if the operator is not spectral.
+        TypeError: if the operator is not spectral, or the grid no Grid.
         ValueError: if it leaves less than a millionth of a mode.
 
     Example:
@@ -78,8 +86,9 @@ def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
     if not isinstance(operator, SpectralOperator):
         raise TypeError(
             "An exact inverse is that of a spectral operator, such as gaussian_mollifier(width); "
-            f"got {type(operator).__name__}."
+            f"got {shown(operator)}."
         )
+    require_grid(on, "The grid of an exact inverse")
     factors = operator.multiplier(eigenbasis(on.domain).eigenvalues(on.shape)).abs()
     least = factors.min().item()
     if not least * LARGEST >= 1.0:

@@ -13,18 +13,27 @@ needs to know of such a field.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Scalar
+from inftydiff._typing import STRONGEST, Scalar, instance, kind_of, scalar, shown
 from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
 
-__all__ = ["Composition", "Field", "Identity", "LinearOperator", "Scaled", "Sum"]
+__all__ = [
+    "Composition",
+    "Field",
+    "Identity",
+    "LinearOperator",
+    "Scaled",
+    "Sum",
+    "require_operator",
+]
 
 
 class Field(ABC):
@@ -85,6 +94,9 @@ class LinearOperator(ABC):
     by a ``TypeError``.
     """
 
+    __array_ufunc__ = None
+    """numpy leaves products with arrays to the operator, which refuses them."""
+
     @abstractmethod
     def __call__(self, f: Argument) -> Argument:
         """Apply the operator.
@@ -126,6 +138,15 @@ class LinearOperator(ABC):
         return Scaled(-1.0, self)
 
 
+def require_operator(operator: LinearOperator, name: str) -> LinearOperator:
+    """Return a linear operator, refusing other things.
+
+    Raises:
+        TypeError: if it is none; ``name`` says which it was.
+    """
+    return instance(operator, LinearOperator, name, "Pass one, such as Identity().")
+
+
 @final
 @dataclass(frozen=True)
 class Identity(LinearOperator):
@@ -139,6 +160,13 @@ class Identity(LinearOperator):
     """
 
     def __call__(self, f: Argument) -> Argument:
+        """Return the argument.
+
+        Raises:
+            TypeError: if it is neither a Function nor a random field.
+        """
+        if not isinstance(f, Function | Field):
+            raise TypeError(f"An operator acts on a Function or a random field; got {shown(f)}.")
         return f
 
     @property
@@ -155,10 +183,17 @@ class Sum(LinearOperator):
     Args:
         first: the operator A.
         second: the operator B.
+
+    Raises:
+        TypeError: if one is no operator.
     """
 
     first: LinearOperator
     second: LinearOperator
+
+    def __post_init__(self) -> None:
+        require_operator(self.first, "A term of a sum of operators")
+        require_operator(self.second, "A term of a sum of operators")
 
     def __call__(self, f: Argument) -> Argument:
         return self.first(f) + self.second(f)
@@ -179,18 +214,22 @@ class Scaled(LinearOperator):
         operator: the operator A.
 
     Raises:
-        TypeError: if the scale is neither a number nor a tensor.
+        TypeError: if the scale is neither a number nor a tensor of them, or there is no operator.
+        ValueError: if the scale is not finite, or above 10³⁰ in size.
     """
 
     scale: Scalar
     operator: LinearOperator
 
     def __post_init__(self) -> None:
-        if not isinstance(self.scale, Tensor | float | int):
+        if not isinstance(self.scale, Tensor | Real):
             raise TypeError(
                 "An operator is multiplied by a number or by a tensor of shape (batch,); got "
-                f"{type(self.scale).__name__}. Compose two operators with @."
+                f"{kind_of(self.scale)}. Compose two operators with @."
             )
+        name = "The scale of an operator"
+        object.__setattr__(self, "scale", scalar(self.scale, name, most=STRONGEST))
+        require_operator(self.operator, "What is scaled")
 
     def __call__(self, f: Argument) -> Argument:
         return self.operator(f) * self.scale
@@ -209,10 +248,17 @@ class Composition(LinearOperator):
     Args:
         outer: the operator A, applied last.
         inner: the operator B, applied first.
+
+    Raises:
+        TypeError: if one is no operator.
     """
 
     outer: LinearOperator
     inner: LinearOperator
+
+    def __post_init__(self) -> None:
+        require_operator(self.outer, "A factor of a composition")
+        require_operator(self.inner, "A factor of a composition")
 
     def __call__(self, f: Argument) -> Argument:
         return self.outer(self.inner(f))

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating, instance, shown
 from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
@@ -84,6 +85,7 @@ class MatrixOperator(LinearOperator):
         return self._checked_product(values, self.target, transpose=True)
 
     def _checked_product(self, values: Tensor, on: Discretisation, *, transpose: bool) -> Tensor:
+        floating(values, f"The values that a {type(self).__name__} takes")
         samples = (*self.source.shape_of_points[:-1], *self.target.shape_of_points[:-1])
         batch = tuple(values.shape[:-2])
         if (
@@ -111,9 +113,15 @@ class MatrixAdjoint(LinearOperator):
 
     Args:
         operator: the operator :math:`A`.
+
+    Raises:
+        TypeError: if it is given by no matrix.
     """
 
     operator: MatrixOperator
+
+    def __post_init__(self) -> None:
+        instance(self.operator, MatrixOperator, "The operator of an adjoint", "Take .adjoint.")
 
     def __call__(self, f: Argument) -> Argument:
         """Carry a function from the operator's target to its source.
@@ -137,7 +145,7 @@ class MatrixAdjoint(LinearOperator):
 
 def _not_a_function(operator: LinearOperator, f: object) -> TypeError:
     return TypeError(
-        f"{type(operator).__name__} acts on a Function; got {type(f).__name__}. It is not "
+        f"{type(operator).__name__} acts on a Function; got {shown(f)}. It is not "
         "spectral: read a random field on a discretisation first."
     )
 

@@ -13,7 +13,7 @@ References:
 
 from dataclasses import replace
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, length
 from inftydiff.operators.multiplier import HeatMultiplier
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.operators.truncated import TruncatedGaussianMultiplier, edge_cutoff
@@ -69,8 +69,8 @@ def truncated_gaussian_mollifier(
         >>> T.multiplier(torch.tensor([0.0, 100.0, 2100.0], dtype=torch.float64))
         tensor([ 1.0000e+00,  6.0686e-01, -9.6861e-06], dtype=torch.float64)
     """
-    width = positive(width, "The width of a Gaussian mollifier")
-    radius = positive(4.0 * width if radius is None else radius, "The radius of a mollifier")
+    width = length(width, "The width of a Gaussian mollifier")
+    radius = length(4.0 * width if radius is None else radius, "The radius of a mollifier")
     multiplier = TruncatedGaussianMultiplier(width, radius, dim=dim)
     wave = edge_cutoff(width, radius, dim) if cutoff is None else cutoff
     return SpectralOperator(replace(multiplier, cutoff=wave))

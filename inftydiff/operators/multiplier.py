@@ -14,7 +14,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, Scalar, positive
+from inftydiff._typing import FAINTEST, STRONGEST, Real, Scalar, instance, length, positive, scalar
 from inftydiff.operators.asymptote import Asymptote
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "SumMultiplier",
     "UnitMultiplier",
     "WienerMultiplier",
+    "require_multiplier",
 ]
 
 
@@ -58,6 +59,15 @@ class Multiplier(ABC):
         return self
 
 
+def require_multiplier(multiplier: Multiplier, name: str) -> Multiplier:
+    """Return a multiplier, refusing other things.
+
+    Raises:
+        TypeError: if it is none; ``name`` says which it was.
+    """
+    return instance(multiplier, Multiplier, name, "Pass one, such as HeatMultiplier(0.1).")
+
+
 @final
 @dataclass(frozen=True)
 class UnitMultiplier(Multiplier):
@@ -86,12 +96,16 @@ class HeatMultiplier(Multiplier):
     Args:
         width: the standard deviation :math:`s` of the equivalent Gaussian kernel, in the domain's
             units.
+
+    Raises:
+        TypeError: if the width is no number.
+        ValueError: if it is not above zero and finite, or is too short or too long.
     """
 
     width: Real
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", positive(self.width, "The width of a Gaussian mollifier"))
+        object.__setattr__(self, "width", length(self.width, "The width of a Gaussian mollifier"))
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*modes"]:
         return (-0.5 * self.width**2 * eigenvalues).exp()
@@ -116,13 +130,19 @@ class WienerMultiplier(Multiplier):
     Args:
         forward: the multiplier :math:`G` to be inverted.
         noise_to_signal: the amplitude ratio :math:`\rho` of noise and signal.
+
+    Raises:
+        TypeError: if the forward multiplier is none, or the ratio no number.
+        ValueError: if the ratio is not above zero and finite, from 10⁻³⁰ to 10³⁰.
     """
 
     forward: Multiplier
     noise_to_signal: Real
 
     def __post_init__(self) -> None:
-        ratio = positive(self.noise_to_signal, "The noise-to-signal ratio of a Wiener filter")
+        require_multiplier(self.forward, "What a Wiener filter inverts")
+        name = "The noise-to-signal ratio of a Wiener filter"
+        ratio = positive(self.noise_to_signal, name, least=FAINTEST, most=STRONGEST)
         object.__setattr__(self, "noise_to_signal", ratio)
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
@@ -154,10 +174,17 @@ class ProductMultiplier(Multiplier):
     Args:
         first: one factor.
         second: the other.
+
+    Raises:
+        TypeError: if one is no multiplier.
     """
 
     first: Multiplier
     second: Multiplier
+
+    def __post_init__(self) -> None:
+        require_multiplier(self.first, "A factor of a product")
+        require_multiplier(self.second, "A factor of a product")
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
         return self.first(eigenvalues) * self.second(eigenvalues)
@@ -190,10 +217,17 @@ class SumMultiplier(Multiplier):
     Args:
         first: one term.
         second: the other.
+
+    Raises:
+        TypeError: if one is no multiplier.
     """
 
     first: Multiplier
     second: Multiplier
+
+    def __post_init__(self) -> None:
+        require_multiplier(self.first, "A term of a sum")
+        require_multiplier(self.second, "A term of a sum")
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
         return self.first(eigenvalues) + self.second(eigenvalues)
@@ -223,10 +257,24 @@ class ScaledMultiplier(Multiplier):
     Args:
         scale: a number, or a tensor of shape ``()`` or ``(batch,)``.
         multiplier: the multiplier :math:`m`.
+
+    Raises:
+        TypeError: if the scale is no number and no tensor of them, or the multiplier is none.
+        ValueError: if the scale is not finite, above 10³⁰ in size, or has several axes.
     """
 
     scale: Scalar
     multiplier: Multiplier
+
+    def __post_init__(self) -> None:
+        name = "The scale of a multiplier"
+        object.__setattr__(self, "scale", scalar(self.scale, name, most=STRONGEST))
+        if isinstance(self.scale, Tensor) and (self.scale.ndim > 1 or self.scale.numel() == 0):
+            raise ValueError(
+                "A multiplier is scaled by a number, or by a tensor of shape (batch,); got the "
+                f"shape {tuple(self.scale.shape)}."
+            )
+        require_multiplier(self.multiplier, "What is scaled")
 
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
         factors = self.multiplier(eigenvalues)

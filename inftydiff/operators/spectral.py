@@ -8,11 +8,12 @@ operator is self-adjoint, and any two commute.
 from dataclasses import dataclass
 from typing import final
 
+from inftydiff._typing import shown
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, Field, LinearOperator
-from inftydiff.operators.multiplier import Multiplier
+from inftydiff.operators.multiplier import Multiplier, require_multiplier
 
 __all__ = ["SpectralOperator"]
 
@@ -25,6 +26,9 @@ class SpectralOperator(LinearOperator):
     Args:
         multiplier: the function :math:`m` of the eigenvalues.
 
+    Raises:
+        TypeError: if the multiplier is none.
+
     Example:
         >>> import torch
         >>> from inftydiff.operators import HeatMultiplier
@@ -34,6 +38,9 @@ class SpectralOperator(LinearOperator):
     """
 
     multiplier: Multiplier
+
+    def __post_init__(self) -> None:
+        require_multiplier(self.multiplier, "The multiplier of a spectral operator")
 
     def __call__(self, f: Argument) -> Argument:
         """Apply the operator to a function on a grid, or to a random field.
@@ -45,9 +52,7 @@ class SpectralOperator(LinearOperator):
         if isinstance(f, Field):
             return f.filtered(self.multiplier)
         if not isinstance(f, Function):
-            raise TypeError(
-                f"An operator acts on a Function or a random field; got {type(f).__name__}."
-            )
+            raise TypeError(f"An operator acts on a Function or a random field; got {shown(f)}.")
         if not isinstance(f.on, Grid):
             raise ValueError(
                 f"A spectral operator acts on a function on a Grid; got {type(f.on).__name__}. "

@@ -7,8 +7,8 @@ independent.
 
 import torch
 
-from inftydiff._typing import whole
-from inftydiff.operators.discretisation import Grid, Subset
+from inftydiff._typing import check_size, generator_for, whole
+from inftydiff.operators.discretisation import Grid, Subset, require_grid
 
 __all__ = ["random_subset"]
 
@@ -31,7 +31,7 @@ def random_subset(
     Raises:
         ValueError: if the size or the batch is not a whole number of at least one, or the size is
             larger than the grid.
-        TypeError: if the generator is not a ``torch.Generator``.
+        TypeError: if the generator is not a ``torch.Generator``, or the grid no Grid.
 
     Example:
         >>> g = torch.Generator().manual_seed(0)
@@ -39,6 +39,7 @@ def random_subset(
         >>> tuple(subset.index.shape), bool((subset.index.diff(dim=-1) > 0).all())
         ((4, 16), True)
     """
+    require_grid(grid, "The grid of a random subset")
     size = whole(size, "The size of a random subset")
     samples = 1 if batch is None else whole(batch, "The batch of a random subset")
     if size > grid.size:
@@ -46,11 +47,8 @@ def random_subset(
             f"A subset cannot be larger than its grid: asked for {size} points of {grid.size}. "
             "Take fewer points, or a finer grid."
         )
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            f"random_subset draws from a torch.Generator; got {type(generator).__name__}. Pass "
-            "generator=torch.Generator().manual_seed(seed)."
-        )
+    generator_for(generator, "random_subset")
+    check_size(samples * grid.size, "The points of all samples")
     taken = torch.zeros(samples, grid.size, dtype=torch.bool, device=generator.device)
     for sample in taken:
         sample[torch.randperm(grid.size, generator=generator, device=generator.device)[:size]] = (

@@ -24,10 +24,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive, whole
-from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
+from inftydiff._typing import Real, choice, length, shown, whole
+from inftydiff.operators.discretisation import (
+    Discretisation,
+    Grid,
+    Scattered,
+    Subset,
+    require_discretisation,
+)
 from inftydiff.operators.domain import Domain, Point
-from inftydiff.operators.function import Function
+from inftydiff.operators.function import Function, require_function
 from inftydiff.operators.matrices import (
     Constants,
     SparseMatrix,
@@ -87,6 +93,7 @@ class Interpolation(MatrixOperator):
 
     def __post_init__(self) -> None:
         _check_grid(self.source, "Interpolation starts from")
+        require_discretisation(self.target, "The target of an Interpolation")
         _check_domain(self.source.domain, self.target.domain)
 
     @prepared
@@ -164,7 +171,8 @@ class Average(MatrixOperator):
     width: Real
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", positive(self.width, "The width of an Average"))
+        object.__setattr__(self, "width", length(self.width, "The width of an Average"))
+        require_discretisation(self.source, "The source of an Average")
         _check_grid(self.target, "Average goes to")
         _check_box(self.target.domain, "Average")
         _check_domain(self.source.domain, self.target.domain)
@@ -289,6 +297,7 @@ class NearestNeighbours(MatrixOperator):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole(self.k, "The number of neighbours"))
+        require_discretisation(self.source, "The source of NearestNeighbours")
         _check_grid(self.target, "NearestNeighbours goes to")
         _check_box(self.target.domain, "NearestNeighbours")
         _check_domain(self.source.domain, self.target.domain)
@@ -331,8 +340,8 @@ def interpolate(f: Function, on: Discretisation, *, method: str = "linear") -> F
         >>> interpolate(f, Scattered(torch.tensor([[0.3, 0.6]]))).values
         tensor([[0.3000, 0.6000]], dtype=torch.float64)
     """
-    if method not in METHODS:
-        raise ValueError(f"Unknown method {method!r}; choose from {', '.join(map(repr, METHODS))}.")
+    choice(method, METHODS, "The method of interpolation")
+    require_function(f, "What is interpolated")
     if not isinstance(f.on, Grid):
         raise _not_a_grid(f.on, "Interpolation starts from")
     return Interpolation(f.on, on)(f)
@@ -364,7 +373,7 @@ def _check_grid(on: object, what: str) -> None:
 
 
 def _not_a_grid(on: object, what: str) -> ValueError:
-    return ValueError(f"{what} a Grid; got {type(on).__name__}.")
+    return ValueError(f"{what} a Grid; got {shown(on)}.")
 
 
 def _check_domain(source: Domain, target: Domain) -> None:

@@ -30,7 +30,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, length, whole
 from inftydiff.operators.covariance import LEFT_OUT, checked_cutoff
 from inftydiff.operators.multiplier import Multiplier
 
@@ -41,6 +41,12 @@ NODES = 32
 
 PHASE = 16.0
 """The largest phase, in radians, that one panel has to resolve."""
+
+MOST_PANELS = 1 << 18
+"""The most panels that an integral is cut into."""
+
+MOST_WIDTHS = 1000
+"""The most widths that a kernel is integrated to: beyond 40 it is zero in double precision."""
 
 CHUNK = 1 << 22
 """How many values of the integrand are held at a time."""
@@ -59,6 +65,7 @@ class TruncatedGaussianMultiplier(Multiplier):
         cutoff: the wave number above which the multiplier is zero; infinite by default.
 
     Raises:
+        TypeError: if an argument is no number.
         ValueError: if a number is not above zero, or the dimension is not 1, 2 or 3.
     """
 
@@ -68,9 +75,10 @@ class TruncatedGaussianMultiplier(Multiplier):
     cutoff: Real = field(default=math.inf, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", positive(self.width, "The width of a Gaussian mollifier"))
-        radius = positive(self.radius, "The radius of a truncated Gaussian")
+        object.__setattr__(self, "width", length(self.width, "The width of a Gaussian mollifier"))
+        radius = length(self.radius, "The radius of a truncated Gaussian")
         object.__setattr__(self, "radius", radius)
+        object.__setattr__(self, "dim", whole(self.dim, "The dimension of a truncated Gaussian"))
         if self.dim not in (1, 2, 3):
             raise ValueError(
                 f"The truncated Gaussian is for dimensions 1, 2 and 3; got dim={self.dim}. "
@@ -99,6 +107,13 @@ class TruncatedGaussianMultiplier(Multiplier):
 
     def _transform(self, waves: Float[Tensor, "modes"]) -> Float[Tensor, "modes"]:
         phase = waves.max().item() * self.radius
+        if phase > PHASE * MOST_PANELS or self.radius > MOST_WIDTHS * self.width:
+            raise ValueError(
+                f"A Gaussian of width {self.width:g} that ends at {self.radius:g} is integrated to "
+                f"wave numbers of {PHASE * MOST_PANELS / self.radius:g}, and to radii of "
+                f"{MOST_WIDTHS} widths; got {waves.max().item():g}. Take a smaller cut-off or "
+                "radius, or gaussian_mollifier."
+            )
         panels = 1 + math.ceil(max(phase / PHASE, 0.5 * self.radius / self.width))
         angles, weights = (rule.to(waves) for rule in quarter_circle(panels))
         masses = weights * angles.cos() * self._marginal(angles)

@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, shown
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.operators.multiplier import Multiplier, WienerMultiplier
+from inftydiff.operators.multiplier import Multiplier, WienerMultiplier, require_multiplier
 from inftydiff.operators.spectral import SpectralOperator
 
 __all__ = ["OptimalWienerMultiplier", "wiener_inverse"]
@@ -63,7 +63,7 @@ def wiener_inverse(mollifier: LinearOperator, *, noise_to_signal: Real = 0.05) -
     if not isinstance(mollifier, SpectralOperator):
         raise TypeError(
             "A Wiener filter inverts a spectral operator, such as gaussian_mollifier(width); got "
-            f"{type(mollifier).__name__}."
+            f"{shown(mollifier)}."
         )
     return SpectralOperator(WienerMultiplier(mollifier.multiplier, noise_to_signal))
 
@@ -82,6 +82,7 @@ class OptimalWienerMultiplier(Multiplier):
         error: the variances :math:`E(\lambda)` of the coefficients of the error.
 
     Raises:
+        TypeError: if one is no multiplier.
         ValueError: if a variance is negative or not finite.
 
     Example:
@@ -98,6 +99,9 @@ class OptimalWienerMultiplier(Multiplier):
     error: Multiplier
 
     def __post_init__(self) -> None:
+        require_multiplier(self.forward, "What a Wiener filter inverts")
+        require_multiplier(self.signal, "The spectrum of a Wiener filter's signal")
+        require_multiplier(self.error, "The spectrum of a Wiener filter's error")
         waves = _waves()
         for name, spectrum in (("signal", self.signal), ("error", self.error)):
             variances = spectrum(waves**2)

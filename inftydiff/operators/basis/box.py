@@ -18,11 +18,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inftydiff._typing import (
+    check_size,
+    device_of,
+    entries,
+    floating,
+    instance,
+    integers,
+    number,
+    whole,
+)
 from inftydiff.operators.basis.axis import AxisBasis, Device
 from inftydiff.operators.basis.cosine import CosineBasis
 from inftydiff.operators.basis.fourier import FourierBasis
 from inftydiff.operators.basis.sine import SineBasis
-from inftydiff.operators.domain import Domain
+from inftydiff.operators.domain import Domain, require_domain
 
 __all__ = ["Eigenbasis", "eigenbasis"]
 
@@ -43,6 +53,9 @@ def eigenbasis(domain: Domain) -> "Eigenbasis":
     Args:
         domain: a box, or the point.
 
+    Raises:
+        TypeError: if the domain is another thing.
+
     Example:
         >>> from inftydiff.operators import Box
         >>> basis = eigenbasis(Box((1.0, 1.0), boundary=("reflecting", "absorbing")))
@@ -50,6 +63,7 @@ def eigenbasis(domain: Domain) -> "Eigenbasis":
         tensor([[1., 4.],
                 [2., 5.]], dtype=torch.float64)
     """
+    require_domain(domain, "The domain of an eigenbasis")
     lengths = zip(domain.boundaries, domain.lengths, strict=True)
     return Eigenbasis(tuple(BASES[name](float(length)) for name, length in lengths))
 
@@ -64,9 +78,21 @@ class Eigenbasis:
 
     Args:
         axes: the eigenfunctions along each axis.
+
+    Raises:
+        TypeError: if an axis is no :class:`~inftydiff.operators.basis.AxisBasis`; where a method is
+            given what is no tensor of floating-point numbers, or no numbers of modes or cells.
+        ValueError: of a method, if those numbers are not one an axis, below one, or too many for a
+            machine.
     """
 
     axes: tuple[AxisBasis, ...]
+
+    def __post_init__(self) -> None:
+        axes = entries(self.axes, "The axes of an eigenbasis")
+        for axis in axes:
+            instance(axis, AxisBasis, "An axis of an eigenbasis", "Take eigenbasis(domain).")
+        object.__setattr__(self, "axes", axes)
 
     @property
     def dim(self) -> int:
@@ -75,7 +101,8 @@ class Eigenbasis:
 
     def eigenvalues(self, counts: Sequence[int], device: Device = None) -> Float[Tensor, "*modes"]:
         r"""The eigenvalues :math:`\lambda_k`, of shape ``counts``, in float64."""
-        self._check(len(counts), "numbers of modes")
+        counts = self._checked(counts, "numbers of modes")
+        device = None if device is None else device_of(device, "The device of eigenvalues")
         total = torch.zeros((), dtype=torch.float64, device=device)
         for axis, count in zip(self.axes, counts, strict=True):
             total = total.unsqueeze(-1) + axis.waves(count, device).square()
@@ -83,6 +110,7 @@ class Eigenbasis:
 
     def counts(self, wave: float) -> tuple[int, ...]:
         """How many modes of each axis have a wave number of at most ``wave``."""
+        wave = number(wave, "A wave number", least=0)
         return tuple(axis.count(wave) for axis in self.axes)
 
     def analysis(self, values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -134,15 +162,20 @@ class Eigenbasis:
             tensor([[ 1.0000e+00,  1.4142e+00,  1.4142e+00],
                     [ 1.0000e+00, -6.1817e-08, -1.4142e+00]])
         """
-        self._check(len(counts), "numbers of modes")
-        self._check(points.shape[-1], "coordinates a point")
+        counts = self._checked(counts, "numbers of modes")
+        self._check(math.prod(floating(points, "Points").shape[-1:]), "coordinates a point")
         values = points.new_ones(*points.shape[:-1], 1)
         if numbers is None:
             for a, (axis, count) in enumerate(zip(self.axes, counts, strict=True)):
                 along = axis.modes(points[..., a], count)
                 values = (values.unsqueeze(-1) * along.unsqueeze(-2)).flatten(-2)
             return values
-        rest = numbers.to(points.device)
+        rest = integers(numbers, "The numbers of modes").to(points.device)
+        if rest.ndim != 1 or bool(((rest < 0) | (rest >= math.prod(counts))).any()):
+            raise ValueError(
+                f"The numbers of modes are a list from 0 to {math.prod(counts) - 1}; got the shape "
+                f"{tuple(rest.shape)}, or one beyond."
+            )
         values = values.expand(*points.shape[:-1], len(rest))
         for a in reversed(range(self.dim)):
             along = self.axes[a].modes(points[..., a], counts[a])
@@ -187,7 +220,8 @@ class Eigenbasis:
         return self._fold(variances, shape, 2)
 
     def _fold(self, coefficients: Tensor, shape: Sequence[int], power: int) -> Tensor:
-        self._check(len(shape), "numbers of cells")
+        shape = self._checked(shape, "numbers of cells")
+        self._check_values(coefficients)
         for a, (axis, cells) in enumerate(zip(self.axes, shape, strict=True)):
             moved = coefficients.movedim(a - self.dim, -1)
             count = moved.shape[-1]
@@ -198,10 +232,7 @@ class Eigenbasis:
         return coefficients
 
     def _transform(self, values: Tensor, inverse: bool) -> Tensor:
-        if values.ndim < self.dim:
-            raise ValueError(
-                f"The domain has {self.dim} axes; got values of shape {tuple(values.shape)}."
-            )
+        self._check_values(values)
         half = values.dtype in (torch.float16, torch.bfloat16)
         result = _transform(values.float() if half else values, self.axes, inverse)
         return result.to(values.dtype)
@@ -209,6 +240,19 @@ class Eigenbasis:
     def _check(self, number: int, what: str) -> None:
         if number != self.dim:
             raise ValueError(f"The domain has {self.dim} axes; got {number} {what}.")
+
+    def _checked(self, numbers: Sequence[int], what: str) -> tuple[int, ...]:
+        """Numbers of modes or cells, one an axis."""
+        found = tuple(whole(n, f"One of the {what}") for n in entries(numbers, f"The {what}"))
+        self._check(len(found), what)
+        check_size(math.prod(found), "Modes and cells")
+        return found
+
+    def _check_values(self, values: Tensor) -> None:
+        if floating(values, "Values and coefficients").ndim < self.dim:
+            raise ValueError(
+                f"The domain has {self.dim} axes; got values of shape {tuple(values.shape)}."
+            )
 
 
 def _transform(values: Tensor, axes: tuple[AxisBasis, ...], inverse: bool) -> Tensor:
@@ -233,7 +277,7 @@ class _Transform(torch.autograd.Function):
 
     @staticmethod
     def forward(values: Tensor, axes: tuple[AxisBasis, ...], inverse: bool) -> Tensor:
-        if not axes:
+        if not axes or values.numel() == 0:
             return values.clone()
         space = values.shape[values.ndim - len(axes) :]
         size, later = math.prod(space), math.prod(space[1:])

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inftydiff._typing import length
 from inftydiff.operators.basis.axis import AxisBasis, Device
 from inftydiff.operators.basis.fast import FastTransform, half_wave
 
@@ -30,12 +31,19 @@ class CosineBasis(AxisBasis):
     Args:
         length: the length of the axis.
 
+    Raises:
+        TypeError: if the length is no number.
+        ValueError: if it is not above zero and finite, or is too short or too long.
+
     Example:
         >>> CosineBasis(1.0).waves(3) / torch.pi
         tensor([0., 1., 2.], dtype=torch.float64)
     """
 
     length: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", length(self.length, "The length of an axis"))
 
     def waves(self, count: int, device: Device = None) -> Float[Tensor, "modes"]:
         return torch.arange(count, dtype=torch.float64, device=device) * (math.pi / self.length)

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inftydiff._typing import length
 from inftydiff.operators.basis.axis import AxisBasis, Device
 from inftydiff.operators.basis.fast import FastTransform, as_complex, turns
 
@@ -32,12 +33,19 @@ class FourierBasis(AxisBasis):
     Args:
         length: the length of the axis.
 
+    Raises:
+        TypeError: if the length is no number.
+        ValueError: if it is not above zero and finite, or is too short or too long.
+
     Example:
         >>> FourierBasis(1.0).waves(5) / (2 * torch.pi)
         tensor([0., 1., 1., 2., 2.], dtype=torch.float64)
     """
 
     length: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", length(self.length, "The length of an axis"))
 
     def waves(self, count: int, device: Device = None) -> Float[Tensor, "modes"]:
         k = (torch.arange(count, device=device) + 1) // 2

@@ -24,9 +24,16 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 
+from inftydiff._typing import choice, device_of, entries, instance
 from inftydiff.operators.discretisation import Grid, Scattered, Subset
 from inftydiff.operators.local import torchsparse_kernels
-from inftydiff.operators.local.definition import lattice_ratio, reach, sides, whole_factors
+from inftydiff.operators.local.definition import (
+    lattice_ratio,
+    odd,
+    reach,
+    sides,
+    whole_factors,
+)
 from inftydiff.operators.local.pair_list import MOST
 
 __all__ = [
@@ -45,6 +52,9 @@ Backend = Literal["reference", "dense", "torch", "numba", "triton", "torchsparse
 
 Place: TypeAlias = Grid | Subset | Scattered
 """What the local operator acts on."""
+
+RAGGED = 2**20
+"""The most samples of a ragged batch."""
 
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
@@ -76,11 +86,18 @@ def automatic_backend(
         device: where the operator is to be applied.
         size: the number of nodes of the kernel's table along each axis.
         cell: the side lengths of the reference cell.
+
+    Raises:
+        TypeError: if the points, the device, the size or the cell are of another kind.
+        ValueError: if the size is even, or the cell has another dimension or a side not above zero.
     """
+    size = odd(size)
     if isinstance(on, Grid):
         return "dense"
-    pairs = automatic_pairs(device)
-    samples = [on] if isinstance(on, Subset | Scattered) else on
+    pairs = automatic_pairs(device_of(device, "The device of the local operator"))
+    samples = [on] if isinstance(on, Subset | Scattered) else entries(on, "Points", most=RAGGED)
+    for sample in samples:
+        instance(sample, (Subset, Scattered), "A sample of a ragged batch")
     subsets = [sample for sample in samples if isinstance(sample, Subset)]
     if not subsets:
         return pairs
@@ -90,10 +107,10 @@ def automatic_backend(
     window = math.prod(2 * reach(size, ratio, n) + 1 for ratio, n in cells)
     factors = whole_factors(ratios)
     taps = size**grid.dim + sum(2 * f - 1 for f in factors) if factors else window
-    entries = sum(subset.index.numel() * subset.size for subset in subsets) * window / grid.size
+    seen = sum(subset.index.numel() * subset.size for subset in subsets) * window / grid.size
     nodes = sum(subset.index.numel() // subset.size for subset in subsets) * grid.size
     price = SLOW if pairs == "torch" else 1
-    return "dense" if price * entries > taps * nodes or entries > MOST else pairs
+    return "dense" if price * seen > taps * nodes or seen > MOST else pairs
 
 
 def automatic_pairs(device: torch.device) -> Backend:
@@ -125,8 +142,7 @@ def require_backend(backend: str, device: torch.device) -> None:
         ValueError: if there is no such backend, or it does not run on this device.
         ModuleNotFoundError: if the library it stands on is not installed.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"The backend is one of {', '.join(BACKENDS)}; got {backend!r}.")
+    choice(backend, BACKENDS, "The backend")
     if backend in LIBRARIES and backend not in installed_backends():
         hint = (
             "build it from its repository" if backend == "torchsparse" else f"pip install {backend}"

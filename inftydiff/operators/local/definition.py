@@ -18,14 +18,15 @@ the faster forms share: on a lattice the offsets are whole multiples of the spac
 is read there by one small matrix of hats an axis.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import positive, whole
-from inftydiff.operators.discretisation import Grid
+from inftydiff._typing import entries, floating, length, shown, whole
+from inftydiff.operators.discretisation import Grid, require_grid
 from inftydiff.operators.domain import Domain
 
 __all__ = [
@@ -40,6 +41,9 @@ __all__ = [
     "window_mass",
     "window_reach",
 ]
+
+MOST_NODES = 1023
+"""The most nodes of a kernel's table along an axis."""
 
 _CHUNK = 2**22
 """How many entries of the table of hats ``reference`` holds at once."""
@@ -62,9 +66,10 @@ def odd(size: int) -> int:
     """Return the size of a kernel's table, refusing an even one.
 
     Raises:
-        ValueError: if the size is not an odd whole number.
+        TypeError: if the size is no number.
+        ValueError: if the size is not an odd whole number, or is above 1023.
     """
-    size = whole(size, "A kernel's size")
+    size = whole(size, "A kernel's size", most=MOST_NODES)
     if size % 2 == 0:
         raise ValueError(f"A kernel's size must be odd, so that it has a centre; got {size}.")
     return size
@@ -78,14 +83,17 @@ def sides(cell: float | tuple[float, ...], dim: int) -> tuple[float, ...]:
         dim: the number of axes.
 
     Raises:
-        ValueError: if there is another number of side lengths, or one is not above zero.
+        TypeError: if the sides are no numbers.
+        ValueError: if there is another number of side lengths, or one is not above zero, or is too
+            short or too long.
     """
-    lengths = cell if isinstance(cell, tuple) else (cell,) * dim
+    name = "The sides of the reference cell"
+    lengths = entries(cell, name) if isinstance(cell, Sequence) else (cell,) * dim
     if len(lengths) != dim:
         raise ValueError(
             f"The reference cell has one side length an axis; got {len(lengths)} for {dim} axes."
         )
-    return tuple(positive(length, "A side of the reference cell") for length in lengths)
+    return tuple(length(side, "A side of the reference cell") for side in lengths)
 
 
 def lattice_ratio(side: float, spacing: float) -> Fraction:
@@ -133,7 +141,7 @@ def window_reach(grid: Grid, *, size: int, cell: float | tuple[float, ...]) -> t
         >>> window_reach(Grid((8, 16)), size=3, cell=1 / 8)
         (1, 3)
     """
-    check_reflecting(grid.domain)
+    check_reflecting(require_grid(grid, "The grid of a window").domain)
     ratios = map(lattice_ratio, sides(cell, grid.dim), grid.spacing)
     return tuple(reach(odd(size), ratio, n) for ratio, n in zip(ratios, grid.shape, strict=True))
 
@@ -195,6 +203,12 @@ def reference(
         >>> reference(points + 1, table, points, torch.ones(3), 1.0).squeeze(-1).tolist()
         [0.5, 2.0, 6.0]
     """
+    for tensor, name in ((values, "values"), (weight, "table"), (points, "points")):
+        if floating(tensor, f"The {name} of the local operator").ndim < 2:
+            raise ValueError(
+                f"The {name} of the local operator have two axes or more; got {shown(tensor)}."
+            )
+    floating(weights, "The weights of the local operator")
     size = odd(weight.shape[-1])
     dim = points.shape[-1]
     if tuple(weight.shape[-dim:]) != (size,) * dim or weight.ndim not in (dim + 1, dim + 2):
@@ -204,6 +218,11 @@ def reference(
             f"{window}); got {tuple(weight.shape)}."
         )
     lengths = sides(cell, dim)
+    if weights.shape != points.shape[:-1] or values.shape[-points.ndim : -1] != weights.shape:
+        raise ValueError(
+            "Values, points and weights of the local operator belong to the same points; got the "
+            f"shapes {tuple(values.shape)}, {tuple(points.shape)} and {tuple(weights.shape)}."
+        )
     channels = weight.shape[-dim - 1]
     if channels != values.shape[-1]:
         raise ValueError(

@@ -16,6 +16,7 @@ Taps :math:`f` cells apart join cells of the same phase :math:`c \bmod f`. In me
 ordinary convolution, without a copy. The margin keeps the rows of two phases apart.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
@@ -30,7 +31,7 @@ from inftydiff.operators.local.definition import hat_matrix
 from inftydiff.operators.local.dense import lattices
 from inftydiff.operators.local.form import Form, is_depthwise
 
-__all__ = ["FactorisedForm", "hats_of"]
+__all__ = ["FactorisedForm", "extent", "hats_of"]
 
 
 @final
@@ -55,9 +56,7 @@ class FactorisedForm(Form):
         scale: Float[Tensor, "points"],
     ) -> Float[Tensor, "*batch points images"]:
         """Smooth, convolve the phases, and scale."""
-        radius = weight.shape[-1] // 2
-        cells = radius and 1 + radius // 2
-        margins = tuple(factor * cells for factor in self.factors)
+        margins = _margins(self.factors, weight.shape[-1])
         smoothed = self._smooth(lattices(values, self.shape), margins).contiguous()
         *extent, channels = smoothed.shape[1:]
         phases = smoothed.view(len(smoothed), *_interleave(extent, self.factors, channels))
@@ -83,6 +82,18 @@ class FactorisedForm(Form):
             beyond = tuple(margin if a == axis else 0 for a in range(len(margins)))
             lattice = convolve(lattice, table, beyond)
         return lattice
+
+
+def extent(shape: tuple[int, ...], factors: tuple[int, ...], size: int) -> int:
+    """How many nodes the grid has with its margins, in whole reference cells."""
+    wide = zip(shape, factors, _margins(factors, size), strict=True)
+    return math.prod(cells + -cells % factor + 2 * margin for cells, factor, margin in wide)
+
+
+def _margins(factors: tuple[int, ...], size: int) -> tuple[int, ...]:
+    radius = size // 2
+    cells = radius and 1 + radius // 2
+    return tuple(factor * cells for factor in factors)
 
 
 def hats_of(factors: tuple[int, ...], device: torch.device) -> tuple[Float[Tensor, "_"], ...]:

@@ -1,5 +1,6 @@
 """The neighbour map: what the local operator knows of the points, built once for all layers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -9,8 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inftydiff._typing import check_size, device_of, entries, instance
 from inftydiff.operators.discretisation import Grid, Scattered, Subset
 from inftydiff.operators.local.backend import (
+    RAGGED,
     Backend,
     Place,
     automatic_backend,
@@ -33,7 +36,7 @@ from inftydiff.operators.local.dense import (
     lattice_window,
 )
 from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
-from inftydiff.operators.local.factorised import FactorisedForm, hats_of
+from inftydiff.operators.local.factorised import FactorisedForm, extent, hats_of
 from inftydiff.operators.local.form import Form
 from inftydiff.operators.local.pair_list import joined
 from inftydiff.operators.local.pair_search import lattice_pairs, lattice_windows, scattered_pairs
@@ -41,6 +44,9 @@ from inftydiff.operators.local.pairs import KERNELS, PairsForm
 from inftydiff.operators.local.reference_form import ReferenceForm
 
 __all__ = ["Neighbours", "neighbours"]
+
+WIDEST = 2**24
+"""The most nodes, grid and margins, of a factorised form that is much larger than its grid."""
 
 
 @final
@@ -101,6 +107,7 @@ def neighbours(
         backend: what computes the operator; by default the fastest there is for these points.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if the size is even, the cell has another dimension or a side not above zero,
             the domain is no box with reflecting sides, the backend does not exist or does not take
             these points or this device, there are more pairs than a map lists, or the samples of a
@@ -111,10 +118,12 @@ def neighbours(
         >>> neighbours(Grid((2, 3)), size=3, cell=(1 / 2, 1 / 3)).mass.tolist()
         [4.0, 6.0, 4.0, 4.0, 6.0, 4.0]
     """
+    device = None if device is None else device_of(device, "The device of a neighbour map")
     with torch.inference_mode(False):  # a map may be made while sampling and used in training
         if isinstance(on, Grid | Subset | Scattered):
             return _map(on, size, cell, device, backend)
-        return _ragged(tuple(on), size, cell, device, backend)
+        samples = entries(on, "The points of a neighbour map", most=RAGGED)
+        return _ragged(samples, size, cell, device, backend)
 
 
 def _map(
@@ -127,6 +136,7 @@ def _map(
     domain = on.domain
     check_reflecting(domain)
     size, lengths = odd(size), sides(cell, domain.dim)
+    check_size(math.prod(on.shape_of_points), "The points of a neighbour map")
     if isinstance(on, Scattered):
         ratios: tuple[Fraction, ...] = ()
         target = torch.device(on.points.device if device is None else device)
@@ -135,7 +145,8 @@ def _map(
         ratios = tuple(map(lattice_ratio, lengths, grid.spacing))
         own = "cpu" if isinstance(on, Grid) else on.index.device
         target = torch.device(own if device is None else device)
-    backend = backend or automatic_backend(on, target, size=size, cell=lengths)
+    if backend is None:
+        backend = automatic_backend(on, target, size=size, cell=lengths)
     require_backend(backend, target)
     if backend in KERNELS:
         mass, form = _pairs(on, size, lengths, ratios, target, backend)
@@ -169,6 +180,8 @@ def _dense(
 ) -> tuple[Tensor, Form]:
     grid = on if isinstance(on, Grid) else on.grid
     factors = whole_factors(ratios)
+    if factors is not None and extent(grid.shape, factors, size) > max(WIDEST, 64 * grid.size):
+        factors = None
     whole: Form
     if factors is None:
         whole = DirectForm(grid.shape, lattice_hats(size, ratios, grid.shape, device))
@@ -269,6 +282,7 @@ def _ragged(
         raise ValueError("A ragged batch has at least one sample; got none.")
     first = samples[0]
     for on in samples:
+        instance(on, (Grid, Subset, Scattered), "A sample of a ragged batch")
         alike = (
             isinstance(on, Scattered)
             and isinstance(first, Scattered)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import flag, floating, instance, shown
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
 from inftydiff.operators.local.bilinear import exact
@@ -119,6 +120,13 @@ def _pieces(copies: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
+    instance(neighbours, Neighbours, "The neighbour map", "Make one by neighbours(…).")
+    for tensor in (values, weight):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"The local operator takes values and a kernel that are tensors; got "
+                f"{shown(tensor)}."
+            )
     if not (values.is_floating_point() and weight.is_floating_point()):
         raise TypeError(
             "The local operator takes values and a kernel of floating-point dtypes; got values of "
@@ -169,6 +177,7 @@ class LocalOperator(LinearOperator):
         mixing: whether the table mixes the channels.
 
     Raises:
+        TypeError: if the table is no floating-point tensor, or the sides are no numbers.
         ValueError: if the table has not one odd size on each axis, or the cell other axes.
 
     Example:
@@ -185,6 +194,8 @@ class LocalOperator(LinearOperator):
     mixing: bool = False
 
     def __post_init__(self) -> None:
+        flag(self.mixing, "Whether a kernel mixes")
+        floating(self.weight, "A kernel's table")
         window = tuple(self.weight.shape[2 if self.mixing else 1 :])
         if not window or len(set(window)) > 1:
             shape = "(images, channels, *window)" if self.mixing else "(channels, *window)"
@@ -238,7 +249,7 @@ class _Adjoint(LinearOperator):
 
 def _no_function(f: object) -> TypeError:
     return TypeError(
-        f"A local operator acts on point values, hence on a Function; got {type(f).__name__}. "
+        f"A local operator acts on point values, hence on a Function; got {shown(f)}. "
         "Read a random field on a discretisation first."
     )
 
