@@ -22,11 +22,12 @@ __all__ = [
     "MOST_ITERATIONS",
     "MOST_SAMPLES",
     "MOST_STEPS",
+    "STRONGEST",
     "a_callable",
     "a_domain",
     "a_function",
-    "a_model",
     "a_grid",
+    "a_model",
     "a_place",
     "an_operator",
     "bounds",
@@ -45,6 +46,9 @@ MOST_ITERATIONS = 10_000
 
 MOST_STEPS = 10**6
 """The most steps, resamples or repetitions of a run."""
+
+STRONGEST = 1e30
+"""The largest deviation of a noise: the values stay within the range of single precision."""
 
 Value = TypeVar("Value")
 

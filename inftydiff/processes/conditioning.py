@@ -34,7 +34,14 @@ from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import a_function, a_place, channel_count, conforming, samples
+from inftydiff.processes.checks import (
+    STRONGEST,
+    a_function,
+    a_place,
+    channel_count,
+    conforming,
+    samples,
+)
 from inftydiff.processes.cholesky import cholesky
 from inftydiff.processes.normals import normals
 
@@ -87,7 +94,7 @@ class ConditionedMeasure:
         conforming(self.prior, Prior, "What is conditioned", "Pass a GaussianMeasure.")
         a_function(self.observed, "The observations")
         name = "The standard deviation of observations"
-        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name))
+        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name, most=STRONGEST))
         if len(self.observed.batch) > 1:
             raise ValueError(
                 f"Observations have at most one batch axis; got the batch {self.observed.batch}."

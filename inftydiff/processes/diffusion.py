@@ -249,9 +249,10 @@ class DiffusionProcess:
         instance(prediction, Prediction, "What a denoiser says", ANSWER)
         if not isinstance(self.signal, SignalFamily):
             return prediction.signal
-        floating(t, "Times")
+        check_times(t)
         if prediction.clean is not None:
             return prediction.clean
+        self._check_modal(t, prediction.signal)
         spectrum = self._eigenvalues(prediction.signal.on, t.device)
         assert spectrum is not None
         return scaled(prediction.signal, 1.0 / self.signal.multiplier(t)(spectrum))

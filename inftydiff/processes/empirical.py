@@ -59,6 +59,11 @@ class RadialSpectrum(Multiplier):
         if self.modes is not None:
             integers(self.modes, "A spectrum's modes, unless None,")
         store(self, not_negative, "limit", subject="A spectrum's ")
+        if self.waves.ndim != 1 or self.variances.ndim != 1:
+            raise ValueError(
+                "A spectrum has wave numbers and variances of shape (rings,); got "
+                f"{tuple(self.waves.shape)} and {tuple(self.variances.shape)}."
+            )
         ascend = bool((self.waves.diff() > 0.0).all()) and bool((self.waves >= 0.0).all())
         if not ascend or len(self.waves) != len(self.variances) or not len(self.waves):
             raise ValueError(

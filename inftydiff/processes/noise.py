@@ -22,13 +22,10 @@ import torch
 from inftydiff._typing import Real, generator_for, positive
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import a_domain, channel_count, samples
+from inftydiff.processes.checks import STRONGEST, a_domain, channel_count, samples
 from inftydiff.processes.random_field import RandomField
 
 __all__ = ["Noise", "RandomField", "WhiteNoise"]
-
-STRONGEST = 1e30
-"""The largest intensity: the values stay within the range of single precision."""
 
 
 @runtime_checkable

@@ -43,7 +43,7 @@ from inftydiff._typing import (
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
-from inftydiff.processes.checks import a_callable, a_function, an_operator
+from inftydiff.processes.checks import STRONGEST, a_callable, a_function, an_operator
 from inftydiff.processes.normals import normals
 from inftydiff.processes.parameterisation import ANSWER, Prediction
 
@@ -94,7 +94,7 @@ class Observation:
         a_callable(self.reads, "What an observation reads", reads)
         store(self, floating, "values", subject="An observation's ")
         name = "The standard deviation of observations"
-        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name))
+        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name, most=STRONGEST))
         an_operator(self.deconvolve, "An observation's deconvolve")
         store(self, flag, "use_clean", subject="An observation's ")
         shape = tuple(self.values.shape)
@@ -217,7 +217,7 @@ def observe(
     a_callable(reads, "What an observation reads", "Pass functionals, as of point_values.")
     a_function(x0, "The function that is observed")
     name = "The standard deviation of observations"
-    noise_std = not_negative(noise_std, name)
+    noise_std = not_negative(noise_std, name, most=STRONGEST)
     generator_for(generator, "observe")
     exact = floating(reads(x0), "What is read of a function")
     if exact.ndim not in (2, 3):

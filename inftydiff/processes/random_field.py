@@ -156,6 +156,11 @@ class RandomField(Field):
     def __mul__(self, scalar: Scalar) -> "RandomField":
         """The field times a number, or a tensor of shape ``(batch,)``, one number a sample."""
         check_scalar(scalar, "What scales a field")
+        if isinstance(scalar, Tensor) and (scalar.ndim > 1 or not scalar.numel()):
+            raise ValueError(
+                "A field is scaled by a number, or by a tensor of shape (batch,); got one of shape "
+                f"{tuple(scalar.shape)}."
+            )
         return replace(self, multiplier=ScaledMultiplier(scalar, self.multiplier))
 
     @property

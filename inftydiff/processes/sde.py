@@ -302,8 +302,10 @@ def score_energy(
     check_process(process)
     a_measure(data, "The data")
     check_times(t)
+    if t.ndim != 1:
+        raise ValueError(f"Times have the shape (batch,); got {tuple(t.shape)}.")
     a_grid(on)
-    signal = GaussianMeasure(None, process.signal_at(t) @ data.factor, data.noise)
+    signal = GaussianMeasure(None, process.constant_signal @ data.factor, data.noise)
     noise = GaussianMeasure(None, process.noise_factor, process.noise)
     P, V = (m.mode_variances(on).flatten() for m in (signal, noise))
     alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())

@@ -110,6 +110,7 @@ class RePaint:
             ValueError: if the state lives on another grid than the known points.
         """
         check_step(process, denoise, x_t, t, s)
+        process.constant_signal  # noqa: B018
         shares = [k / self.jump_length for k in range(self.jump_length + 1)]
         times = [t + (s - t) * share for share in shares[:-1]] + [s]
         x = x_t

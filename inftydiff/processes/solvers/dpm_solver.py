@@ -44,6 +44,7 @@ from inftydiff.processes.solvers.rule import (
     Memory,
     MultistepRule,
     Past,
+    check_memory,
     check_step,
     combined,
     fresh_noise,
@@ -117,6 +118,7 @@ class DPMSolverPP(MultistepRule):
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
         check_step(process, denoise, x_t, t, s)
+        check_memory(memory)
         check_order(s, t)
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
         prediction = asked(denoise, x_t, t)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from inftydiff._typing import floating
+from inftydiff._typing import floating, instance
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
@@ -27,6 +27,7 @@ __all__ = [
     "MultistepRule",
     "Past",
     "StepRule",
+    "check_memory",
     "check_step",
     "chosen",
     "combined",
@@ -142,6 +143,17 @@ def check_step(
     states(x, "The states")
     one_a_sample(t, x, "The times, t,")
     one_a_sample(s, x, "The times, s,")
+
+
+def check_memory(memory: Memory) -> Memory:
+    """Return ``memory``, refusing what is no tuple of what was at earlier times.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    for past in instance(memory, tuple, "A memory", "Pass () at the first step."):
+        instance(past, Past, "What a memory holds", "Pass on what the step before gave.")
+    return memory
 
 
 def combined(*terms: tuple[Function, Tensor]) -> Function:

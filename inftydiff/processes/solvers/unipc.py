@@ -33,7 +33,7 @@ from inftydiff.processes.solvers.exponential import (
     interpolatory_weights,
     midpoint_weight,
 )
-from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, check_step
+from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, check_memory, check_step
 
 __all__ = ["UniPC"]
 
@@ -74,6 +74,7 @@ class UniPC(MultistepRule):
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
         check_step(process, denoise, x_t, t, s)
+        check_memory(memory)
         check_order(s, t)
         present, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
         prediction = asked(denoise, x_t, t)
