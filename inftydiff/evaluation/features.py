@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from inftydiff._typing import check_finite, whole
+from inftydiff._typing import check_finite, device_of, floating, instance, whole
 from inftydiff.data import Images
 from inftydiff.data._extras import extra
+from inftydiff.processes.checks import MOST_SAMPLES, conforming
 
 __all__ = ["FeatureNetwork", "as_bytes", "as_colours", "features"]
 
@@ -50,7 +51,7 @@ def as_bytes(x: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
         >>> as_bytes(torch.tensor([-1.2, 0.0, 1.0]).reshape(1, 3, 1, 1)).flatten().tolist()
         [0, 128, 255]
     """
-    check_finite(x, "Pictures")
+    check_finite(floating(x, "Pictures"), "Pictures")
     return ((x.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
 
 
@@ -65,6 +66,11 @@ def as_colours(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
         >>> tuple(as_colours(torch.zeros(2, 1, 4, 5)).shape)
         (2, 3, 4, 5)
     """
+    if floating(images, "Pictures").ndim != 4 or not images.numel():
+        raise ValueError(
+            f"Pictures have the shape (pictures, channels, rows, columns), at least one of each; "
+            f"got {tuple(images.shape)}."
+        )
     channels = images.shape[1]
     if channels not in (1, 3):
         raise ValueError(
@@ -112,7 +118,12 @@ def features(
         >>> features(Mean(), white)[0].tolist()
         [1.0, 1.0, 1.0]
     """
-    batch = whole(batch, "batch")
+    conforming(network, FeatureNetwork, "A feature network", "Pass EfficientNetLite0(), say.")
+    instance(pictures, Images, "The pictures", "Make them by Images(x), of bytes.")
+    batch = whole(batch, "batch", most=MOST_SAMPLES)
+    device = device_of(device, "The device")
+    if title is not None:
+        instance(title, str, "The title, unless None,")
     with extra("evaluate"):
         from tqdm import tqdm
 
@@ -138,6 +149,7 @@ def features(
 def _checked(network: FeatureNetwork, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
     """Features in float64 on the CPU, whose shape and kind of number are those of the protocol."""
     values = network(images)
+    instance(values, torch.Tensor, f"What {network.name} gives")
     if not values.is_floating_point():
         raise TypeError(f"{network.name} must give floating-point features; got {values.dtype}.")
     if values.ndim != 2 or len(values) != len(images):

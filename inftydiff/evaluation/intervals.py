@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import whole
+from inftydiff._typing import generator_for, number, whole
 from inftydiff.evaluation.distances import (
     frechet_distance,
     kernel_distance,
@@ -30,6 +30,9 @@ from inftydiff.evaluation.distances import (
 )
 
 __all__ = ["Distances", "Estimate", "compare"]
+
+MOST_RESAMPLES = 10_000
+"""The most resamples of an interval."""
 
 
 @final
@@ -93,8 +96,10 @@ def compare(
         >>> round(found.frechet.value, 6), found.frechet.low < 3.0 < found.frechet.high
         (3.0, True)
     """
-    if whole(resamples, "resamples") < 2:
+    generator_for(generator, "compare")
+    if whole(resamples, "resamples", most=MOST_RESAMPLES) < 2:
         raise ValueError(f"Intervals take at least 2 resamples; got {resamples}.")
+    resamples, level = int(resamples), number(level, "A confidence level")
     if not 0.0 < level < 1.0:
         raise ValueError(f"A confidence level lies between 0 and 1; got {level!r}.")
     frechet, kernel = frechet_distance(first, second), kernel_distance(first, second)

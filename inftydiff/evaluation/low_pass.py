@@ -7,6 +7,7 @@ cosine of :math:`k` half waves is :math:`e^{-(\pi k s)^2/2}`, at any resolution.
 
 import torch
 
+from inftydiff._typing import instance
 from inftydiff.data import Images
 from inftydiff.evaluation.features import as_bytes
 from inftydiff.operators import Function, gaussian_mollifier
@@ -33,6 +34,7 @@ def low_passed(pictures: Images, width: float) -> Images:
         >>> int(picture.pixels.min()) in (127, 128), int(picture.pixels.max()) in (127, 128)
         (True, True)
     """
+    instance(pictures, Images, "The pictures", "Make them by Images(x), of bytes.")
     mollify = gaussian_mollifier(width)
     parts = []
     for begin in range(0, len(pictures), BATCH):

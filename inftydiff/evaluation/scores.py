@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating, instance
 from inftydiff.evaluation.intervals import Distances, Estimate, compare
 
 __all__ = ["Scores", "score"]
@@ -99,6 +100,10 @@ def score(
         Brackets: 95 % intervals by 100 resamples.
         Compare with the floor, and at these numbers of pictures only; not with FID.
     """
+    for x in (pictures, reference, others):
+        if floating(x, "Features").ndim != 2:
+            raise ValueError(f"Features have the shape (pictures, features); got {tuple(x.shape)}.")
+    instance(network, str, "The name of a network")
     if len(others) != len(pictures):
         raise ValueError(
             f"The clean floor takes as many real pictures as are judged; got {len(others)} beside "

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
+from inftydiff._typing import entries, instance, number, store, whole
 from inftydiff.pipelines.config import InftyDiffConfig
 
 __all__ = ["ModelCard"]
@@ -51,8 +52,23 @@ class ModelCard:
     credits: Sequence[str] = ()
     figures: Mapping[str, float | str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        store(self, _text, "name", "summary", subject="A card's ")
+        for name in ("license", "command"):
+            if getattr(self, name) is not None:
+                store(self, _text, name, subject="A card's ")
+        store(self, entries, "credits", subject="A card's ")
+        for line in self.credits:
+            _text(line, "A line of a card's credits")
+        for name, value in instance(self.figures, Mapping, "A card's figures").items():
+            _text(name, "The name of a figure")
+            if not isinstance(value, str):
+                number(value, f"The figure {name!r}, unless words,")
+
     def text(self, config: InftyDiffConfig, *, parameters: int) -> str:
         """The card of a model with this configuration and number of parameters, in Markdown."""
+        instance(config, InftyDiffConfig, "config")
+        parameters = whole(parameters, "The number of parameters", least=0)
         lines = [
             *self._front(),
             f"# {self.name}",
@@ -76,6 +92,10 @@ class ModelCard:
         license = [f"license: {json.dumps(self.license)}"] if self.license else []
         tags = ["tags: [infty-diff, diffusion, neural-operator]"]
         return ["---", "library_name: inftydiff", *license, *tags, "---", ""]
+
+
+def _text(value: str, name: str) -> str:
+    return instance(value, str, name)
 
 
 def _facts(config: InftyDiffConfig, parameters: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
 from inftydiff._reading import parse_json
-from inftydiff._typing import positive, whole
+from inftydiff._typing import choice, entries, instance, number, positive, store, whole
 from inftydiff.models import LatentPriorConfig, MultiscaleConfig, faces_64
 from inftydiff.operators import Box, gaussian_mollifier
 from inftydiff.pipelines.records import from_record, to_record
@@ -25,6 +25,7 @@ from inftydiff.processes import (
     VelocityPrediction,
     WhiteNoise,
 )
+from inftydiff.processes.checks import MOST_STEPS, bounds
 
 __all__ = ["InftyDiffConfig", "PredictionName", "ProcessName", "ScheduleName"]
 
@@ -34,6 +35,18 @@ VERSION = 1
 ProcessName = Literal["mollified", "white", "noise_only"]
 ScheduleName = Literal["cosine", "linear"]
 PredictionName = Literal["noise", "signal", "clean", "velocity"]
+
+WIDEST = 1e3
+"""The widest mollifier, in units of the longest side."""
+
+THINNEST = 1e-4
+"""The shortest side, in units of the longest."""
+
+LARGEST = 1e6
+"""The largest intensity, ratio, floor or weight."""
+
+MOST_CELLS = 1 << 16
+"""The most cells along a side of the grid that a model is trained on."""
 
 SCHEDULES: dict[str, type[CosineSchedule] | type[LinearSchedule]] = {
     "cosine": CosineSchedule,
@@ -45,6 +58,21 @@ PREDICTIONS: dict[str, type[Parameterisation]] = {
     "clean": CleanPrediction,
     "velocity": VelocityPrediction,
 }
+
+
+def _sides(values: object, name: str) -> tuple[float, ...]:
+    """Two lengths of at most one, of which none is too short for a cell."""
+    return tuple(
+        number(n, f"A side of {name}", least=THINNEST, most=1.0)
+        for n in entries(values, name, count=2)
+    )
+
+
+def _bounds(values: object, name: str) -> tuple[float, ...]:
+    """Two finite bounds, the lower first."""
+    for bound in entries(values, name, count=2):
+        number(bound, f"A bound of {name}")
+    return bounds(values, name)
 
 
 @final
@@ -78,6 +106,7 @@ class InftyDiffConfig:
         prior: the sizes of the network that draws latents, if there is one.
 
     Raises:
+        TypeError: if a field is of another kind.
         ValueError: if a name is unknown, a number out of range, or the network does not give as
             many channels as it takes.
 
@@ -103,28 +132,31 @@ class InftyDiffConfig:
     prior: LatentPriorConfig | None = None
 
     def __post_init__(self) -> None:
+        instance(self.network, MultiscaleConfig, "network")
         for name, allowed in (
             ("process", ProcessName),
             ("schedule", ScheduleName),
             ("predict", PredictionName),
         ):
-            if getattr(self, name) not in get_args(allowed):
-                raise ValueError(
-                    f"{name} is one of {', '.join(map(repr, get_args(allowed)))}; got "
-                    f"{getattr(self, name)!r}."
-                )
-        for name in ("mollifier_width", "noise_intensity", "noise_to_signal"):
-            positive(getattr(self, name), name)
-        whole(self.steps, "steps")
+            choice(getattr(self, name), get_args(allowed), name)
+        store(self, positive, "mollifier_width", most=WIDEST)
+        store(self, positive, "noise_intensity", "noise_to_signal", most=LARGEST)
+        for name in ("kl_weight", "range_floor"):
+            if getattr(self, name) is not None:
+                store(self, positive, name, most=LARGEST)
+        store(self, whole, "steps", most=MOST_STEPS)
         if self.trained_at is not None:
-            whole(self.trained_at, "trained_at")
-        if len(self.lengths) != 2 or max(positive(n, "A side") for n in self.lengths) != 1.0:
+            store(self, whole, "trained_at", most=MOST_CELLS)
+        if self.prior is not None:
+            instance(self.prior, LatentPriorConfig, "prior, unless None,")
+        store(self, _sides, "lengths")
+        if max(self.lengths) != 1.0:
             raise ValueError(
                 f"lengths are two sides, the longest of them 1; got {self.lengths}. A picture of "
                 "48 rows and 64 columns has the sides (0.75, 1.0)."
             )
-        if self.clip is not None and not (len(self.clip) == 2 and self.clip[0] < self.clip[1]):
-            raise ValueError(f"clip takes two bounds, the lower first; got {self.clip}.")
+        if self.clip is not None:
+            store(self, _bounds, "clip")
         if self.network.out_channels not in (None, self.network.channels):
             raise ValueError(
                 f"A diffusion model's network gives the channels that it takes, "
@@ -134,10 +166,6 @@ class InftyDiffConfig:
             raise ValueError(
                 "A prior and a kl_weight are for models with latents; set network.latent."
             )
-        if self.kl_weight is not None:
-            positive(self.kl_weight, "kl_weight")
-        if self.range_floor is not None:
-            positive(self.range_floor, "range_floor")
 
     @property
     def channels(self) -> int:
@@ -180,6 +208,7 @@ class InftyDiffConfig:
             ValueError: if the text is not JSON, is of another version, or has a key or a value that
                 this class does not know.
         """
+        instance(text, str, "The JSON of an InftyDiffConfig")
         try:
             record = parse_json(text)
         except ValueError as error:

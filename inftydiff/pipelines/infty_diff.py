@@ -17,7 +17,7 @@ References:
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import final
@@ -26,7 +26,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite, whole
+from inftydiff._typing import (
+    check_finite,
+    flag,
+    floating,
+    generator_for,
+    instance,
+    number,
+    positive,
+    whole,
+)
 from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
 from inftydiff.operators import (
     Discretisation,
@@ -39,7 +48,7 @@ from inftydiff.operators import (
 )
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.linear import Field
-from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.pipelines.projection import range_projection
 from inftydiff.pipelines.saved_model import SavedModel
@@ -56,8 +65,21 @@ from inftydiff.processes import (
     steps,
     trajectory,
 )
+from inftydiff.processes.checks import (
+    MOST_SAMPLES,
+    a_callable,
+    a_function,
+    a_grid,
+    conforming,
+    samples,
+    states,
+)
+from inftydiff.processes.sampler import check_decreasing
 
 __all__ = ["InftyDiff"]
+
+MOST_OVERSAMPLE = 256
+"""The most times as many cells a side that are sampled on."""
 
 DETERMINISTIC = DDIM()
 """The step rule of sampling unless another is asked for."""
@@ -88,6 +110,7 @@ class InftyDiff(SavedModel):
     """
 
     def __init__(self, config: InftyDiffConfig) -> None:
+        instance(config, InftyDiffConfig, "config", "Make one by preset(name), say.")
         super().__init__(config)
         self.compute_dtype: torch.dtype | None = None
         self.network = MultiscaleNetwork(config.network)
@@ -113,6 +136,10 @@ class InftyDiff(SavedModel):
         latent: Float[Tensor, "batch features"] | None = None,
     ) -> Function:
         """The network's prediction for states at times in [0, 1]."""
+        a_function(x, "The functions, x,")
+        floating(t, "Times")
+        if latent is not None:
+            floating(latent, "Latents, unless None,")
         with self._precision():
             return self.network(x, t, latent=latent)
 
@@ -126,8 +153,8 @@ class InftyDiff(SavedModel):
         Raises:
             ValueError: if a number of cells is below one.
         """
-        if isinstance(size, int):
-            cells = whole(size, "A grid's size")
+        if not isinstance(size, Sequence) or isinstance(size, str | bytes):
+            cells = whole(size, "A grid's size", most=MOST_CELLS)
             size = tuple(max(1, round(cells * length)) for length in self.config.lengths)  # type: ignore[assignment]
         return Grid(size, self.config.domain)  # type: ignore[arg-type]
 
@@ -161,6 +188,9 @@ class InftyDiff(SavedModel):
             ValueError: if the functions live on another domain, a model without latents is given
                 something to see, or as :func:`denoising_loss`.
         """
+        a_function(x0, "The clean functions, x0,")
+        if latent_noise is not None:
+            self._check_latent(latent_noise, *x0.batch[:1])
         if x0.on.domain != self.config.domain:
             raise ValueError(
                 f"This model's functions live on a box of sides {self.config.lengths}; got "
@@ -170,6 +200,8 @@ class InftyDiff(SavedModel):
             raise ValueError("A model without latents has no encoder; leave out seen=.")
         code: Code | None = None
         if self.encoder is not None:
+            if seen is not None:
+                a_function(seen, "What the encoder sees, unless None,")
             with self._precision():
                 code = self.encoder(x0 if seen is None else seen)
         latent = None if code is None else code.at(latent_noise)
@@ -200,6 +232,8 @@ class InftyDiff(SavedModel):
             tile: the points along a tile's sides, if the network is to be evaluated tile by tile,
                 without gradients; see :func:`~inftydiff.models.tiled`.
         """
+        if latent is not None:
+            self._check_latent(latent)
         config = self.config
         network = partial(self.forward, latent=latent)
         if tile is not None:
@@ -223,6 +257,7 @@ class InftyDiff(SavedModel):
         """
         if self.encoder is None:
             raise ValueError("This model has no encoder: its network takes no latent.")
+        self._check_functions(x)
         with self._evaluating(), self._precision():
             mean: Tensor = self.encoder(x).mean
             return mean
@@ -250,6 +285,11 @@ class InftyDiff(SavedModel):
                 if the condition has another shape, or there is nothing that it could condition.
             TypeError: if a condition is given to a prior without one.
         """
+        guidance = number(guidance, "guidance")
+        if condition is not None:
+            floating(condition, "A condition, unless None,")
+        samples(batch)
+        generator_for(generator, "InftyDiff.draw_latents")
         if self.encoder is None:
             if condition is not None or guidance != 1.0:
                 raise ValueError(
@@ -279,9 +319,10 @@ class InftyDiff(SavedModel):
             :math:`(1 + \rho^2)\,G/(G^2 + \rho^2)`, or the identity where the process does not
             mollify its data.
         """
+        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
+        ratio = positive(ratio, "noise_to_signal", most=LARGEST)
         if self.config.process != "mollified":
             return Identity()
-        ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
         signal = self.process.constant_signal
         return wiener_inverse(signal, noise_to_signal=ratio) * (1.0 + ratio**2)
 
@@ -295,6 +336,7 @@ class InftyDiff(SavedModel):
         Returns:
             Estimates of :math:`x_0`: those given, where the process does not mollify its data.
         """
+        a_function(x, "The samples")
         return self.deconvolution(noise_to_signal=noise_to_signal)(x)
 
     def clean(self, states: Iterable[State], *, noise_to_signal: float | None = None) -> Function:
@@ -313,10 +355,13 @@ class InftyDiff(SavedModel):
             The estimate on the grid of the states, values of shape ``(batch, points, channels)``.
         """
         said: Function | None = None
-        for state in states:
-            x = state.x
+        x: Function | None = None
+        for state in instance(states, Iterable, "The states", "Pass those of trajectory(…)."):
+            x = instance(state, State, "What a trajectory gives").x
             if state.prediction is not None:
                 said = state.prediction.clean
+        if x is None:
+            raise ValueError("A trajectory has a state or more; got none.")
         if said is not None:
             return said
         with torch.no_grad():
@@ -345,10 +390,11 @@ class InftyDiff(SavedModel):
             oversample: into how many cells each cell is cut along every axis; by default into as
                 many as make it no coarser than the grid that the network was trained on.
         """
+        a_grid(on)
         if oversample is None:
             trained = self.config.trained_at or 1
             oversample = max(1, math.ceil(trained / max(on.shape) - 1e-9))
-        return refine(on, oversample)
+        return refine(on, whole(oversample, "oversample", most=MOST_OVERSAMPLE))
 
     def sample(
         self,
@@ -397,6 +443,7 @@ class InftyDiff(SavedModel):
             ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if the samples are not
                 finite.
         """
+        flag(deconvolve, "deconvolve")
         states = self.trajectory(
             on=self.sampling_grid(on, oversample),
             batch=batch,
@@ -452,12 +499,24 @@ class InftyDiff(SavedModel):
             ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if there are both latents
                 and a condition to draw them under.
         """
+        a_grid(on)
+        batch = samples(batch)
+        generator_for(generator, "Sampling")
+        conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+        guidance = number(guidance, "guidance")
+        if wrap is not None:
+            a_callable(wrap, "What wraps a denoiser, unless None,", "Pass a function of it.")
+        if latent is not None:
+            self._check_latent(latent, batch)
         if latent is not None and (condition is not None or guidance != 1.0):
             raise ValueError(
                 "Latents are drawn under a condition or given, and not both; leave condition and "
                 "guidance out."
             )
         times = steps(self.config.steps) if times is None else times
+        check_decreasing(times)
+        if start is not None:
+            a_function(start, "The start, unless None,")
         if start is None:
             start = self.start(on=on, batch=batch, generator=generator)
         if latent is None:
@@ -510,6 +569,11 @@ class InftyDiff(SavedModel):
         Raises:
             ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
         """
+        self._check_functions(x0)
+        conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
+        check_decreasing(times)
+        if latent is not None:
+            self._check_latent(latent, x0.batch[0])
         if latent is None and self.encoder is not None:
             latent = self.encode(x0)
         with self._evaluating(), torch.no_grad():
@@ -537,6 +601,7 @@ class InftyDiff(SavedModel):
         """
         if self.encoder is None:
             raise ValueError("This model has no latents to decode; sample() draws from it.")
+        self._check_latent(latent)
         return self.sample(
             on=on,
             batch=len(latent),
@@ -599,9 +664,13 @@ class InftyDiff(SavedModel):
         Raises:
             ValueError: if there are fewer than two, or as :meth:`decode`.
         """
-        if whole(count, "A number of functions") < 2:
+        if self.encoder is None:
+            raise ValueError("This model has no latents to decode; sample() draws from it.")
+        for end in (first, last):
+            self._check_latent(floating(end, "A latent").unsqueeze(0))
+        if whole(count, "A number of functions", most=MOST_SAMPLES) < 2:
             raise ValueError(f"An interpolation has at least its two ends; got count={count}.")
-        weights = torch.linspace(0.0, 1.0, count, dtype=first.dtype, device=first.device)
+        weights = torch.linspace(0.0, 1.0, int(count), dtype=first.dtype, device=first.device)
         start = self.start(on=self.sampling_grid(on), batch=1, generator=generator)
         return self.decode(
             torch.lerp(first, last, weights.unsqueeze(-1)),
@@ -609,9 +678,30 @@ class InftyDiff(SavedModel):
             generator=generator,
             rule=rule,
             times=times,
-            start=Function(start.on, start.values.expand(count, -1, -1)),
+            start=Function(start.on, start.values.expand(int(count), -1, -1)),
             tile=tile,
         )
+
+    def _check_functions(self, x: Function) -> None:
+        """Refuse what are no functions of this model's channels, with one batch axis."""
+        states(x, "The functions")
+        if x.channels != self.config.channels:
+            raise ValueError(
+                f"This model's functions have {self.config.channels} channels; got {x.channels}."
+            )
+
+    def _check_latent(self, latent: Tensor, batch: int | None = None) -> None:
+        """Refuse latents of other sizes than this model's, or of another number."""
+        floating(latent, "Latents")
+        features = self.config.network.latent
+        if features is None:
+            raise ValueError("This model has no latents; leave latent out.")
+        if latent.ndim != 2 or latent.shape[1] != features or batch not in (None, len(latent)):
+            count = "batch" if batch is None else str(batch)
+            raise ValueError(
+                f"Latents of this model have the shape ({count}, {features}); got "
+                f"{tuple(latent.shape)}."
+            )
 
     @property
     def _like(self) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from inftydiff._typing import check_finite
+from inftydiff._typing import MOST_CHANNELS, check_finite, floating, instance, number, whole
 from inftydiff.models import LatentPrior, LatentPriorConfig
 from inftydiff.operators import Function, Grid, Point
 from inftydiff.operators.linear import Field
@@ -35,6 +35,8 @@ from inftydiff.processes import (
     recommended_steps,
     sample,
 )
+from inftydiff.processes.checks import conforming
+from inftydiff.processes.sampler import check_decreasing
 
 __all__ = ["LatentDiffusion"]
 
@@ -66,6 +68,8 @@ class LatentDiffusion(nn.Module):
 
     def __init__(self, latent: int, config: LatentPriorConfig) -> None:
         super().__init__()
+        whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
+        instance(config, LatentPriorConfig, "config")
         self.network = LatentPrior(latent, config)
         self.process = DiffusionProcess.white(SCHEDULE, noise=WhiteNoise())
         self.register_buffer("mean", torch.zeros(latent))
@@ -80,7 +84,12 @@ class LatentDiffusion(nn.Module):
         Raises:
             ValueError: if there are fewer than two, or a feature is the same in all of them.
         """
-        check_finite(latents, "Latents")
+        features = self.network.latent
+        check_finite(floating(latents, "Latents"), "Latents")
+        if latents.ndim != 2 or latents.shape[1] != features:
+            raise ValueError(
+                f"Latents have the shape (samples, {features}); got {tuple(latents.shape)}."
+            )
         if len(latents) < 2:
             raise ValueError(f"A spread takes at least two latents; got {len(latents)}.")
         latents = latents.float()
@@ -100,6 +109,10 @@ class LatentDiffusion(nn.Module):
 
     def normalise(self, z: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
         """Latents less their mean, over their spread."""
+        if floating(z, "Latents").shape[-1:] != self.mean.shape or z.ndim != 2:
+            raise ValueError(
+                f"Latents have the shape (batch, {len(self.mean)}); got {tuple(z.shape)}."
+            )
         return (z.float() - self.mean) / self.spread
 
     def loss(
@@ -150,6 +163,9 @@ class LatentDiffusion(nn.Module):
         Raises:
             ValueError: if there is a guidance and no condition.
         """
+        guidance = number(guidance, "guidance")
+        if condition is not None:
+            floating(condition, "A condition, unless None,")
         if condition is None and guidance != 1.0:
             raise ValueError(
                 f"A guidance strengthens a condition, and none is given; got guidance={guidance}."
@@ -194,6 +210,8 @@ class LatentDiffusion(nn.Module):
                 "This prior has not been trained: it does not know the spread of the latents. "
                 "Train it by `inftydiff train-prior`, or give latents."
             )
+        conforming(rule, StepRule, "A step rule", "Pass UniPC(), say.")
+        check_decreasing(times)
         start = self.process.draw_noise(
             PLACE,
             batch=batch,

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
-from inftydiff._typing import whole
+from inftydiff._typing import MOST_CHANNELS, choice, positive, whole
 from inftydiff.models import (
     LatentPriorConfig,
     MultiscaleConfig,
@@ -35,7 +35,7 @@ from inftydiff.models import (
     infty_diff_256,
     tiny,
 )
-from inftydiff.pipelines.config import InftyDiffConfig
+from inftydiff.pipelines.config import MOST_CELLS, WIDEST, InftyDiffConfig
 
 __all__ = ["PRESETS", "PresetName", "preset"]
 
@@ -103,10 +103,13 @@ def preset(
         >>> preset("infty_diff_256").steps
         100
     """
-    known = TABLE.get("faces_64" if name == "faces" else name)
-    if known is None:
-        raise ValueError(f"The presets are {', '.join(PRESETS)}; got {name!r}.")
-    cell = 1 / whole(known.resolution if resolution is None else resolution, "resolution")
+    choice(name, ("faces", *PRESETS), "The name of a preset")
+    known = TABLE["faces_64" if name == "faces" else name]
+    cells = known.resolution if resolution is None else resolution
+    cell = 1 / whole(cells, "resolution", most=MOST_CELLS)
+    channels = whole(channels, "channels", most=MOST_CHANNELS)
+    if mollifier_width is not None:
+        mollifier_width = positive(mollifier_width, "mollifier_width", most=WIDEST)
     network = dataclasses.replace(known.network(channels), cell=cell)
     make = _paper if known.paper else _small
     return dataclasses.replace(make(network, mollifier_width), lengths=lengths)

@@ -16,8 +16,13 @@ from torch import Tensor
 from inftydiff._typing import positive
 from inftydiff.operators import Function, wiener_inverse
 from inftydiff.processes import Denoiser, DiffusionProcess, Prediction
+from inftydiff.processes.denoiser import asked, check_denoiser
+from inftydiff.processes.diffusion import check_process
 
 __all__ = ["range_projection"]
+
+LARGEST_FLOOR = 1e6
+"""The largest floor of a projection, which then does nothing."""
 
 
 def range_projection(
@@ -37,12 +42,13 @@ def range_projection(
         TypeError: if the process does not mollify its data.
         ValueError: if the floor is not a finite number above zero.
     """
-    operator = process.constant_signal
-    inverse = wiener_inverse(operator, noise_to_signal=positive(floor, "floor"))
+    operator = check_process(process).constant_signal
+    check_denoiser(denoiser)
+    inverse = wiener_inverse(operator, noise_to_signal=positive(floor, "floor", most=LARGEST_FLOOR))
     projection = (inverse @ operator) * (1.0 + floor**2)
 
     def projected(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
-        prediction = denoiser(x_t, t)
+        prediction = asked(denoiser, x_t, t)
         alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
         signal = projection(prediction.signal)
         return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), prediction.clean)

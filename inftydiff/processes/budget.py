@@ -32,10 +32,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite
+from inftydiff._typing import Real, check_finite, floating
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.linear import LinearOperator
+from inftydiff.processes.checks import a_grid, an_operator
 from inftydiff.processes.deconvolution import Spectrum, variance_spectrum
 from inftydiff.processes.empirical import rings
 from inftydiff.processes.spectra import multiplier_of
@@ -172,6 +173,13 @@ def error_budget(
         >>> f"{total.bias:.2f} + {total.amplified:.2f} + {total.lost:.2f} = {total.risk:.2f}"
         '0.34 + 0.04 + 0.28 = 0.66'
     """
+    an_operator(mollifier, "A budget's mollifier")
+    an_operator(inverse, "A budget's inverse")
+    a_grid(on)
+    if finest is not None:
+        a_grid(finest, "The finest grid, unless None,")
+    if output is not None:
+        floating(output, "The law of the output, unless None,")
     finest = Grid(tuple(REFINEMENT * n for n in on.shape), on.domain) if finest is None else finest
     _check(on, finest, error, output)
     basis = eigenbasis(on.domain)

@@ -31,7 +31,8 @@ from inftydiff.operators.multiplier import (
     WienerMultiplier,
 )
 from inftydiff.operators.truncated import TruncatedGaussianMultiplier
-from inftydiff.processes.gaussian import GaussianMeasure
+from inftydiff.processes.checks import a_domain
+from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.noise import RandomField
 from inftydiff.processes.spectral_sum import squared_sum
 
@@ -117,6 +118,9 @@ def trace_class(measure: GaussianMeasure, domain: Domain | None = None) -> Trace
         NotTraceClass The multiplier falls like λ^-0.5; in d = 2 it has to fall faster than λ^-0.5.
         TraceClass The multiplier falls like λ^-0.55, faster than λ^-0.5 in d = 2.
     """
+    a_measure(measure)
+    if domain is not None:
+        a_domain(domain)
     if domain is None:
         domain = _own_domain(measure)
     if domain is None:

@@ -21,7 +21,6 @@ References:
     ICML 2020.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, final, runtime_checkable
@@ -30,11 +29,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite
+from inftydiff._typing import Real, check_finite, generator_for, not_negative
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field
+from inftydiff.processes.checks import (
+    STRONGEST,
+    a_function,
+    a_place,
+    channel_count,
+    conforming,
+    samples,
+)
 from inftydiff.processes.cholesky import cholesky
 from inftydiff.processes.normals import normals
 
@@ -84,11 +91,10 @@ class ConditionedMeasure:
     noise_std: Real
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise_std < math.inf:
-            raise ValueError(
-                "The standard deviation of observations is a finite number of at least 0; got "
-                f"{self.noise_std!r}."
-            )
+        conforming(self.prior, Prior, "What is conditioned", "Pass a GaussianMeasure.")
+        a_function(self.observed, "The observations")
+        name = "The standard deviation of observations"
+        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name, most=STRONGEST))
         if len(self.observed.batch) > 1:
             raise ValueError(
                 f"Observations have at most one batch axis; got the batch {self.observed.batch}."
@@ -108,6 +114,7 @@ class ConditionedMeasure:
         Raises:
             ValueError: if the prior has no values there.
         """
+        a_place(on)
         mean = self.prior.mean_on(on)
         values = self._gain(on) @ self._residual
         return self._as_observed(on, values if mean is None else values + mean.values.double())
@@ -124,6 +131,9 @@ class ConditionedMeasure:
         Raises:
             ValueError: if the prior has no values there.
         """
+        a_place(on)
+        if other is not None:
+            a_place(other, "The other points")
         columns = self._whitened(on if other is None else other)
         rows = columns if other is None else self._whitened(on)
         return self.prior.covariance(on, other).to(rows) - rows.mT @ columns
@@ -150,6 +160,10 @@ class ConditionedMeasure:
             ValueError: if the observations have another batch or other channels, or the prior has
                 no values at the points.
         """
+        a_place(on)
+        samples(batch)
+        channel_count(channels)
+        generator_for(generator, "ConditionedMeasure.sample")
         seen = self.observed
         if seen.batch not in ((), (1,), (batch,)) or seen.channels != channels:
             raise ValueError(

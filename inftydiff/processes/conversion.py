@@ -21,7 +21,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from inftydiff._typing import whole
-from inftydiff.processes.schedule import Schedule, noise_ratio
+from inftydiff.processes.checks import MOST_STEPS, conforming
+from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio
 from inftydiff.processes.schedules import FlowMatchingSchedule, TabulatedSchedule
 
 __all__ = ["AzulaSchedule", "from_azula", "from_diffusers", "to_azula", "to_diffusers"]
@@ -136,7 +137,7 @@ def to_diffusers(schedule: Schedule, steps: int = 1000) -> Float64[np.ndarray, "
         >>> to_diffusers(LinearSchedule())[[0, -1]].round(12).tolist()
         [0.0001, 0.02]
     """
-    number = whole(steps, "The number of steps")
+    number = whole(steps, "The number of steps", most=MOST_STEPS)
     times = torch.arange(number + 1, dtype=torch.float64) / number
     lost = torch.log1p(noise_ratio(schedule, times) ** 2)
     return (-torch.expm1(-lost.diff())).clamp(min=0.0).numpy()
@@ -157,6 +158,8 @@ def from_azula(schedule: AzulaSchedule) -> Schedule:
         >>> from_azula(to_azula(schedule)) is schedule
         True
     """
+    advice = "It has alpha(t), sigma(t), and is called for both."
+    conforming(schedule, AzulaSchedule, "A schedule of azula", advice)
     return schedule.schedule if isinstance(schedule, _Paired) else _Unpaired(schedule)
 
 
@@ -174,6 +177,7 @@ def to_azula(schedule: Schedule) -> AzulaSchedule:
         >>> to_azula(FlowMatchingSchedule())(torch.tensor(0.25))
         (tensor(0.7500), tensor(0.2500))
     """
+    check_schedule(schedule)
     return schedule.schedule if isinstance(schedule, _Unpaired) else _Paired(schedule)
 
 

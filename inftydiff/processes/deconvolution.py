@@ -18,6 +18,7 @@ from typing import TypeAlias, final
 
 import torch
 
+from inftydiff._typing import instance
 from inftydiff.operators.domain import unit_box
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.multiplier import (
@@ -65,6 +66,8 @@ def variance_spectrum(of: Spectrum) -> Multiplier:
         >>> variance_spectrum(white)(torch.tensor([0.0, 10.0]))
         tensor([0.2500, 0.2500])
     """
+    advice = "Pass a GaussianMeasure of mean zero, or a multiplier of variances."
+    instance(of, (Multiplier, GaussianMeasure), "A spectrum", advice)
     if isinstance(of, Multiplier):
         return of
     if of.mean is not None:
@@ -133,6 +136,10 @@ class DeconvolutionRisk:
 
     bias: Multiplier
     variance: Multiplier
+
+    def __post_init__(self) -> None:
+        instance(self.bias, Multiplier, "The bias of a risk")
+        instance(self.variance, Multiplier, "The variance of a risk")
 
     @property
     def total(self) -> Multiplier:

@@ -11,16 +11,51 @@ from typing import TypeAlias, final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, instance
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.parameterisation import Parameterisation, Prediction
+from inftydiff.processes.checks import a_model, bounds, states
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.parameterisation import ANSWER, Parameterisation, Prediction
 from inftydiff.processes.schedule import check_times
 
-__all__ = ["Denoiser", "ModelDenoiser", "as_denoiser"]
+__all__ = ["Denoiser", "ModelDenoiser", "as_denoiser", "asked", "check_denoiser"]
 
 Denoiser: TypeAlias = Callable[[Function, Tensor], Prediction]
 """Takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on their points."""
+
+
+def check_denoiser(denoiser: Denoiser) -> Denoiser:
+    """Return ``denoiser``, refusing what cannot be called.
+
+    Raises:
+        TypeError: if it is no object that is called with ``(x_t, t)``.
+    """
+    a_model(denoiser, "A denoiser", "Make one by as_denoiser(process, model, predict=…).")
+    return denoiser
+
+
+def asked(denoiser: Denoiser, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+    """What a denoiser says of states, refusing an answer of another kind, or about other points.
+
+    Args:
+        denoiser: the denoiser.
+        x_t: the states, values of shape ``(batch, points, channels)``.
+        t: their times, of shape ``(batch,)``.
+
+    Raises:
+        TypeError: if the answer is no ``Prediction``.
+        ValueError: if its signal or its noise are not on the points of the states, or have values
+            of another shape.
+    """
+    answer = instance(denoiser(x_t, t), Prediction, "What a denoiser says", ANSWER)
+    for f in (answer.signal, answer.noise):
+        require_same(x_t, f)
+        if f.values.shape != x_t.values.shape:
+            raise ValueError(
+                "What a denoiser says has values of the shape of the states, "
+                f"{tuple(x_t.values.shape)}; got {tuple(f.values.shape)}."
+            )
+    return answer
 
 
 @final
@@ -41,8 +76,11 @@ class ModelDenoiser:
     clip: tuple[Real, Real] | None = None
 
     def __post_init__(self) -> None:
-        if self.clip is not None and not self.clip[0] < self.clip[1]:
-            raise ValueError(f"clip takes two bounds, the lower first; got {self.clip}.")
+        check_process(self.process)
+        a_model(self.model, "A model", "Pass a network, or a function of (x_t, t).")
+        instance(self.predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")
+        if self.clip is not None:
+            object.__setattr__(self, "clip", bounds(self.clip))
 
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         """Estimate signal and noise of states.
@@ -54,6 +92,7 @@ class ModelDenoiser:
         Raises:
             ValueError: if a time is outside [0, 1], or the network answers on other points.
         """
+        states(x_t, "The states, x_t,")
         check_times(t)
         alpha, sigma = (
             a(t.double()) for a in (self.process.schedule.alpha, self.process.schedule.sigma)
@@ -91,6 +130,7 @@ def as_denoiser(
         A callable ``(x_t, t) -> Prediction``.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if the bounds are not in order.
     """
     return ModelDenoiser(process, model, predict, clip)

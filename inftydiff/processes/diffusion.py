@@ -31,6 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating, generator_for, instance
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset
 from inftydiff.operators.domain import Domain, unit_box
@@ -38,14 +39,22 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Identity, LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.certificates import require_trace_class
+from inftydiff.processes.checks import a_function, a_place, an_operator, conforming, one_a_sample
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
-from inftydiff.processes.parameterisation import Prediction
-from inftydiff.processes.schedule import Schedule, check_times
+from inftydiff.processes.parameterisation import ANSWER, Prediction
+from inftydiff.processes.schedule import Schedule, check_schedule, check_times
 from inftydiff.processes.signal_family import SignalFamily
 from inftydiff.processes.spectra import ComputedMultiplier, scaled
 
-__all__ = ["Amplitudes", "DiffusionProcess", "Posterior", "Transition", "check_order"]
+__all__ = [
+    "Amplitudes",
+    "DiffusionProcess",
+    "Posterior",
+    "Transition",
+    "check_order",
+    "check_process",
+]
 
 UNIT = WhiteNoise()
 """White noise of intensity one."""
@@ -124,6 +133,12 @@ class DiffusionProcess:
     noise: Noise = field(kw_only=True)
 
     def __post_init__(self) -> None:
+        check_schedule(self.schedule)
+        operator = "Pass Identity(), gaussian_mollifier(width) or HeatDissipation(width)."
+        kinds = (LinearOperator, SignalFamily)
+        instance(self.signal, kinds, "The signal operator of a process", operator)
+        an_operator(self.noise_factor, "The noise factor of a process")
+        conforming(self.noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
         if isinstance(self.signal, SignalFamily) and _smooth(self.noise_factor):
             raise ValueError(
                 "A signal operator that changes with time goes with white noise: on a grid the "
@@ -202,6 +217,7 @@ class DiffusionProcess:
 
     def signal_at(self, t: Float[Tensor, "batch"]) -> LinearOperator:
         """The signal operator at some times, of shape ``(batch,)``."""
+        floating(t, "Times")
         return self.signal(t) if isinstance(self.signal, SignalFamily) else self.signal
 
     def amplitudes(self, t: Float[Tensor, "batch"], on: Discretisation) -> Amplitudes:
@@ -217,7 +233,8 @@ class DiffusionProcess:
             ValueError: if a time lies outside [0, 1], or the signal operator changes with time and
                 the functions do not live on a grid.
         """
-        return self._amplitudes(t, self._eigenvalues(on, t.device))
+        floating(t, "Times")
+        return self._amplitudes(t, self._eigenvalues(a_place(on), t.device))
 
     def source(self, prediction: Prediction, t: Float[Tensor, "batch"]) -> Function:
         r"""The estimate of what the amplitudes multiply.
@@ -229,10 +246,13 @@ class DiffusionProcess:
             prediction: what a denoiser said of the state at ``t``.
             t: the times, of shape ``(batch,)``.
         """
+        instance(prediction, Prediction, "What a denoiser says", ANSWER)
         if not isinstance(self.signal, SignalFamily):
             return prediction.signal
+        check_times(t)
         if prediction.clean is not None:
             return prediction.clean
+        self._check_modal(t, prediction.signal)
         spectrum = self._eigenvalues(prediction.signal.on, t.device)
         assert spectrum is not None
         return scaled(prediction.signal, 1.0 / self.signal.multiplier(t)(spectrum))
@@ -248,7 +268,8 @@ class DiffusionProcess:
             t: times in [0, 1], of shape ``(batch,)``.
             on: the grid where the functions live.
         """
-        spectrum = self._eigenvalues(on, t.device)
+        check_times(t)
+        spectrum = self._eigenvalues(a_place(on), t.device)
         if spectrum is None:
             return None
         assert isinstance(self.signal, SignalFamily)
@@ -264,7 +285,9 @@ class DiffusionProcess:
         Raises:
             ValueError: if a time lies outside [0, 1].
         """
+        a_function(x0, "The clean functions, x0,")
         check_times(t)
+        self._check_modal(t, x0)
         alpha, sigma = self.schedule.alpha(t.double()), self.schedule.sigma(t.double())
         mean = self.signal_at(t)(x0) * alpha
         return GaussianMeasure(mean, self.noise_factor * sigma, self.noise)
@@ -283,6 +306,8 @@ class DiffusionProcess:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        a_function(x_s, "The states, x_s,")
+        self._check_modal(t, x_s)
         numbers = self.transition_coefficients(s, t, on=x_s.on)
         factor = self._factor(numbers.std, lambda spectrum: self._transition(s, t, spectrum).std, t)
         return GaussianMeasure(scaled(x_s, numbers.scale), factor, self.noise)
@@ -301,6 +326,10 @@ class DiffusionProcess:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        a_function(x_t, "The states, x_t,")
+        a_function(x0, "The clean functions, x0,")
+        self._check_modal(t, x_t)
+        self._check_modal(t, x0)
         numbers = self.posterior_coefficients(t, s, on=x_t.on)
         source = x0 if isinstance(self.signal, SignalFamily) else self.signal(x0)
         if isinstance(x_t.on, Subset) and x_t.on != source.on:
@@ -373,9 +402,16 @@ class DiffusionProcess:
             dtype: of the values; by default torch's default dtype.
             device: of the values; by default the generator's.
         """
+        a_place(on)
+        generator_for(generator, "DiffusionProcess.draw_noise")
         white = self.noise.draw(on.domain, batch=batch, channels=channels, generator=generator)
         place = generator.device if device is None else device
         return self.noise_factor(white)(on, dtype=dtype, device=place)
+
+    def _check_modal(self, t: Tensor, x: Function) -> None:
+        """Refuse times that are not one a sample, where each mode has a factor of its own."""
+        if isinstance(self.signal, SignalFamily):
+            one_a_sample(t, x, "Times")
 
     def _eigenvalues(
         self, on: Discretisation | None, device: torch.device
@@ -428,6 +464,16 @@ class DiffusionProcess:
         return SpectralOperator(ComputedMultiplier(formula, bound)) @ self.noise_factor
 
 
+def check_process(process: DiffusionProcess) -> DiffusionProcess:
+    """Return ``process``, refusing what is none.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    advice = "Make one by DiffusionProcess.mollified(schedule, mollifier), say."
+    return instance(process, DiffusionProcess, "A process", advice)
+
+
 def check_order(s: Tensor, t: Tensor) -> None:
     """Refuse times that are not 0 ≤ s < t ≤ 1.
 
@@ -436,6 +482,11 @@ def check_order(s: Tensor, t: Tensor) -> None:
     """
     check_times(s)
     check_times(t)
+    if t.shape != s.shape and t.ndim and s.ndim:
+        raise ValueError(
+            f"A step goes between times of one shape; got s of {tuple(s.shape)} and t of "
+            f"{tuple(t.shape)}."
+        )
     if not bool((s < t).all()):
         raise ValueError(
             f"A step goes between times s < t; got s = {s.tolist()} and t = {t.tolist()}."

@@ -27,9 +27,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import whole
+from inftydiff._typing import instance
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid
+from inftydiff.processes.checks import a_place, channel_count
 from inftydiff.processes.cholesky import cholesky
 from inftydiff.processes.conditioning import ConditionedMeasure
 from inftydiff.processes.gaussian import GaussianMeasure
@@ -132,9 +133,12 @@ class _Means:
 
     @staticmethod
     def of(p: Measure, q: Measure, on: Discretisation, channels: int | None) -> "_Means":
+        for measure in (p, q):
+            instance(measure, (GaussianMeasure, ConditionedMeasure), "A measure")
+        a_place(on)
         given = p.mean_on(on), q.mean_on(on)
         numbers = {mean.channels for mean in given if mean is not None}
-        numbers |= set() if channels is None else {whole(channels, "A number of channels")}
+        numbers |= set() if channels is None else {channel_count(channels)}
         if len(numbers) > 1:
             raise ValueError(
                 "The means, or the number of channels asked for, differ in their channels: "

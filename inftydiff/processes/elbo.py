@@ -41,12 +41,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite
+from inftydiff._typing import Real, check_finite, choice, flag, generator_for
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.reference import (
     NoDensity,
     Reference,
@@ -173,6 +173,10 @@ def evidence_bound(
         >>> tuple(bound.diffusion.shape), bool((bound.diffusion >= 0).all())
         ((5, 2), True)
     """
+    check_process(process)
+    check_denoiser(denoiser)
+    generator_for(generator, "A bound")
+    flag(smooth_data, "smooth_data")
     _check_steps(times, variance)
     require_states(x0, "Data")
     require_density(process, smooth_data=smooth_data)
@@ -194,7 +198,7 @@ def evidence_bound(
                 device=x0.values.device,
             )
             x_t = reference.project(signal * alpha[i].item() + noise * sigma[i].item())
-            prediction = denoiser(x_t, places[i].expand(x0.batch[0]))
+            prediction = asked(denoiser, x_t, places[i].expand(x0.batch[0]))
             if prediction.clean is None:
                 reference.require_inverse()
                 error = reference.whiten(_difference(signal, prediction.signal))
@@ -232,14 +236,13 @@ def _energy(modes: Float[Tensor, "batch channels *modes"]) -> Float[Tensor, "bat
 
 
 def _check_steps(times: Tensor, variance: str) -> None:
-    if variance == "transition":
+    if isinstance(variance, str) and variance == "transition":
         raise NoDensity(
             "With the transition's variance every dimension adds a constant to each step's "
             "divergence, so that the bound falls without end as the grid is refined. Take "
             "variance='posterior'."
         )
-    if variance != "posterior":
-        raise ValueError(f"The variance is 'posterior' or 'transition'; got {variance!r}.")
+    choice(variance, ("posterior",), "The variance")
     check_times(times)
     if times.ndim != 1 or times.numel() < 2 or not bool((times[1:] < times[:-1]).all()):
         raise ValueError(f"A bound takes at least two decreasing times; got {times.tolist()}.")

@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite, positive
+from inftydiff._typing import Real, check_finite, floating, integers, not_negative, positive, store
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
+from inftydiff.processes.checks import a_function
 
 __all__ = ["RadialSpectrum", "empirical_spectrum", "rings"]
 
@@ -54,6 +55,15 @@ class RadialSpectrum(Multiplier):
     limit: float
 
     def __post_init__(self) -> None:
+        store(self, floating, "waves", "variances", subject="A spectrum's ")
+        if self.modes is not None:
+            integers(self.modes, "A spectrum's modes, unless None,")
+        store(self, not_negative, "limit", subject="A spectrum's ")
+        if self.waves.ndim != 1 or self.variances.ndim != 1:
+            raise ValueError(
+                "A spectrum has wave numbers and variances of shape (rings,); got "
+                f"{tuple(self.waves.shape)} and {tuple(self.variances.shape)}."
+            )
         ascend = bool((self.waves.diff() > 0.0).all()) and bool((self.waves >= 0.0).all())
         if not ascend or len(self.waves) != len(self.variances) or not len(self.waves):
             raise ValueError(
@@ -122,6 +132,7 @@ def empirical_spectrum(functions: Function, *, width: Real | None = None) -> Rad
         >>> spectrum.variances.mul(spectrum.modes).sum().isclose(f.norm().square())
         tensor(True)
     """
+    a_function(functions, "An empirical spectrum")
     if not isinstance(functions.on, Grid):
         raise TypeError(
             "An empirical spectrum is that of functions on a Grid; these live on "

@@ -41,7 +41,8 @@ from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.processes.certificates import Unknown, spectrum
-from inftydiff.processes.gaussian import GaussianMeasure
+from inftydiff.processes.checks import a_domain, a_function
+from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.spectra import grid_coefficients
 
 __all__ = ["Equivalence", "Equivalent", "Singular", "cameron_martin_norm", "equivalence"]
@@ -114,6 +115,9 @@ def equivalence(p: GaussianMeasure, q: GaussianMeasure, domain: Domain) -> Equiv
         >>> print(equivalence(p, GaussianMeasure(None, Identity(), WhiteNoise()), Box((1.0,))))
         Singular(reason='One multiplier falls like 4.47214 λ^-0.5, the other tends to 1.')
     """
+    a_measure(p)
+    a_measure(q)
+    a_domain(domain)
     for mean in (p.mean, q.mean):
         if mean is not None and mean.on.domain != domain:
             raise ValueError(f"A mean lives on {mean.on.domain}, and not on {domain}.")
@@ -163,6 +167,8 @@ def cameron_martin_norm(measure: GaussianMeasure, f: Function) -> Float[Tensor, 
         >>> cameron_martin_norm(GaussianMeasure(None, T, WhiteNoise(2.0)), 2.0 * T(g)) / g.norm()
         tensor(1.0000, dtype=torch.float64)
     """
+    a_measure(measure)
+    a_function(f, "A Cameron–Martin norm's argument")
     coefficients = _coefficients(f)
     found = spectrum(measure, f.on.domain)
     if isinstance(found, Unknown):

@@ -13,16 +13,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, generator_for, instance
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field, LinearOperator
+from inftydiff.processes.checks import (
+    a_function,
+    a_grid,
+    a_place,
+    an_operator,
+    channel_count,
+    conforming,
+    samples,
+)
 from inftydiff.processes.conditioning import ConditionedMeasure
 from inftydiff.processes.noise import Noise
 from inftydiff.processes.spectra import multiplier_of
 
-__all__ = ["GaussianMeasure"]
+__all__ = ["GaussianMeasure", "a_measure"]
 
 
 @final
@@ -48,6 +57,12 @@ class GaussianMeasure:
     factor: LinearOperator
     noise: Noise
 
+    def __post_init__(self) -> None:
+        if self.mean is not None:
+            a_function(self.mean, "The mean of a Gaussian measure, unless None,")
+        an_operator(self.factor, "The factor of a Gaussian measure")
+        conforming(self.noise, Noise, "The noise of a Gaussian measure", "Pass WhiteNoise().")
+
     def sample(
         self, on: Discretisation, *, batch: int, channels: int, generator: torch.Generator
     ) -> Function:
@@ -67,6 +82,9 @@ class GaussianMeasure:
             ValueError: if the mean lives elsewhere, or has another batch or other channels.
         """
         mean = self.mean_on(on)
+        samples(batch)
+        channel_count(channels)
+        generator_for(generator, "GaussianMeasure.sample")
         field = self.draw(on.domain, batch=batch, channels=channels, generator=generator)
         if mean is None:
             return field(on, device=generator.device)
@@ -98,6 +116,7 @@ class GaussianMeasure:
         Raises:
             ValueError: if the mean lives elsewhere.
         """
+        a_place(on)
         if self.mean is None or self.mean.on == on:
             return self.mean
         if isinstance(on, Subset):
@@ -124,6 +143,7 @@ class GaussianMeasure:
         Raises:
             ValueError: if the samples have no point values there.
         """
+        a_place(on)
         return self._unit(on.domain).covariance(on, other)
 
     def mode_variances(self, grid: Grid) -> Float[Tensor, "*batch_shape"]:
@@ -140,6 +160,7 @@ class GaussianMeasure:
             >>> GaussianMeasure(None, Identity(), WhiteNoise(3.0)).mode_variances(Grid((2,)))
             tensor([9., 9.], dtype=torch.float64)
         """
+        a_grid(grid, "The grid")
         return self._unit(grid.domain).mode_variances(grid)
 
     def pushforward(self, operator: LinearOperator) -> "GaussianMeasure":
@@ -158,6 +179,7 @@ class GaussianMeasure:
             >>> measure.pushforward(3.0 * Identity()).mode_variances(Grid((2,)))
             tensor([9., 9.], dtype=torch.float64)
         """
+        an_operator(operator, "What pushes a measure forward")
         try:
             multiplier_of(operator)
         except TypeError as error:
@@ -194,3 +216,14 @@ class GaussianMeasure:
     def _unit(self, domain: Domain) -> Field:
         """One sample of one channel, for its law and not its values."""
         return self.draw(domain, batch=1, channels=1, generator=torch.Generator().manual_seed(0))
+
+
+def a_measure(measure: GaussianMeasure, name: str = "A measure") -> GaussianMeasure:
+    """Return ``measure``, refusing what is no Gaussian measure.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    return instance(
+        measure, GaussianMeasure, name, "Make one: GaussianMeasure(None, factor, noise)."
+    )

@@ -25,8 +25,9 @@ from torch import Tensor
 
 from inftydiff._typing import check_finite
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import conforming, states
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.sampler import State, check_decreasing, sample
@@ -109,6 +110,10 @@ def ascent(
     Raises:
         ValueError: if the times do not decrease within [0, 1].
     """
+    conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
+    check_process(process)
+    check_denoiser(denoiser)
+    states(x, "The functions to be inverted")
     check_decreasing(times)
     return _states(inversion, process, denoiser, x, times.double().flip(0))
 
@@ -155,14 +160,14 @@ def _states(
         heard: list[Prediction] = []
 
         def listen(x_t: Function, time: Tensor, heard: list[Prediction] = heard) -> Prediction:
-            heard.append(denoiser(x_t, time))
+            heard.append(asked(denoiser, x_t, time))
             return heard[-1]
 
         now = torch.full((batch,), s, dtype=torch.float64, device=place)
         after = torch.full((batch,), t, dtype=torch.float64, device=place)
         with torch.no_grad():
             x_t = inversion.rise(process, listen, x, now, after)
-        asked = heard and float(process.schedule.sigma(now[:1])) > 0.0
-        yield State(s, x, heard[0] if asked else None)
+        told = heard and float(process.schedule.sigma(now[:1])) > 0.0
+        yield State(s, x, heard[0] if told else None)
         x = x_t
     yield State(times[-1].item(), x, None)

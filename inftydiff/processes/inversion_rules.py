@@ -44,11 +44,12 @@ from torch import Tensor
 from inftydiff._typing import Real, positive, whole
 from inftydiff.operators.function import Function
 from inftydiff.processes.anderson import Iterates
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.checks import MOST_ITERATIONS
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.solvers.ddim import DDIM
 from inftydiff.processes.solvers.heun import Heun
-from inftydiff.processes.solvers.rule import StepRule, chosen, combined
+from inftydiff.processes.solvers.rule import StepRule, check_step, chosen, combined
 from inftydiff.processes.spectra import scaled
 
 __all__ = ["DDIMInversion", "FixedPointInversion", "HeunInversion", "InversionRule"]
@@ -100,6 +101,7 @@ class DDIMInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        check_step(process, denoise, x_s, s, t)
         source, noise = _estimates(process, denoise, x_s, s, t)
         return _along(process, source, noise, t)
 
@@ -128,8 +130,9 @@ class HeunInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        check_step(process, denoise, x_s, s, t)
         source, noise = _estimates(process, denoise, x_s, s, t)
-        there = denoise(_along(process, source, noise, t), t)
+        there = asked(denoise, _along(process, source, noise, t), t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         alpha, sigma = 0.5 * (end.alpha - start.alpha), 0.5 * (end.sigma - start.sigma)
         change = combined((source + process.source(there, t), alpha), (noise + there.noise, sigma))
@@ -177,8 +180,10 @@ class FixedPointInversion:
                 "The step that is inverted has no noise of its own and no memory of other steps: "
                 f"take DDIM() or Heun(); got {self.rule!r}."
             )
-        positive(self.tolerance, "The tolerance of a fixed point")
-        whole(self.iterations, "The number of iterations")
+        tolerance = positive(self.tolerance, "The tolerance of a fixed point")
+        iterations = whole(self.iterations, "The number of iterations", most=MOST_ITERATIONS)
+        object.__setattr__(self, "tolerance", tolerance)
+        object.__setattr__(self, "iterations", iterations)
 
     def rise(
         self,
@@ -193,6 +198,7 @@ class FixedPointInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        check_step(process, denoise, x_s, s, t)
         guess = DDIMInversion().rise(process, denoise, x_s, s, t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         whole_way = start.sigma.flatten() == 0.0
@@ -231,7 +237,7 @@ def _estimates(
     if bool(clean.all()):
         return scaled(x, 1.0 / alpha), x * 0.0
     time = torch.where(clean, t, s)
-    prediction = denoise(x, time)
+    prediction = asked(denoise, x, time)
     source = process.source(prediction, time)
     if not bool(clean.any()):
         return source, prediction.noise

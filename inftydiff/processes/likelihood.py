@@ -43,10 +43,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_device, check_finite, positive, whole
+from inftydiff._typing import (
+    Real,
+    check_device,
+    check_finite,
+    flag,
+    generator_for,
+    number,
+    positive,
+    whole,
+)
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import states
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.reference import (
     NoDensity,
@@ -140,6 +150,13 @@ def log_likelihood(
         Song et al., "Score-based generative modeling through stochastic differential equations",
         ICLR 2021, appendix D.2.
     """
+    check_process(process)
+    check_denoiser(denoiser)
+    time = number(time, "The time of a likelihood")
+    flag(smooth_data, "smooth_data")
+    if generator is not None:
+        generator_for(generator, "A likelihood")
+    states(x, "States")
     _check_time(time)
     _check_probes(x, probes, generator)
     require_states(x, "States")
@@ -189,7 +206,7 @@ class _Flow:
     def _signal(self, y: Tensor, t: float) -> Tensor:
         x_t = self.reference.colour(y)
         times = torch.full((len(y),), t, dtype=torch.float64, device=y.device)
-        signal = self.denoiser(x_t, times).signal
+        signal = asked(self.denoiser, x_t, times).signal
         require_same(x_t, signal)
         check_finite(signal.values, "A denoiser's signal")
         return self.reference.whiten(signal)

@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_device
+from inftydiff._typing import check_device, choice, floating, generator_for, instance
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.linear import Field
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import a_function, a_model
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.parameterisation import Parameterisation
 from inftydiff.processes.schedule import check_times
 
@@ -64,14 +65,23 @@ def denoising_loss(
             than ``x0``, the weight or the error is unknown, or there is not one of generator and
             noise.
     """
-    if error not in ("square", "absolute"):
-        raise ValueError(f"The error is 'square' or 'absolute'; got {error!r}.")
+    check_process(process)
+    a_model(model, "A model", "Pass a network, or a function of (x, t).")
+    a_function(x0, "The clean functions, x0,")
+    floating(t, "Times")
+    if at is not None:
+        instance(at, Subset, "The points to train on, unless None,")
+    instance(predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")
+    choice(error, ("square", "absolute"), "The error")
     if (generator is None) is (noise is None):
         raise ValueError(
             "The noise is drawn from a generator, or given; pass one of generator= and noise=."
         )
-    if weight != "simple":
-        raise ValueError(f"Unknown loss weight {weight!r}; choose 'simple'.")
+    if generator is not None:
+        generator_for(generator, "denoising_loss")
+    if noise is not None:
+        instance(noise, Field, "The noise of a loss", "Pass WhiteNoise().draw(…).")
+    choice(weight, ("simple",), "The weight of a loss")
     if not isinstance(x0.on, Grid) or len(x0.batch) != 1:
         raise ValueError(
             "The clean functions live on a full Grid (mollify, then restrict), with values of "

@@ -19,9 +19,10 @@ from typing import Protocol, final, runtime_checkable
 
 import torch
 
-from inftydiff._typing import Real, positive, whole
+from inftydiff._typing import Real, generator_for, positive
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.linear import Field
+from inftydiff.processes.checks import STRONGEST, a_domain, channel_count, samples
 from inftydiff.processes.random_field import RandomField
 
 __all__ = ["Noise", "RandomField", "WhiteNoise"]
@@ -65,7 +66,9 @@ class WhiteNoise:
     intensity: Real = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "intensity", positive(self.intensity, "A noise's intensity"))
+        object.__setattr__(
+            self, "intensity", positive(self.intensity, "A noise's intensity", most=STRONGEST)
+        )
 
     def draw(
         self, domain: Domain, *, batch: int, channels: int, generator: torch.Generator
@@ -81,11 +84,15 @@ class WhiteNoise:
             channels: the number of independent channels.
             generator: the source of the seed.
         """
+        a_domain(domain)
+        samples(batch, "A noise's batch")
+        channel_count(channels)
+        generator_for(generator, "A noise")
         seed = torch.randint(0, 2**63 - 1, (), generator=generator, device=generator.device)
         return RandomField(
             seed=int(seed),
             domain=domain,
-            batch=whole(batch, "A noise's batch"),
-            channels=whole(channels, "A noise's number of channels"),
+            batch=batch,
+            channels=channels,
             intensity=self.intensity,
         )

@@ -22,7 +22,6 @@ With ``use_clean`` the residual is that of the denoiser's own :math:`\widehat{x_
 one; covariances still go through :math:`D`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -31,12 +30,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite
+from inftydiff._typing import (
+    Real,
+    check_finite,
+    flag,
+    floating,
+    generator_for,
+    instance,
+    not_negative,
+    store,
+)
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
+from inftydiff.processes.checks import STRONGEST, a_callable, a_function, an_operator
 from inftydiff.processes.normals import normals
-from inftydiff.processes.parameterisation import Prediction
+from inftydiff.processes.parameterisation import ANSWER, Prediction
 
 __all__ = ["Observation", "observe"]
 
@@ -81,11 +90,13 @@ class Observation:
     use_clean: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise_std < math.inf:
-            raise ValueError(
-                "The standard deviation of observations is a finite number of at least 0; got "
-                f"{self.noise_std!r}."
-            )
+        reads = "Pass functionals, as of point_values, or a function of a Function."
+        a_callable(self.reads, "What an observation reads", reads)
+        store(self, floating, "values", subject="An observation's ")
+        name = "The standard deviation of observations"
+        object.__setattr__(self, "noise_std", not_negative(self.noise_std, name, most=STRONGEST))
+        an_operator(self.deconvolve, "An observation's deconvolve")
+        store(self, flag, "use_clean", subject="An observation's ")
         shape = tuple(self.values.shape)
         if self.values.ndim not in (2, 3) or 0 in shape:
             raise ValueError(
@@ -117,6 +128,7 @@ class Observation:
             ValueError: if it lives on another grid than the functionals' functions, or its batch or
                 channels are not those of the values.
         """
+        instance(prediction, Prediction, "What an observation reads of", ANSWER)
         if self.use_clean and prediction.clean is not None:
             return self._checked(self.reads(prediction.clean))
         return self.read_signal(prediction.signal)
@@ -127,6 +139,7 @@ class Observation:
         Raises:
             ValueError: as :meth:`read`.
         """
+        a_function(signal, "The signal that is read")
         return self._checked(self.reads(self.deconvolve(signal)))
 
     def log_likelihood(self, signal: Function) -> Float[Tensor, "batch"]:
@@ -139,6 +152,7 @@ class Observation:
             ValueError: as :meth:`read`, or if there is no noise.
         """
         self.require_noise("A likelihood")
+        a_function(signal, "The signal that is read")
         residual = self.values.to(signal.values) - self.read_signal(signal)
         return -0.5 * (residual / self.noise_std).square().sum((-2, -1))
 
@@ -159,6 +173,7 @@ class Observation:
             )
 
     def _checked(self, found: Tensor) -> Tensor:
+        floating(found, "What is read of a function")
         shape = tuple(self.values.shape)
         if found.ndim != 3 or found.shape[-2:] != shape[-2:]:
             raise ValueError(
@@ -199,7 +214,17 @@ def observe(
     Raises:
         ValueError: as :class:`Observation`.
     """
-    exact = reads(x0)
+    a_callable(reads, "What an observation reads", "Pass functionals, as of point_values.")
+    a_function(x0, "The function that is observed")
+    name = "The standard deviation of observations"
+    noise_std = not_negative(noise_std, name, most=STRONGEST)
+    generator_for(generator, "observe")
+    exact = floating(reads(x0), "What is read of a function")
+    if exact.ndim not in (2, 3):
+        raise ValueError(
+            "What is read of a function has the shape (m, channels) or (batch, m, channels); got "
+            f"{tuple(exact.shape)}."
+        )
     seed = torch.randint(0, 2**63 - 1, (), generator=generator, device=generator.device)
     errors = normals(
         int(seed),
@@ -208,7 +233,7 @@ def observe(
         counts=(exact.shape[-2],),
         device=exact.device,
     ).mT.reshape(exact.shape)
-    values = exact + float(noise_std) * errors.to(exact)
+    values = exact + noise_std * errors.to(exact)
     return Observation(reads, values, noise_std, deconvolve, use_clean)
 
 

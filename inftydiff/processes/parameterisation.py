@@ -17,8 +17,10 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
+from inftydiff.processes.checks import a_function, an_operator
 
 __all__ = [
     "CleanPrediction",
@@ -28,6 +30,10 @@ __all__ = [
     "SignalPrediction",
     "VelocityPrediction",
 ]
+
+
+ANSWER = "A denoiser is called with (x_t, t) and gives Prediction(signal, noise)."
+"""What to do about an answer that is none."""
 
 
 @final
@@ -44,6 +50,12 @@ class Prediction:
     signal: Function
     noise: Function
     clean: Function | None = None
+
+    def __post_init__(self) -> None:
+        a_function(self.signal, "The signal of a prediction")
+        a_function(self.noise, "The noise of a prediction")
+        if self.clean is not None:
+            a_function(self.clean, "The clean estimate of a prediction, unless None,")
 
 
 class Parameterisation(ABC):
@@ -82,6 +94,7 @@ class NoisePrediction(Parameterisation):
     def target(
         self, *, signal: Function, noise: Function, clean: Function, alpha: Tensor, sigma: Tensor
     ) -> Function:
+        _check_target(signal, noise, clean, alpha, sigma)
         return noise
 
     def read(
@@ -93,6 +106,7 @@ class NoisePrediction(Parameterisation):
         sigma: Tensor,
         signal_operator: LinearOperator,
     ) -> Prediction:
+        _check_read(output, x_t, alpha, sigma)
         return Prediction((x_t - output * sigma) * (1.0 / alpha), output)
 
 
@@ -104,6 +118,7 @@ class SignalPrediction(Parameterisation):
     def target(
         self, *, signal: Function, noise: Function, clean: Function, alpha: Tensor, sigma: Tensor
     ) -> Function:
+        _check_target(signal, noise, clean, alpha, sigma)
         return signal
 
     def read(
@@ -115,6 +130,7 @@ class SignalPrediction(Parameterisation):
         sigma: Tensor,
         signal_operator: LinearOperator,
     ) -> Prediction:
+        _check_read(output, x_t, alpha, sigma)
         return Prediction(output, (x_t - output * alpha) * (1.0 / sigma))
 
 
@@ -130,6 +146,7 @@ class CleanPrediction(Parameterisation):
     def target(
         self, *, signal: Function, noise: Function, clean: Function, alpha: Tensor, sigma: Tensor
     ) -> Function:
+        _check_target(signal, noise, clean, alpha, sigma)
         return clean
 
     def read(
@@ -141,6 +158,8 @@ class CleanPrediction(Parameterisation):
         sigma: Tensor,
         signal_operator: LinearOperator,
     ) -> Prediction:
+        _check_read(output, x_t, alpha, sigma)
+        an_operator(signal_operator, "The signal operator")
         signal = signal_operator(output)
         return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), output)
 
@@ -161,6 +180,7 @@ class VelocityPrediction(Parameterisation):
     def target(
         self, *, signal: Function, noise: Function, clean: Function, alpha: Tensor, sigma: Tensor
     ) -> Function:
+        _check_target(signal, noise, clean, alpha, sigma)
         return noise * alpha - signal * sigma
 
     def read(
@@ -172,7 +192,29 @@ class VelocityPrediction(Parameterisation):
         sigma: Tensor,
         signal_operator: LinearOperator,
     ) -> Prediction:
+        _check_read(output, x_t, alpha, sigma)
         power = alpha**2 + sigma**2
         signal = x_t * (alpha / power) - output * (sigma / power)
         noise = x_t * (sigma / power) + output * (alpha / power)
         return Prediction(signal, noise)
+
+
+def _check_target(signal: Function, noise: Function, clean: Function, *numbers: Tensor) -> None:
+    """Refuse what is no function, and amplitudes that are no tensors."""
+    for f, name in ((signal, "signal"), (noise, "noise"), (clean, "clean")):
+        a_function(f, f"The {name} of a target")
+    for amplitude in numbers:
+        floating(amplitude, "An amplitude")
+
+
+def _check_read(output: Function, x_t: Function, *numbers: Tensor) -> None:
+    """Refuse what is no function, or not shaped like the states, and amplitudes that are none."""
+    a_function(output, "What a network gives")
+    a_function(x_t, "The states, x_t,")
+    if output.values.shape != x_t.values.shape:
+        raise ValueError(
+            "What a network gives must have the shape of the states, "
+            f"{tuple(x_t.values.shape)}; got {tuple(output.values.shape)}."
+        )
+    for amplitude in numbers:
+        floating(amplitude, "An amplitude")

@@ -17,7 +17,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, Scalar, whole
+from inftydiff._typing import (
+    Real,
+    Scalar,
+    device_of,
+    dtype_of,
+    instance,
+    positive,
+    seed,
+    store,
+    whole,
+)
+from inftydiff._typing import scalar as check_scalar
 from inftydiff.operators.basis import Eigenbasis, eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid, Scattered, Subset
 from inftydiff.operators.domain import Domain
@@ -30,6 +41,7 @@ from inftydiff.operators.multiplier import (
     SumMultiplier,
     UnitMultiplier,
 )
+from inftydiff.processes.checks import a_domain, a_grid, a_place, channel_count, samples
 from inftydiff.processes.normals import normals
 
 __all__ = ["RandomField"]
@@ -47,6 +59,9 @@ CHUNK = 1 << 24
 
 MOST_MODES = 1 << 28
 """How many modes a field may have."""
+
+MOST_NUMBERS = 1 << 34
+"""How many coefficients are drawn at a time, 128 GiB of them."""
 
 
 @final
@@ -76,6 +91,15 @@ class RandomField(Field):
     multiplier: Multiplier = WHITE
     first: int = 0
 
+    def __post_init__(self) -> None:
+        store(self, seed, "seed", subject="A field's ")
+        a_domain(self.domain)
+        object.__setattr__(self, "batch", samples(self.batch))
+        object.__setattr__(self, "channels", channel_count(self.channels))
+        store(self, positive, "intensity", subject="A field's ")
+        instance(self.multiplier, Multiplier, "A field's multiplier")
+        store(self, whole, "first", subject="A field's ", least=0)
+
     def samples(self, first: int, count: int) -> "RandomField":
         """Some of the samples, as a field that makes these alone.
 
@@ -97,7 +121,8 @@ class RandomField(Field):
             >>> bool(torch.equal(field.samples(2, 3)(on).values, field(on).values[2:]))
             True
         """
-        if not 0 <= first <= first + whole(count, "A number of samples") <= self.batch:
+        first = whole(first, "The number of the first sample", least=0)
+        if not first <= first + whole(count, "A number of samples") <= self.batch:
             raise ValueError(
                 f"The field has {self.batch} samples; asked for {count} from number {first} on."
             )
@@ -110,6 +135,7 @@ class RandomField(Field):
 
     def filtered(self, multiplier: Multiplier) -> "RandomField":
         """The image of the field under the spectral operator with this multiplier."""
+        instance(multiplier, Multiplier, "What filters a field")
         if isinstance(self.multiplier, UnitMultiplier):
             return replace(self, multiplier=multiplier)
         return replace(self, multiplier=ProductMultiplier(multiplier, self.multiplier))
@@ -129,6 +155,12 @@ class RandomField(Field):
 
     def __mul__(self, scalar: Scalar) -> "RandomField":
         """The field times a number, or a tensor of shape ``(batch,)``, one number a sample."""
+        check_scalar(scalar, "What scales a field")
+        if isinstance(scalar, Tensor) and (scalar.ndim > 1 or not scalar.numel()):
+            raise ValueError(
+                "A field is scaled by a number, or by a tensor of shape (batch,); got one of shape "
+                f"{tuple(scalar.shape)}."
+            )
         return replace(self, multiplier=ScaledMultiplier(scalar, self.multiplier))
 
     @property
@@ -166,6 +198,10 @@ class RandomField(Field):
                 scattered.
         """
         self._check(on)
+        if dtype is not None:
+            dtype_of(dtype, "The dtype of a field's values")
+        if device is not None:
+            device = device_of(device, "The place of a field's values")
         if isinstance(on, Subset):
             device = on.index.device if device is None else device
             return self(on.grid, dtype=dtype, device=device).restrict(on)
@@ -198,6 +234,7 @@ class RandomField(Field):
             >>> field.mode_variances(Grid((), Point()))
             tensor(4., dtype=torch.float64)
         """
+        a_grid(grid, "The grid")
         self._check(grid)
         variances = self._factors(self._mode_counts(grid.shape), None).square()
         return self._basis.fold_variance(variances, grid.shape) if self.smooth else variances
@@ -245,6 +282,7 @@ class RandomField(Field):
         return eigenbasis(self.domain)
 
     def _check(self, on: Discretisation) -> None:
+        a_place(on)
         if on.domain != self.domain:
             raise ValueError(
                 f"The field was drawn on {self.domain}; it cannot be read on {on.domain}."
@@ -283,6 +321,13 @@ class RandomField(Field):
                     f"The field has {self.batch} samples, its operator {factors.shape[0]} scales."
                 )
             factors = factors.unsqueeze(1)
+        numbers = self.batch * self.channels * math.prod(counts)
+        if numbers > MOST_NUMBERS:
+            raise ValueError(
+                f"A field of {self.batch} samples, {self.channels} channels and "
+                f"{math.prod(counts)} modes has {numbers} numbers, more than {MOST_NUMBERS}. Draw "
+                "fewer samples at a time."
+            )
         coefficients = normals(
             self.seed,
             batch=self.batch,

@@ -31,6 +31,7 @@ from inftydiff._typing import Real, check_finite, positive
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
+from inftydiff.processes.checks import a_function
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.signal_family import SignalFamily
@@ -153,6 +154,7 @@ def require_states(x: Function, name: str) -> None:
         ValueError: if they do not live on a full grid, have other than one batch axis, or values
             that are not finite.
     """
+    a_function(x, name)
     if not isinstance(x.on, Grid) or len(x.batch) != 1:
         raise ValueError(
             f"{name} live on a full Grid, with values of shape (batch, points, channels); got "

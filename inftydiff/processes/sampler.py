@@ -14,11 +14,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite
+from inftydiff._typing import check_finite, generator_for
 from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import (
+    MOST_STEPS,
+    a_function,
+    a_place,
+    channel_count,
+    conforming,
+    samples,
+)
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
@@ -62,6 +70,7 @@ def sample(
         ``(batch, points, channels)``.
 
     Raises:
+        TypeError: as :func:`trajectory`.
         ValueError: as :func:`trajectory`, or if the samples are not finite.
     """
     states = trajectory(
@@ -112,10 +121,20 @@ def trajectory(
             states are made on its device.
 
     Raises:
-        ValueError: if the times do not decrease within [0, 1], or the start is not of this batch,
+        TypeError: if an argument is of another kind.
+        ValueError: if the times do not decrease within [0, 1], a number is not one of samples or
+            of channels, or the start is not of this batch,
             these channels and this discretisation.
     """
+    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+    check_process(process)
+    check_denoiser(denoiser)
+    a_place(on)
     check_decreasing(times)
+    batch, channels = samples(batch), channel_count(channels)
+    generator_for(generator, "Sampling")
+    if start is not None:
+        check_finite(a_function(start, "The start, unless None,").values, "The start")
     if start is not None and (
         start.on != on or start.batch != (batch,) or start.channels != channels
     ):
@@ -133,6 +152,8 @@ def check_decreasing(times: Tensor) -> None:
         ValueError: if they are not.
     """
     check_times(times)
+    if times.numel() > MOST_STEPS + 1:
+        raise ValueError(f"A run takes at most {MOST_STEPS} steps; got {times.numel()} times.")
     if times.ndim != 1 or times.numel() < 2 or not bool((times[1:] < times[:-1]).all()):
         raise ValueError(f"Sampling takes at least two decreasing times; got {times.tolist()}.")
 
@@ -159,7 +180,7 @@ def _states(
         heard: list[Prediction] = []
 
         def listen(x_t: Function, time: Tensor, heard: list[Prediction] = heard) -> Prediction:
-            heard.append(denoiser(x_t, time))
+            heard.append(asked(denoiser, x_t, time))
             return heard[-1]
 
         now = torch.full((batch,), t, dtype=torch.float64, device=place)
@@ -172,5 +193,5 @@ def _states(
             else:
                 x_s = rule.step(process, listen, x, now, after, generator=generator)
         yield State(t, x, heard[0] if heard else None)
-        x = x_s
+        x = a_function(x_s, "What a step rule gives")
     yield State(times[-1].item(), x, None)

@@ -16,8 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating
+from inftydiff.processes.checks import conforming
+
 __all__ = [
     "Schedule",
+    "check_schedule",
     "check_times",
     "log_alpha_rate",
     "log_snr",
@@ -51,14 +55,25 @@ class Schedule(Protocol):
         """The amplitude of the noise, shaped like ``t``."""
 
 
-def check_times(t: Tensor) -> None:
-    """Refuse times outside [0, 1].
+def check_times(t: Tensor, name: str = "Times") -> None:
+    """Refuse what are no floating-point numbers in [0, 1].
 
     Raises:
+        TypeError: if the times are no floating-point tensor.
         ValueError: if a time is outside [0, 1] or NaN.
     """
+    floating(t, name)
     if not bool(((t >= 0.0) & (t <= 1.0)).all()):
-        raise ValueError(f"Times lie in [0, 1]; got {t.min().item():g} to {t.max().item():g}.")
+        raise ValueError(f"{name} lie in [0, 1]; got {t.min().item():g} to {t.max().item():g}.")
+
+
+def check_schedule(schedule: Schedule) -> Schedule:
+    """Return ``schedule``, refusing what has no amplitudes.
+
+    Raises:
+        TypeError: if it has no ``alpha(t)`` and ``sigma(t)``.
+    """
+    return conforming(schedule, Schedule, "A schedule", "Pass CosineSchedule(), say.")
 
 
 def noise_ratio(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -76,6 +91,7 @@ def noise_ratio(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor,
         >>> noise_ratio(FlowMatchingSchedule(), torch.tensor([0.0, 0.5, 0.75])).tolist()
         [0.0, 1.0, 3.0]
     """
+    check_schedule(schedule)
     check_times(t)
     return _ratio(schedule, t.double()).to(t.dtype)
 
@@ -95,6 +111,7 @@ def log_snr(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*b
         >>> log_snr(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
         [inf, 0.0]
     """
+    check_schedule(schedule)
     check_times(t)
     time = t.double()
     return (2.0 * (schedule.alpha(time).log() - schedule.sigma(time).log())).to(t.dtype)
@@ -115,6 +132,8 @@ def time_at_ratio(schedule: Schedule, ratio: Float[Tensor, "*batch"]) -> Float[T
         >>> time_at_ratio(FlowMatchingSchedule(), torch.tensor([0.0, 1.0, 3.0])).tolist()
         [0.0, 0.5, 0.75]
     """
+    check_schedule(schedule)
+    floating(ratio, "Ratios")
     with torch.no_grad():
         wanted = ratio.double()
         first, last = torch.zeros_like(wanted), torch.ones_like(wanted)
@@ -150,6 +169,7 @@ def log_alpha_rate(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float[Tens
         >>> log_alpha_rate(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
         [-1.0, -2.0]
     """
+    check_schedule(schedule)
     return _nudged(lambda time: _rate(lambda s: schedule.alpha(s).log(), time), t)
 
 
@@ -176,6 +196,7 @@ def noise_variance_rate(schedule: Schedule, t: Float[Tensor, "*batch"]) -> Float
         >>> noise_variance_rate(FlowMatchingSchedule(), torch.tensor([0.0, 0.5])).tolist()
         [0.0, 2.0]
     """
+    check_schedule(schedule)
 
     def rate(time: Tensor) -> Tensor:
         growth = _rate(lambda s: schedule.sigma(s) ** 2, time)

@@ -42,10 +42,11 @@ from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.schedule import log_alpha_rate, noise_variance_rate
+from inftydiff.processes.checks import a_function, a_grid, a_place, conforming, one_a_sample, states
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.gaussian import GaussianMeasure, a_measure
+from inftydiff.processes.schedule import check_times, log_alpha_rate, noise_variance_rate
 from inftydiff.processes.spectra import ComputedMultiplier, multiplier_of, scaled
 
 __all__ = [
@@ -97,6 +98,11 @@ def rates(process: DiffusionProcess, t: Float[Tensor, "batch"], on: Discretisati
         >>> bool(torch.allclose(g**2, -2 * f))  # a variance-preserving schedule
         True
     """
+    check_process(process)
+    check_times(t)
+    if t.ndim != 1:
+        raise ValueError(f"Times have the shape (batch,); got {tuple(t.shape)}.")
+    a_place(on)
     t = t.double()
     drift = log_alpha_rate(process.schedule, t)
     squared = noise_variance_rate(process.schedule, t)
@@ -130,6 +136,9 @@ class ForwardSDE:
 
     process: DiffusionProcess
 
+    def __post_init__(self) -> None:
+        check_process(self.process)
+
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift f x.
 
@@ -140,6 +149,8 @@ class ForwardSDE:
         Raises:
             ValueError: if a time is outside [0, 1].
         """
+        states(x, "The states, x,")
+        one_a_sample(t, x, "The times, t,")
         return scaled(x, rates(self.process, t, x.on).drift)
 
     def diffusion(self, t: Float[Tensor, "batch"], on: Discretisation) -> LinearOperator:
@@ -161,6 +172,10 @@ class ReverseSDE:
 
     process: DiffusionProcess
     denoiser: Denoiser
+
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        check_denoiser(self.denoiser)
 
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift f x + (g²/σ) E[Nξ | x].
@@ -195,6 +210,10 @@ class ProbabilityFlowODE:
     process: DiffusionProcess
     denoiser: Denoiser
 
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        check_denoiser(self.denoiser)
+
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift f x + (g²/2σ) E[Nξ | x].
 
@@ -226,6 +245,8 @@ class Whitened:
     on: Grid
 
     def __post_init__(self) -> None:
+        conforming(self.equation, Equation, "An equation", "Pass ForwardSDE(process), say.")
+        a_grid(self.on)
         factor = self._factor(self.on)
         smallest, largest = factor.abs().min().item(), factor.abs().max().item()
         if not smallest > INVERTIBLE * largest:
@@ -246,11 +267,11 @@ class Whitened:
 
     def whiten(self, x: Function) -> Function:
         """N⁻¹ x."""
-        return self._operator(-1)(x)
+        return self._operator(-1)(a_function(x, "The states"))
 
     def colour(self, y: Function) -> Function:
         """N y."""
-        return self._operator(1)(y)
+        return self._operator(1)(a_function(y, "The whitened states"))
 
     def _operator(self, power: int) -> SpectralOperator:
         multiplier = multiplier_of(self.equation.process.noise_factor)
@@ -278,7 +299,13 @@ def score_energy(
         t: times in (0, 1], of shape ``(batch,)``.
         on: the grid whose modes are summed.
     """
-    signal = GaussianMeasure(None, process.signal_at(t) @ data.factor, data.noise)
+    check_process(process)
+    a_measure(data, "The data")
+    check_times(t)
+    if t.ndim != 1:
+        raise ValueError(f"Times have the shape (batch,); got {tuple(t.shape)}.")
+    a_grid(on)
+    signal = GaussianMeasure(None, process.constant_signal @ data.factor, data.noise)
     noise = GaussianMeasure(None, process.noise_factor, process.noise)
     P, V = (m.mode_variances(on).flatten() for m in (signal, noise))
     alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
@@ -297,6 +324,8 @@ def _diffusion(process: DiffusionProcess, t: Tensor, on: Discretisation) -> Line
 def _reverse_drift(
     process: DiffusionProcess, denoiser: Denoiser, x: Function, t: Tensor, *, share: float
 ) -> Function:
+    states(x, "The states, x,")
+    one_a_sample(t, x, "The times, t,")
     if bool((t <= 0.0).any()):
         raise ValueError(
             f"The score is known at times in (0, 1]; got {t.min().item():g}. Without noise there "
@@ -304,4 +333,4 @@ def _reverse_drift(
         )
     f, g = rates(process, t, x.on)
     sigma = process.amplitudes(t, x.on).sigma
-    return scaled(x, f) + scaled(denoiser(x, t).noise, share * g**2 / sigma)
+    return scaled(x, f) + scaled(asked(denoiser, x, t).noise, share * g**2 / sigma)

@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, floating, length, number
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.spectra import ComputedMultiplier
@@ -47,7 +47,7 @@ class SignalFamily(ABC):
         Args:
             t: times in [0, 1], of shape ``(batch,)``.
         """
-        return SpectralOperator(self.multiplier(t))
+        return SpectralOperator(self.multiplier(floating(t, "Times")))
 
     @final
     def fading(
@@ -62,6 +62,8 @@ class SignalFamily(ABC):
         Returns:
             One number a sample and a mode, none above zero, float64.
         """
+        floating(t, "Times")
+        floating(eigenvalues, "Eigenvalues")
         with torch.inference_mode(False), torch.enable_grad():
             time = t.detach().double().clone().requires_grad_()
             logarithm = self.multiplier(time)(eigenvalues.clone()).log()
@@ -103,11 +105,13 @@ class HeatDissipation(SignalFamily):
     floor: Real = 1e-3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", positive(self.width, "The width of a blur"))
+        object.__setattr__(self, "width", length(self.width, "The width of a blur"))
+        object.__setattr__(self, "floor", number(self.floor, "The floor of a blur"))
         if not 0.0 < self.floor < 1.0:
             raise ValueError(f"The floor of a blur lies between 0 and 1; got {self.floor}.")
 
     def multiplier(self, t: Float[Tensor, "batch"]) -> ComputedMultiplier:
+        floating(t, "Times")
         widths = self.width * (0.5 * math.pi * t.double()).sin().square()
 
         def factors(eigenvalues: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.domain import unit_box
@@ -19,6 +20,7 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes.checks import a_function, an_operator
 from inftydiff.processes.noise import RandomField
 
 __all__ = ["ComputedMultiplier", "grid_coefficients", "multiplier_of", "scaled"]
@@ -60,6 +62,7 @@ def multiplier_of(operator: LinearOperator) -> Multiplier:
         >>> multiplier_of(2.0 * gaussian_mollifier(0.1)).bound
         2.0
     """
+    an_operator(operator, "A spectral operator")
     white = RandomField(seed=0, domain=unit_box(1), batch=1, channels=1, intensity=1.0)
     field = operator(white)
     if not isinstance(field, RandomField):
@@ -81,9 +84,11 @@ def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
     Raises:
         ValueError: if the factors are one a mode and the function does not live on a grid.
     """
+    a_function(f, "What is scaled")
+    floating(factors, "Factors")
     if factors.ndim < 2:
         return f * factors
-    if factors[0].numel() == 1:
+    if len(factors) and factors[0].numel() == 1:
         return f * factors.flatten()
     bound = factors.abs().max().item()
     return SpectralOperator(ComputedMultiplier(lambda _: factors, bound))(f)

@@ -30,8 +30,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, whole
-from inftydiff.processes.schedule import Schedule, noise_ratio, time_at_ratio
+from inftydiff._typing import Real, choice, number, whole
+from inftydiff.processes.checks import MOST_STEPS
+from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio, time_at_ratio
 
 __all__ = ["Spaced", "Spacing", "recommended_steps", "steps"]
 
@@ -111,16 +112,21 @@ def steps(
         >>> noise_ratio(schedule, times).round(decimals=3).tolist()
         [100.0, 10.0, 1.0, 0.0]
     """
-    number = whole(n, "The number of steps")
-    if spacing not in get_args(Spacing):
-        known = ", ".join(repr(name) for name in get_args(Spacing))
-        raise ValueError(f"Unknown spacing {spacing!r}; choose one of {known}.")
+    count = whole(n, "The number of steps", most=MOST_STEPS)
+    choice(spacing, get_args(Spacing), "The spacing")
+    start, end = number(start, "The start"), number(end, "The end")
+    if schedule is not None:
+        check_schedule(schedule)
+    if least_ratio is not None:
+        least_ratio = number(least_ratio, "The least ratio")
+    if not (isinstance(greatest_ratio, float) and greatest_ratio == math.inf):
+        greatest_ratio = number(greatest_ratio, "The greatest ratio")
     if not 0.0 <= end < start <= 1.0:
         raise ValueError(f"Times run down, 0 ≤ end < start ≤ 1; got start {start} and end {end}.")
     if spacing == "uniform":
-        return torch.linspace(start, end, number + 1, dtype=torch.float64)
+        return torch.linspace(start, end, count + 1, dtype=torch.float64)
     if spacing == "quadratic":
-        times = _between(math.sqrt(start), math.sqrt(end), number) ** 2
+        times = _between(math.sqrt(start), math.sqrt(end), count) ** 2
     elif schedule is None:
         raise ValueError(f"The spacing {spacing!r} is one of σ/α; pass schedule=….")
     else:
@@ -133,11 +139,11 @@ def steps(
         ends = _Ends(first, last, False)
         if spacing != "angle":
             ends = _narrowed(ends, schedule, float(start), least_ratio, greatest_ratio)
-        times = _by_ratio(COORDINATES[spacing], schedule, ends, number)
+        times = _by_ratio(COORDINATES[spacing], schedule, ends, count)
     times[0], times[-1] = start, end
     if not bool((times[1:] < times[:-1]).all()):
         raise ValueError(
-            f"{number} steps from t = {start} to {end} do not fit: the spacing {spacing!r} puts "
+            f"{count} steps from t = {start} to {end} do not fit: the spacing {spacing!r} puts "
             "some of them at the same time. Take fewer, or another spacing."
         )
     return times
@@ -170,11 +176,12 @@ def recommended_steps(
         >>> recommended_steps(2, SimpleNamespace(spacing="quadratic"), FlowMatchingSchedule())
         tensor([1.0000, 0.2500, 0.0000], dtype=torch.float64)
     """
-    if not isinstance(rule, Spaced):
+    if isinstance(rule, type) or not isinstance(rule, Spaced):
         raise TypeError(
             f"{type(rule).__name__} recommends no spacing. Give the class an attribute spacing, "
             "or choose one by steps(n, spacing=…)."
         )
+    check_schedule(schedule)
     return steps(n, spacing=rule.spacing, start=start, end=end, schedule=schedule)
 
 

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import torch
 
+from inftydiff._typing import instance, whole
 from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
 from inftydiff.operators.domain import Domain, Point, unit_box
 from inftydiff.processes import (
@@ -21,6 +22,7 @@ from inftydiff.processes import (
     Schedule,
     StepRule,
 )
+from inftydiff.processes.checks import a_place, conforming
 from inftydiff.processes.conditioning import ConditionedMeasure
 from inftydiff.processes.noise import Noise
 from inftydiff.testing.laws.callables import Asked, Informed, answers_with_a_prediction
@@ -153,8 +155,14 @@ def laws_for(
             f"laws_for takes an object; got the class {subject.__name__}. Make one: "
             f"laws_for({subject.__name__}(...))."
         )
-    if seed < 0:
-        raise ValueError(f"A seed is a whole number of at least zero; got {seed}.")
+    seed = whole(seed, "A seed", least=0)
+    if on is not None:
+        a_place(on, "The points, on, unless None,")
+    if process is not None:
+        conforming(process, Process, "The process of a denoiser", "Pass a DiffusionProcess.")
+    if probes is not None:
+        for probe in instance(probes, Sequence, "Probes, unless None,"):
+            instance(probe, Probe, "A probe")
     kind = _kind(subject, on)
     place = kind.on if on is None else on
     own_batch = place.shape_of_points[:-1]

@@ -25,10 +25,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import dtype_of
 from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
 from inftydiff.operators.basis import eigenbasis
+from inftydiff.processes.checks import a_place, an_operator, channel_count, samples
 
 __all__ = ["Gaussian", "LinearGaussian", "matrix_of", "modes_of"]
+
+LARGEST_MATRIX = 1 << 28
+"""The most entries of the matrix of an operator."""
 
 RANK = 1e-12
 """Singular values below this part of the largest are zero, after the rows were scaled."""
@@ -62,6 +67,15 @@ def matrix_of(
         >>> matrix_of(2.0 * Identity(), Grid((2,)))[0].tolist()
         [[2.0, 0.0], [0.0, 2.0]]
     """
+    an_operator(operator, "What has a matrix")
+    a_place(on)
+    batch, channels = samples(batch), channel_count(channels)
+    dtype_of(dtype, "The dtype of a matrix")
+    if batch * (on.size * channels) ** 2 > LARGEST_MATRIX:
+        raise ValueError(
+            f"The matrix has {batch} × {on.size * channels}² entries, more than {LARGEST_MATRIX}. "
+            "Take fewer points, channels or samples."
+        )
     columns = []
     for p in range(on.size):
         for c in range(channels):

@@ -16,9 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import generator_for, instance
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.discretisation import described
 from inftydiff.processes import SignalFamily, StepRule, WhiteNoise
+from inftydiff.processes.checks import a_grid, conforming
+from inftydiff.processes.sampler import check_decreasing
 from inftydiff.processes.spectra import grid_coefficients
 from inftydiff.testing.mode_runs import mode_process
 from inftydiff.testing.oracles import MixtureDenoiser
@@ -84,6 +88,17 @@ def mixture_output_wasserstein(
         >>> mixture_output_wasserstein(UniPC(), mixture, on=grid, times=times, generator=g)
         0.0...
     """
+    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+    instance(mixture, MixtureDenoiser, "A mixture")
+    a_grid(on)
+    check_decreasing(times)
+    generator_for(generator, "mixture_output_wasserstein")
+    for part in mixture.components:
+        if part.mean is not None and part.mean.on != on:
+            raise ValueError(
+                f"The means live on {described(part.mean.on)}; asked for the law on "
+                f"{described(on)}. Interpolate them to it."
+            )
     line = mixture_line(mixture, on)
     law = output_law(rule, mixture.process, mixture.components[0], on=on, times=times)
     channels = len(line.direction)

@@ -20,12 +20,13 @@ Laws that are diagonal in one basis are compared mode by mode:
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import final, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import choice, floating
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation
@@ -36,6 +37,11 @@ from inftydiff.processes import (
     SignalFamily,
     StepRule,
 )
+from inftydiff.processes.checks import a_place, conforming
+from inftydiff.processes.diffusion import check_process
+from inftydiff.processes.gaussian import a_measure
+from inftydiff.processes.sampler import check_decreasing
+from inftydiff.processes.schedule import check_schedule
 from inftydiff.processes.spectra import scaled
 from inftydiff.testing.mode_runs import Start, distinct, gains
 from inftydiff.testing.oracles.joint import ModalLaw, joint_law
@@ -137,6 +143,10 @@ def output_law(
         0.7213
         0.1397
     """
+    _check_run(rule, times, start)
+    check_process(process)
+    a_measure(data, "The data")
+    a_place(on)
     if not isinstance(on, Grid):
         raise ValueError(
             f"The law of an output is diagonal on a full Grid; got {type(on).__name__}. Sample on "
@@ -198,6 +208,11 @@ def variance_gain(
         >>> variance_gain(DDIM(), CosineSchedule(), ratios, times=steps(50))
         tensor([0.7460, 0.9517, 0.7800], dtype=torch.float64)
     """
+    _check_run(rule, times, start)
+    check_schedule(schedule)
+    floating(ratios, "Ratios of variances")
+    if ratios.ndim != 1 or not len(ratios):
+        raise ValueError(f"Ratios have the shape (ratios,); got {tuple(ratios.shape)}.")
     if not bool(((ratios > 0.0) & ratios.isfinite()).all()):
         raise ValueError(
             "Ratios of variances are finite and above 0; got values from "
@@ -208,6 +223,13 @@ def variance_gain(
     problem = distinct(p, torch.ones_like(p), None)
     found = gains(rule, process, problem, times, start, False)
     return found.variances[problem.place] * problem.scale / p
+
+
+def _check_run(rule: StepRule, times: Tensor, start: Start) -> None:
+    """Refuse what is no rule, times that do not decrease, and an unknown start."""
+    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+    check_decreasing(times)
+    choice(start, get_args(Start), "The start")
 
 
 def _modes_of(f: Function | None, on: Grid) -> Float[Tensor, "channels modes"]:

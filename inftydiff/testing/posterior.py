@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import instance
 from inftydiff.operators import Function, Functionals, Grid
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
@@ -34,6 +35,10 @@ from inftydiff.processes import (
     StepRule,
     sample,
 )
+from inftydiff.processes.checks import a_callable, a_grid
+from inftydiff.processes.diffusion import check_process
+from inftydiff.processes.gaussian import a_measure
+from inftydiff.processes.sampler import check_decreasing
 from inftydiff.testing.oracles import GaussianDenoiser
 
 __all__ = ["PointwiseLaw", "exact_posterior", "functionals_matrix", "guided_output"]
@@ -91,6 +96,8 @@ def exact_posterior(data: GaussianMeasure, observation: Observation) -> Pointwis
     Raises:
         TypeError: if it is not linear.
     """
+    a_measure(data, "The data")
+    instance(observation, Observation, "An observation", "Make one by observe(…).")
     reads = observation.reads
     if not isinstance(reads, Functionals):
         raise TypeError("The posterior is known for linear observations; got a callable.")
@@ -127,6 +134,12 @@ def guided_output(
         on: the grid.
         times: the times that the sampler steps through.
     """
+    check_process(process)
+    a_callable(guide, "A guide", "Pass a function of (denoiser, observation).")
+    a_measure(data, "The data")
+    instance(observation, Observation, "An observation", "Make one by observe(…).")
+    a_grid(on)
+    check_decreasing(times)
     variances = data.mode_variances(on).flatten()
     modes = (variances > PRESENT * variances.max()).nonzero().squeeze(-1)
     noise = GaussianMeasure(None, process.noise_factor, process.noise)

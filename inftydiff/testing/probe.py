@@ -6,9 +6,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from inftydiff._typing import device_of, dtype_of, whole
 from inftydiff.operators import Discretisation, Function, Grid, Subset
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import Box, Domain
+from inftydiff.processes.checks import a_place, channel_count, samples
 
 __all__ = ["Probe", "longest_side", "refined"]
 
@@ -40,6 +42,14 @@ class Probe:
     dtype: torch.dtype
     seed: int
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        a_place(self.on, "The points of a probe")
+        object.__setattr__(self, "batch", samples(self.batch))
+        object.__setattr__(self, "channels", channel_count(self.channels))
+        dtype_of(self.dtype, "The dtype of a probe")
+        object.__setattr__(self, "seed", whole(self.seed, "A probe's seed", least=0))
+        device_of(self.device, "The device of a probe")
 
     def __str__(self) -> str:
         channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"

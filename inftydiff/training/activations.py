@@ -5,9 +5,11 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from inftydiff._typing import whole
+from inftydiff._typing import device_of, dtype_of, flag, instance, positive, whole
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.pipelines.config import MOST_CELLS
+from inftydiff.training.config import LARGEST_BATCH
 from inftydiff.training.objective import Objective, Part
 
 __all__ = ["activation_bytes"]
@@ -47,9 +49,14 @@ def activation_bytes(
         >>> 1.9 < large / small < 2.1
         True
     """
-    whole(batch, "A batch")
-    if not 0.0 < points <= 1.0:
-        raise ValueError(f"points is a fraction in (0, 1]; got {points}.")
+    instance(config, InftyDiffConfig, "config")
+    batch = whole(batch, "A batch", most=LARGEST_BATCH)
+    size = whole(size, "A grid's size", most=MOST_CELLS)
+    points = positive(points, "points", most=1.0)
+    flag(recompute, "recompute")
+    device = device_of(device, "The device")
+    if dtype is not None:
+        dtype_of(dtype, "dtype, unless None,")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         pipeline = InftyDiff(dataclasses.replace(config, prior=None)).to(device).train()

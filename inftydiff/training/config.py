@@ -4,12 +4,24 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
-from inftydiff._typing import positive, whole
+from inftydiff._typing import choice, flag, fraction, not_negative, positive, seed, store, whole
 
 __all__ = ["TrainConfig"]
 
 Decay = Literal["constant", "cosine", "tail"]
 Precision = Literal["auto", "float32", "bf16", "fp16"]
+
+LONGEST = 1e7
+"""The most minutes, about nineteen years."""
+
+LARGEST = 1e6
+"""The largest learning rate, weight decay or norm."""
+
+LARGEST_BATCH = 10**6
+"""The most pictures of a step."""
+
+MOST_WORKERS = 1024
+"""The most processes that read pictures."""
 
 
 @final
@@ -96,44 +108,38 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.minutes is None and self.max_steps is None:
             raise ValueError("Nothing ends this run: give minutes, max_steps or both.")
-        for name in ("minutes", "learning_rate", "clip_norm", "checkpoint_minutes"):
-            if getattr(self, name) is not None:
-                positive(getattr(self, name), name)
+        if self.minutes is not None:
+            store(self, positive, "minutes", most=LONGEST)
+        store(self, positive, "checkpoint_minutes", most=LONGEST)
+        store(self, positive, "learning_rate", "clip_norm", most=LARGEST)
+        store(self, not_negative, "weight_decay", most=LARGEST)
+        store(self, flag, "recompute", "compile", "flips", "tensorboard")
+        store(self, whole, "warmup", least=0)
+        store(self, seed, "seed")
+        store(self, whole, "workers", least=0, most=MOST_WORKERS)
+        store(self, whole, "batch_size", "accumulate", most=LARGEST_BATCH)
         for name in (
             "max_steps",
-            "batch_size",
             "checkpoint_steps",
             "keep",
             "validate_every",
             "validation_images",
-            "accumulate",
             "patience",
             "max_skipped",
             "log_every",
             "sample_every",
         ):
             if getattr(self, name) is not None:
-                whole(getattr(self, name), name)
-        for name in ("warmup", "seed", "weight_decay"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is finite and not negative; got {getattr(self, name)}.")
-        if self.workers != 0:
-            whole(self.workers, "workers, unless 0,")
+                store(self, whole, name)
         if self.accumulate > self.batch_size:
             raise ValueError(
                 f"A batch of {self.batch_size} pictures has at most so many parts; got "
                 f"accumulate={self.accumulate}."
             )
-        if not 0.0 <= self.ema < 1.0:
-            raise ValueError(f"ema lies in [0, 1); got {self.ema}.")
-        if not 0.0 < self.points <= 1.0:
-            raise ValueError(f"points is a fraction in (0, 1]; got {self.points}.")
+        store(self, fraction, "ema", one=False)
+        store(self, positive, "points", most=1.0)
         for name, allowed in (("decay", Decay), ("precision", Precision)):
-            if getattr(self, name) not in get_args(allowed):
-                raise ValueError(
-                    f"{name} is one of {', '.join(map(repr, get_args(allowed)))}; got "
-                    f"{getattr(self, name)!r}."
-                )
+            choice(getattr(self, name), get_args(allowed), name)
 
     def fraction(self, step: int, seconds: float) -> float:
         """How much of the run is done, in [0, 1], after so many steps and seconds."""

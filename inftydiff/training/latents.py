@@ -1,5 +1,6 @@
 """Stage two: the latents of pictures, and the loss of the prior that learns to draw them."""
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -8,16 +9,29 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from inftydiff._typing import check_finite, whole
+from inftydiff._typing import (
+    check_finite,
+    flag,
+    floating,
+    fraction,
+    instance,
+    positive,
+    shown,
+    whole,
+)
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.processes import WhiteNoise
+from inftydiff.training.config import LARGEST_BATCH
 from inftydiff.training.objective import Part, spread_times
 from inftydiff.training.order import condition_generator, picture_generator, step_generator
 
 __all__ = ["LatentObjective", "Latents", "encode_pictures"]
+
+MOST_DRAWS = 10**6
+"""The most times that each picture is encoded."""
 
 SEED = 2**31 - 2
 """Of the points that pictures are encoded from."""
@@ -40,6 +54,14 @@ class Latents(Dataset[Tensor]):
         values: Float[Tensor, "samples features"],
         conditions: Float[Tensor, "others conditions"] | None = None,
     ) -> None:
+        if floating(values, "Latents").ndim != 2:
+            raise ValueError(
+                f"Latents have the shape (samples, features); got {tuple(values.shape)}."
+            )
+        if conditions is not None and floating(conditions, "Conditions").ndim != 2:
+            raise ValueError(
+                f"Conditions have the shape (samples, conditions); got {tuple(conditions.shape)}."
+            )
         if conditions is None:
             self.values = values.float()
             return
@@ -86,15 +108,23 @@ def encode_pictures(
     Raises:
         ValueError: if the model has no encoder, or a number is out of range.
     """
-    whole(draws, "The number of draws")
-    if not 0.0 < points <= 1.0:
-        raise ValueError(f"points is a fraction in (0, 1]; got {points}.")
+    instance(pipeline, InftyDiff, "A model", "Make one: InftyDiff.from_pretrained(folder).")
+    if isinstance(data, str | bytes):
+        raise TypeError(f"The pictures must be a dataset; got {shown(data)}. Read it first.")
+    instance(data, (Dataset, Sequence), "The pictures", "Pass a dataset, such as Images(x).")
+    draws = whole(draws, "The number of draws", most=MOST_DRAWS)
+    points = positive(points, "points", most=1.0)
+    batch_size = whole(batch_size, "batch_size", most=LARGEST_BATCH)
+    flag(progress, "progress")
     device = next(pipeline.parameters()).device
     loader = DataLoader(data, batch_size=batch_size)
+    if not len(loader):
+        raise ValueError("There is no picture to encode; got an empty dataset.")
     found, bar = [], tqdm(total=draws * len(loader), desc="Encoding", disable=not progress)
     for draw in range(draws):
         first = 0
         for images in loader:
+            floating(images, "Pictures")
             x0 = Function.from_image(images.to(device), pipeline.config.domain)
             if points < 1.0:
                 grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
@@ -121,6 +151,8 @@ class LatentObjective(nn.Module):
 
     def __init__(self, pipeline: InftyDiff, *, drop: float = 0.0) -> None:
         super().__init__()
+        instance(pipeline, InftyDiff, "A model")
+        drop = fraction(drop, "drop")
         if pipeline.prior is None:
             raise ValueError("This model has no prior; set prior= in its configuration.")
         self.prior: LatentDiffusion = pipeline.prior

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inftydiff._typing import flag, floating, instance, positive
 from inftydiff.operators import Function, Grid, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
@@ -70,6 +71,9 @@ class Objective(nn.Module):
 
     def __init__(self, pipeline: InftyDiff, *, points: float, flips: bool = False) -> None:
         super().__init__()
+        instance(pipeline, InftyDiff, "A model")
+        points = positive(points, "points", most=1.0)
+        flag(flips, "flips")
         self.pipeline = pipeline
         self.points = points
         self.flips = flips
@@ -81,6 +85,8 @@ class Objective(nn.Module):
             images: pictures in [-1, 1], shape ``(count, c, h, w)``.
             part: their place in the batch.
         """
+        floating(images, "Pictures")
+        instance(part, Part, "What part of a step")
         pipeline, count, device = self.pipeline, len(images), images.device
         generators = [
             picture_generator(part.seed, part.step, part.first + i, device=device)

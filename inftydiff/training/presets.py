@@ -1,5 +1,6 @@
 """Settings of a run by the model's preset: the paper's for its models."""
 
+from inftydiff._typing import choice
 from inftydiff.pipelines.presets import PRESETS
 from inftydiff.training.config import TrainConfig
 
@@ -42,8 +43,7 @@ def training_preset(name: str = "faces") -> TrainConfig:
     References:
         Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, appendix A, and the released code.
     """
-    if name != "faces" and name not in PRESETS:
-        raise ValueError(f"The presets are {', '.join(PRESETS)}; got {name!r}.")
+    choice(name, ("faces", *PRESETS), "The name of a preset")
     if not name.startswith(PAPER):
         return TrainConfig(minutes=60.0)
     return TrainConfig(

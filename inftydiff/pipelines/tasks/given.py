@@ -12,13 +12,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, whole
+from inftydiff._typing import Real, flag, floating, instance
 from inftydiff.operators import Function, Functionals, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.grids import read_on, require_domain
+from inftydiff.pipelines.tasks.checks import check_task
+from inftydiff.pipelines.tasks.grids import read_on, require_domain, require_model
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, draw, latents, like
 from inftydiff.processes import Observation, Projection
+from inftydiff.processes.checks import a_callable, a_function, states
 
 __all__ = ["GUIDE", "NOISE", "misfit", "observation", "sample_given"]
 
@@ -48,6 +50,9 @@ def observation(
     Raises:
         ValueError: as :class:`~inftydiff.processes.observation.Observation`.
     """
+    require_model(model)
+    a_callable(reads, "What is read", "Pass functionals, as of point_values.")
+    floating(values, "Observed values")
     values = values.to(next(model.parameters()))
     return Observation(reads, values, noise_std, deconvolve=model.deconvolution(), use_clean=True)
 
@@ -95,7 +100,15 @@ def sample_given(
     """
     for place in (grid, on):
         require_domain(model, place)
-    samples, pictures = whole(samples, "The number of samples"), known.batch[0]
+    instance(seen, Observation, "What was seen", "Make it by observation(model, …).")
+    samples = check_task(generator, samples, how, guide=guide)
+    pictures = states(known, "What is known").batch[0]
+    for f, name in ((encoded, "What is encoded"), (start, "The start")):
+        if f is not None:
+            states(f, f"{name}, unless None,")
+    flag(everywhere, "everywhere")
+    if finish is not None:
+        a_callable(finish, "What finishes, unless None,", "Pass a function of a Function.")
     times = how.times_from(model, start_time)
     if start is None:
         start = model.start(on=grid, batch=pictures * samples, generator=generator)
@@ -133,6 +146,12 @@ def misfit(seen: Observation, samples: Function) -> Float[Tensor, "pictures samp
         seen: what was observed, values of shape ``(pictures, m, channels)``.
         samples: clean functions, values of shape ``(pictures, samples, points, channels)``.
     """
+    instance(seen, Observation, "What was seen", "Make it by observation(model, …).")
+    if a_function(samples, "Samples").values.ndim != 4:
+        raise ValueError(
+            "Samples have values of shape (pictures, samples, points, channels); got "
+            f"{tuple(samples.values.shape)}."
+        )
     flat = Function(samples.on, samples.values.flatten(0, 1))
     read = seen.reads(flat).unflatten(0, samples.batch)
     return (seen.values.unsqueeze(1).to(read) - read).square().mean((-2, -1)).sqrt()

@@ -8,12 +8,14 @@ cells where they are whole, else by linear interpolation.
 
 import math
 
+from inftydiff._typing import instance
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.operators.cells import coarsen, refine
 from inftydiff.operators.transfer import NearestNeighbours
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.processes.checks import a_grid
 
-__all__ = ["filled", "grid_between", "read_on", "refines", "require_domain"]
+__all__ = ["filled", "grid_between", "read_on", "refines", "require_domain", "require_model"]
 
 MORE = 1.5
 """A grid with so many times the cells a side is taken, if whole cells of the answer need it."""
@@ -54,12 +56,23 @@ def grid_between(model: InftyDiff, known: Grid, on: Grid) -> Grid:
     return refine(known, least)
 
 
+def require_model(model: InftyDiff) -> InftyDiff:
+    """Return ``model``, refusing what is none.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    return instance(model, InftyDiff, "A model", "Make one: InftyDiff.from_pretrained(folder).")
+
+
 def require_domain(model: InftyDiff, grid: Grid) -> None:
     """Refuse a grid that is not on the model's domain.
 
     Raises:
         ValueError: if so.
     """
+    require_model(model)
+    a_grid(grid)
     if grid.domain != model.config.domain:
         raise ValueError(
             f"This model's functions live on a box of sides {model.config.lengths}; got one on "

@@ -23,10 +23,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, flag, instance
 from inftydiff.operators import Function, Grid, Subset, interpolate, known_points
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.cells import known_cells, put_back
+from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import filled, grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
@@ -74,6 +75,9 @@ def inpaint(
     """
     x = like(model, x)
     cells = require_pictures(model, x)
+    samples = check_task(generator, samples, how, on=on, guide=guide)
+    flag(composite, "composite")
+    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
     known_points(mask, on=cells)
     mask = mask.flatten().to(x.values.device)
     if bool(mask.all()):

@@ -17,15 +17,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import whole
+from inftydiff._typing import flag, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.operators import interpolate as interpolated
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
 from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_domain
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
+from inftydiff.processes.checks import MOST_SAMPLES
 
 __all__ = ["interpolate", "interpolate_samples"]
 
@@ -67,7 +69,9 @@ def interpolate(
     if x.batch != (2,):
         raise ValueError(f"A way leads from one picture to another, two of them; got {x.batch[0]}.")
     weights = _weights(count).to(x.values)
-    samples = whole(samples, "The number of samples")
+    count = len(weights)
+    samples = check_task(generator, samples, how, on=on)
+    flag(encodings, "encodings")
     on = cells if on is None else on
     grid = grid_between(model, cells, on)
     fine, times = interpolated(x, grid), how.times_from(model)
@@ -124,6 +128,8 @@ def interpolate_samples(
             :meth:`InftyDiff.draw_latents`.
     """
     require_domain(model, on)
+    for generator in (first, last):
+        check_task(generator, 1, how)
     weights, grid = _weights(count), model.sampling_grid(on)
     noise, end = (model.start(on=grid, batch=1, generator=g).values[0] for g in (first, last))
     one, other = (model.draw_latents(batch=1, generator=g) for g in (first, last))
@@ -149,6 +155,7 @@ def _weights(count: int) -> Float[Tensor, "count"]:
     Raises:
         ValueError: if there are fewer than two.
     """
-    if whole(count, "The number of functions") < 2:
+    count = whole(count, "The number of functions", most=MOST_SAMPLES)
+    if count < 2:
         raise ValueError(f"A way has at least its two ends; got count={count}.")
     return torch.linspace(0.0, 1.0, count, dtype=torch.float64)

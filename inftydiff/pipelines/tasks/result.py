@@ -14,7 +14,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating
 from inftydiff.operators import Function, Grid
+from inftydiff.processes.checks import a_function
 
 __all__ = ["TaskResult"]
 
@@ -43,6 +45,12 @@ class TaskResult:
     samples: Function
     observed: Function
     misfit: Float[Tensor, "pictures samples"] | None = None
+
+    def __post_init__(self) -> None:
+        a_function(self.samples, "The samples of a result")
+        a_function(self.observed, "What a result is made from")
+        if self.misfit is not None:
+            floating(self.misfit, "The misfit of a result, unless None,")
 
     @property
     def on(self) -> Grid:

@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite, whole
+from inftydiff._typing import Real, check_finite, choice, floating, number, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks.grids import require_model
 from inftydiff.processes import (
     DDIM,
     Denoiser,
@@ -29,6 +30,8 @@ from inftydiff.processes import (
     projected,
     steps,
 )
+from inftydiff.processes.checks import MOST_ITERATIONS, a_callable, a_function, conforming
+from inftydiff.processes.sampler import check_decreasing
 
 __all__ = [
     "PLAIN",
@@ -85,15 +88,20 @@ class Sampling:
     watch: Callable[[State], None] | None = None
 
     def __post_init__(self) -> None:
-        whole(self.rounds, "The number of rounds")
-        whole(self.points, "The number of points at a time")
-        if not isinstance(self.latent, Tensor) and self.latent not in (
-            None,
-            *get_args(LatentSource),
-        ):
-            raise ValueError(
-                f"Latents come from 'known' or 'prior', or are given; got {self.latent!r}."
-            )
+        if self.rule is not None:
+            conforming(self.rule, StepRule, "A step rule, unless None,", "Pass DDIM(), say.")
+        if self.times is not None:
+            check_decreasing(self.times)
+        rounds = whole(self.rounds, "The number of rounds", most=MOST_ITERATIONS)
+        object.__setattr__(self, "rounds", rounds)
+        points = whole(self.points, "The number of points at a time")
+        object.__setattr__(self, "points", points)
+        if isinstance(self.latent, Tensor):
+            floating(self.latent, "Latents that are given")
+        elif self.latent is not None:
+            choice(self.latent, get_args(LatentSource), "Latents, unless given,")
+        if self.watch is not None:
+            a_callable(self.watch, "What watches, unless None,", "Pass a function of a State.")
 
     def times_from(self, model: InftyDiff, start: Real = 1.0) -> Float[Tensor, "times"]:
         """The times of a run of a model that begins at a start time.
@@ -101,6 +109,7 @@ class Sampling:
         Raises:
             ValueError: unless 0 < start ≤ 1, or if no time is below it.
         """
+        start = number(start, "A start time")
         if not 0.0 < start <= 1.0:
             raise ValueError(
                 f"A start time lies above 0, where nothing would change, and at most at 1, where "
@@ -255,6 +264,8 @@ def _watched(states: Iterator[State], watch: Callable[[State], None] | None) -> 
 
 def like(model: InftyDiff, f: Function) -> Function:
     """A function in the dtype and on the device of a model."""
+    require_model(model)
+    a_function(f, "What is known")
     return Function(f.on, check_finite(f.values, "What is known").to(next(model.parameters())))
 
 

@@ -11,11 +11,13 @@ from inftydiff._typing import Real
 from inftydiff.operators import Function, Grid, point_values
 from inftydiff.operators.discretisation import described
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import filled
 from inftydiff.pipelines.tasks.pictures import require_channels
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
+from inftydiff.processes.checks import a_grid
 
 __all__ = ["from_sensors"]
 
@@ -50,6 +52,7 @@ def from_sensors(
     """
     readings = like(model, readings)
     require_channels(model, readings)
+    samples = check_task(generator, samples, how, on=a_grid(on), guide=guide)
     if readings.on.domain != model.config.domain:
         raise ValueError(
             f"This model's functions live on a box of sides {model.config.lengths}; got "

@@ -20,16 +20,18 @@ from typing import Literal, get_args
 
 import torch
 
-from inftydiff._typing import Real, whole
+from inftydiff._typing import Real, choice, flag
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.cells import known_cells, put_back
+from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, with_drawn_modes
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
+from inftydiff.processes.checks import a_grid
 
 __all__ = ["SuperResolution", "super_resolve"]
 
@@ -70,10 +72,9 @@ def super_resolve(
         ValueError: if the method is unknown, the pictures live on another domain, or as
             :func:`sample_given`.
     """
-    if method not in get_args(SuperResolution):
-        known = ", ".join(map(repr, get_args(SuperResolution)))
-        raise ValueError(f"Super-resolution is done by one of {known}; got {method!r}.")
-    samples = whole(samples, "The number of samples")
+    choice(method, get_args(SuperResolution), "The method of super-resolution")
+    samples = check_task(generator, samples, how, on=a_grid(on), guide=guide)
+    flag(composite, "composite")
     x = like(model, x)
     coarse = require_pictures(model, x)
     grid = grid_between(model, coarse, on)

@@ -7,9 +7,10 @@ keep more.
 
 import torch
 
-from inftydiff._typing import Real, whole
+from inftydiff._typing import Real
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.grids import grid_between, read_on
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
@@ -46,13 +47,13 @@ def vary(
     """
     x = like(model, x)
     cells = require_pictures(model, x)
+    samples = check_task(generator, samples, how, on=on)
     times = how.times_from(model, start_time)
     if start_time == 1.0 and (model.encoder is None or how.latent == "prior"):
         raise ValueError(
             "At the start time 1 all that is kept of a picture is its latent, and there is none: "
             "take a start time below 1, such as start_time=0.6."
         )
-    samples = whole(samples, "The number of samples")
     on = cells if on is None else on
     grid = grid_between(model, cells, on)
     fine = interpolate(x, grid)

@@ -11,14 +11,12 @@ References:
     Ho and Salimans, "Classifier-free diffusion guidance", 2022.
 """
 
-import math
-
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, number
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.parameterisation import Prediction
 
 __all__ = ["classifier_free"]
@@ -38,15 +36,15 @@ def classifier_free(conditional: Denoiser, unconditional: Denoiser, *, strength:
     Raises:
         ValueError: if the strength is not finite.
     """
-    weight = float(strength)
-    if not math.isfinite(weight):
-        raise ValueError(f"A guidance's strength is a finite number; got {strength}.")
+    weight = number(strength, "A guidance's strength")
+    check_denoiser(conditional)
+    check_denoiser(unconditional)
 
     def mixed(a: Function, b: Function) -> Function:
         return a + (b - a) * weight
 
     def guided(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
-        without, knowing = unconditional(x_t, t), conditional(x_t, t)
+        without, knowing = asked(unconditional, x_t, t), asked(conditional, x_t, t)
         clean = None
         if without.clean is not None and knowing.clean is not None:
             clean = mixed(without.clean, knowing.clean)

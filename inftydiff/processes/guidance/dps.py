@@ -43,7 +43,7 @@ class DPS:
     strength: Real = 0.1
 
     def __post_init__(self) -> None:
-        check_strength(self.strength)
+        object.__setattr__(self, "strength", check_strength(self.strength))
 
     def check(self, observation: Observation) -> None:
         observation.require_noise("DPS, whose residual is in units of the errors,")

@@ -14,7 +14,6 @@ than the observation is large, and by more than the unguided one does, the run i
 :class:`GuidanceDiverged` says so, with the strength that would have brought the estimate closest.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
@@ -22,12 +21,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, instance, not_negative
 from inftydiff.operators.discretisation import Discretisation, Grid, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import conforming, one_a_sample, states
+from inftydiff.processes.denoiser import Denoiser, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
@@ -99,7 +99,10 @@ class GuidedDenoiser:
     _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.process.constant_signal  # noqa: B018
+        check_process(self.process).constant_signal  # noqa: B018
+        conforming(self.guide, Guide, "A guide", "Pass MomentMatching(), say.")
+        check_denoiser(self.denoiser)
+        instance(self.observation, Observation, "An observation", "Make one by observe(…).")
         self.guide.check(self.observation)
 
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
@@ -124,6 +127,8 @@ class GuidedDenoiser:
             x_t: the states.
             t: their times.
         """
+        states(x_t, "The states, x_t,")
+        one_a_sample(t, x_t, "The times, t,")
         covariance = self._covariance(x_t.on)
         return Linearisation(self.process, self.denoiser, self.observation, covariance, x_t, t)
 
@@ -217,13 +222,10 @@ def guided(
     return GuidedDenoiser(guide, process, denoiser, observation)
 
 
-def check_strength(strength: Real) -> None:
+def check_strength(strength: Real) -> float:
     """Refuse a strength that is negative or not finite.
 
     Raises:
         ValueError: if it is.
     """
-    if not 0.0 <= float(strength) < math.inf:
-        raise ValueError(
-            f"A guidance's strength is a finite number of at least 0; got {strength!r}."
-        )
+    return not_negative(strength, "A guidance's strength")

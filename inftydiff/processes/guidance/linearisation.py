@@ -29,8 +29,9 @@ from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import a_grid
+from inftydiff.processes.denoiser import Denoiser, asked
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
@@ -46,6 +47,8 @@ def noise_covariance(process: DiffusionProcess, on: Grid) -> SpectralOperator:
         process: the process.
         on: the grid.
     """
+    check_process(process)
+    a_grid(on)
     noise = GaussianMeasure(None, process.noise_factor, process.noise)
     variances = noise.mode_variances(on)
     formula = ComputedMultiplier(lambda _: variances, variances.max().item())
@@ -174,7 +177,7 @@ class Linearisation:
     def _graph(self) -> _Graph:
         with torch.inference_mode(False), torch.enable_grad():
             state = self.x_t.values.detach().clone().requires_grad_()
-            prediction = self.denoiser(Function(self.x_t.on, state), self.t.clone())
+            prediction = asked(self.denoiser, Function(self.x_t.on, state), self.t.clone())
             reading = self.observation.read(prediction)
         if not reading.requires_grad:
             raise ValueError(

@@ -31,6 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
+from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
 from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
@@ -57,7 +58,8 @@ class MomentMatching:
     tolerance: Real = 1e-3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "iterations", whole(self.iterations, "A number of iterations"))
+        iterations = whole(self.iterations, "A number of iterations", most=MOST_ITERATIONS)
+        object.__setattr__(self, "iterations", iterations)
         object.__setattr__(self, "tolerance", positive(self.tolerance, "A tolerance"))
 
     @property

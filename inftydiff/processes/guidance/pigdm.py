@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
+from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
@@ -47,7 +48,8 @@ class PiGDM:
     signal_to_noise: Real = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "iterations", whole(self.iterations, "A number of iterations"))
+        iterations = whole(self.iterations, "A number of iterations", most=MOST_ITERATIONS)
+        object.__setattr__(self, "iterations", iterations)
         object.__setattr__(self, "tolerance", positive(self.tolerance, "A tolerance"))
         ratio = positive(self.signal_to_noise, "A ratio of signal to noise")
         object.__setattr__(self, "signal_to_noise", ratio)

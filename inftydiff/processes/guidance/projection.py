@@ -26,13 +26,14 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive, whole
+from inftydiff._typing import Real, instance, positive, whole
 from inftydiff.operators.discretisation import Grid, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import MOST_ITERATIONS, one_a_sample, states
+from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import noise_covariance
 from inftydiff.processes.observation import Observation
@@ -58,7 +59,8 @@ class Projection:
     tolerance: Real = 1e-3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "iterations", whole(self.iterations, "A number of iterations"))
+        iterations = whole(self.iterations, "A number of iterations", most=MOST_ITERATIONS)
+        object.__setattr__(self, "iterations", iterations)
         object.__setattr__(self, "tolerance", positive(self.tolerance, "A tolerance"))
 
 
@@ -81,7 +83,10 @@ class ProjectedDenoiser:
     _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.process.constant_signal  # noqa: B018
+        check_process(self.process).constant_signal  # noqa: B018
+        instance(self.projection, Projection, "A projection", "Pass Projection().")
+        check_denoiser(self.denoiser)
+        instance(self.observation, Observation, "An observation", "Make one by observe(…).")
         self.observation.require_noise("Projection")
         if not isinstance(self.observation.reads, Functionals):
             raise ValueError(
@@ -101,6 +106,8 @@ class ProjectedDenoiser:
         Raises:
             ValueError: if the states do not live on a grid, or the observation cannot read them.
         """
+        states(x_t, "The states, x_t,")
+        one_a_sample(t, x_t, "The times, t,")
         if not isinstance(x_t.on, Grid):
             raise ValueError(
                 f"Projection acts on states on a full Grid; got {described(x_t.on)}. Sample on the "
@@ -115,7 +122,7 @@ class ProjectedDenoiser:
             self.process.schedule.sigma(t.double()),
         )
         guess = sigma**2 / (alpha**2 + sigma**2)
-        found = self.denoiser(x_t, t)
+        found = asked(self.denoiser, x_t, t)
         reading = seen.read(found)
         reads = seen.reads
         assert isinstance(reads, Functionals)

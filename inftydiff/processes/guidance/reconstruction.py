@@ -29,11 +29,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, fraction, instance
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.evaluation import Evaluation, known_points, point_values
 from inftydiff.operators.function import Function
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import a_function
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.guide import check_strength
 from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
@@ -56,7 +57,7 @@ class ReconstructionGuidance:
     strength: Real = 1.0
 
     def __post_init__(self) -> None:
-        check_strength(self.strength)
+        object.__setattr__(self, "strength", check_strength(self.strength))
 
     def check(self, observation: Observation) -> None:
         if not isinstance(observation.reads, Evaluation):
@@ -108,8 +109,12 @@ def known_signal(
         >>> known_signal(process, hidden, mask).values.flatten()
         tensor([1., 1., 1., 1.])
     """
-    if not 0.0 <= coverage <= 1.0:
-        raise ValueError(f"A coverage lies between 0 and 1; got {coverage!r}.")
+    check_process(process)
+    a_function(known, "What is known")
+    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
+    if mask.is_meta:
+        raise TypeError("A mask must hold values; got one on meta. Make it on a device.")
+    coverage = fraction(coverage, "A coverage")
     if not isinstance(known.on, Grid):
         raise TypeError(
             f"A mask knows the points of a Grid; the functions live on {type(known.on).__name__}."

@@ -22,15 +22,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import whole
+from inftydiff._typing import instance, whole
 from inftydiff.operators.discretisation import Subset
 from inftydiff.operators.evaluation import Evaluation
 from inftydiff.operators.function import Function
+from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.solvers.ddpm import DDPM
-from inftydiff.processes.solvers.rule import combined, fresh_noise
+from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.times import Spacing
 
 __all__ = ["RePaint"]
@@ -81,8 +82,11 @@ class RePaint:
     resamplings: int = 5
 
     def __post_init__(self) -> None:
-        whole(self.jump_length, "A jump's length")
-        whole(self.resamplings, "A number of resamplings")
+        jump = whole(self.jump_length, "A jump's length", most=MOST_ITERATIONS)
+        object.__setattr__(self, "jump_length", jump)
+        times = whole(self.resamplings, "A number of resamplings", most=MOST_ITERATIONS)
+        object.__setattr__(self, "resamplings", times)
+        instance(self.known, Observation, "What RePaint knows", "Make it by known_signal.")
         reads = self.known.reads
         if not (isinstance(reads, Evaluation) and isinstance(reads.to, Subset)):
             raise ValueError(
@@ -105,6 +109,8 @@ class RePaint:
         Raises:
             ValueError: if the state lives on another grid than the known points.
         """
+        check_step(process, denoise, x_t, t, s)
+        process.constant_signal  # noqa: B018
         shares = [k / self.jump_length for k in range(self.jump_length + 1)]
         times = [t + (s - t) * share for share in shares[:-1]] + [s]
         x = x_t

@@ -40,11 +40,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, whole
+from inftydiff._typing import Real, fraction, generator_for, instance
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import a_grid, channel_count, conforming, samples
+from inftydiff.processes.denoiser import Denoiser, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.guide import Guide, guided
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.observation import Observation
@@ -97,7 +98,8 @@ class Particles:
             count: the number of samples for each observation.
             generator: the source of randomness.
         """
-        chosen = systematic(self.log_weights, whole(count, "A number of samples"), generator)
+        generator_for(generator, "Particles.drawn")
+        chosen = systematic(self.log_weights, samples(count, "A number of samples"), generator)
         return Function(self.x.on, _taken(self.x.values, chosen))
 
     def _average(self, values: Tensor) -> Tensor:
@@ -172,13 +174,24 @@ def twisted_smc(
         ValueError: if there is no noise, the times do not decrease to 0, a number is out of range,
             or all weights of an observation vanish.
     """
+    check_process(process)
+    check_denoiser(denoiser)
+    instance(observation, Observation, "An observation", "Make one by observe(…).")
+    a_grid(on)
+    generator_for(generator, "twisted_smc")
+    conforming(guide, Guide, "A guide", "Pass MomentMatching(), say.")
+    channels = channel_count(channels)
     observation.require_noise("Sequential Monte Carlo")
     check_times(times)
-    if times.ndim != 1 or times[-1] != 0.0 or not bool((times[1:] < times[:-1]).all()):
+    if (
+        times.ndim != 1
+        or times.numel() < 2
+        or times[-1] != 0.0
+        or not bool((times[1:] < times[:-1]).all())
+    ):
         raise ValueError(f"Particles take decreasing times that end at 0; got {times.tolist()}.")
-    if not 0.0 <= threshold <= 1.0:
-        raise ValueError(f"A threshold lies between 0 and 1; got {threshold!r}.")
-    count = whole(particles, "A number of particles")
+    threshold = fraction(threshold, "A threshold")
+    count = samples(particles, "A number of particles")
     values = observation.values.reshape(-1, *observation.values.shape[-2:])
     batch, place = len(values), values.device
     each = replace(observation, values=values.repeat_interleave(count, 0))

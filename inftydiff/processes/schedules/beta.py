@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, floating, number, store
 
 __all__ = ["STEPS", "ConstantSchedule", "LinearSchedule"]
 
@@ -42,17 +42,19 @@ class LinearSchedule:
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         return (0.5 * self._log_square(t)).exp().to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         return torch.expm1(self._log_square(t)).abs().sqrt().to(t.dtype)
 
     def _log_square(self, t: Tensor) -> Tensor:
         betas = torch.linspace(*LINEAR_BETAS, STEPS, dtype=torch.float64, device=t.device)
         nodes = torch.nn.functional.pad(torch.log1p(-betas).cumsum(0), (1, 0))
         place = t.double() * STEPS
-        below = place.floor().clamp(0, STEPS - 1).long()
+        below = place.nan_to_num().floor().clamp(0, STEPS - 1).long()
         return torch.lerp(nodes[below], nodes[below + 1], place - below)
 
 
@@ -68,6 +70,7 @@ class ConstantSchedule:
         beta: the variance β of the noise that each of 1000 steps adds, between 0 and 1.
 
     Raises:
+        TypeError: if β is no number.
         ValueError: unless 0 < β < 1.
 
     Example:
@@ -82,15 +85,18 @@ class ConstantSchedule:
     beta: Real = 0.008
 
     def __post_init__(self) -> None:
+        store(self, number, "beta", subject="A constant schedule's ")
         if not 0.0 < self.beta < 1.0:
             raise ValueError(f"A constant β lies between 0 and 1; got {self.beta}.")
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         return (0.5 * self._log_square(t)).exp().to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         return torch.expm1(self._log_square(t)).abs().sqrt().to(t.dtype)
 
     def _log_square(self, t: Tensor) -> Tensor:

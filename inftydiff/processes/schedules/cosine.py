@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, floating, positive
 from inftydiff.processes.schedules.beta import STEPS
 
 __all__ = ["CosineSchedule", "ShiftedCosineSchedule"]
@@ -40,6 +40,7 @@ class CosineSchedule:
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         return self._exact(t).clamp(min=_cosine_floor()).to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -47,6 +48,7 @@ class CosineSchedule:
 
         Without cancellation, by :math:`\cos^2a - \cos^2b = \sin(b-a)\sin(b+a)`.
         """
+        floating(t, "Times")
         passed = 0.5 * math.pi * t.double() / (1.0 + OFFSET)
         start = 0.5 * math.pi * OFFSET / (1.0 + OFFSET)
         variance = torch.sin(passed) * torch.sin(passed + 2.0 * start) / math.cos(start) ** 2
@@ -88,15 +90,17 @@ class ShiftedCosineSchedule:
     shift: Real
 
     def __post_init__(self) -> None:
-        positive(self.shift, "A shift")
+        object.__setattr__(self, "shift", positive(self.shift, "A shift"))
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         signal, noise = self._legs(t)
         return (signal / torch.hypot(signal, noise)).clamp(min=LEAST_ALPHA).to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         signal, noise = self._legs(t)
         largest = math.sqrt(1.0 - LEAST_ALPHA**2)
         return (noise / torch.hypot(signal, noise)).clamp(max=largest).to(t.dtype)

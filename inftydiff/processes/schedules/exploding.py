@@ -8,9 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, floating, positive
 
 __all__ = ["VarianceExplodingSchedule"]
+
+
+LARGEST = 1e100
+"""The largest amplitude, and the largest ratio of two, whose squares float64 holds."""
 
 
 @final
@@ -29,7 +33,8 @@ class VarianceExplodingSchedule:
         sigma_max: :math:`\sigma_{\max}`, larger than any distance between data.
 
     Raises:
-        ValueError: unless 0 < σ_min < σ_max < ∞.
+        TypeError: if either is no number.
+        ValueError: unless 0 < σ_min < σ_max, and σ_max and the ratio of both are at most 10¹⁰⁰.
 
     Example:
         >>> t = torch.tensor([0.0, 1.0], dtype=torch.float64)
@@ -45,17 +50,21 @@ class VarianceExplodingSchedule:
     sigma_max: Real = 50.0
 
     def __post_init__(self) -> None:
-        positive(self.sigma_min, "σ_min")
-        if not positive(self.sigma_max, "σ_max") > self.sigma_min:
+        object.__setattr__(self, "sigma_min", positive(self.sigma_min, "σ_min"))
+        object.__setattr__(self, "sigma_max", positive(self.sigma_max, "σ_max", most=LARGEST))
+        if not self.sigma_min < self.sigma_max <= LARGEST * self.sigma_min:
             raise ValueError(
-                f"σ_max must be above σ_min; got {self.sigma_max} and {self.sigma_min}."
+                f"σ_max must be above σ_min, at most {LARGEST:g} times; got {self.sigma_max} "
+                f"and {self.sigma_min}."
             )
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         return torch.ones_like(t)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         growth = 2.0 * math.log(self.sigma_max / self.sigma_min)
         return (self.sigma_min * torch.expm1(growth * t.double()).sqrt()).to(t.dtype)

@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, floating, positive
 
 __all__ = ["FlowMatchingSchedule"]
 
@@ -48,15 +48,17 @@ class FlowMatchingSchedule:
     shift: Real = 1.0
 
     def __post_init__(self) -> None:
-        positive(self.shift, "A shift")
+        object.__setattr__(self, "shift", positive(self.shift, "A shift"))
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         time = t.double()
         return ((1.0 - time) / self._total(time)).clamp(min=LEAST_ALPHA).to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         time = t.double()
         return (self.shift * time / self._total(time)).to(t.dtype)
 

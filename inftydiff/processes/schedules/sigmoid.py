@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, floating, number, positive, store
 
 __all__ = ["SigmoidSchedule"]
 
@@ -57,7 +57,8 @@ class SigmoidSchedule:
     temperature: Real = 1.0
 
     def __post_init__(self) -> None:
-        positive(self.temperature, "A temperature")
+        store(self, number, "start", "end", subject="A sigmoid schedule's ")
+        object.__setattr__(self, "temperature", positive(self.temperature, "A temperature"))
         steepest = STEEPEST * self.temperature
         if not -steepest <= self.start < self.end <= steepest:
             raise ValueError(
@@ -68,11 +69,13 @@ class SigmoidSchedule:
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         kept = self._share(1.0 - t.double(), t.double(), self.start)
         return kept.clamp(min=LEAST_SQUARE).sqrt().to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         lost = self._share(t.double(), t.double(), self.end)
         return lost.clamp(max=1.0 - LEAST_SQUARE).sqrt().to(t.dtype)
 

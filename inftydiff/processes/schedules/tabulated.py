@@ -18,9 +18,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, entries, floating, number
 
 __all__ = ["TabulatedSchedule"]
+
+
+LONGEST_TABLE = 10**6
+"""The most knots of a table."""
 
 
 @final
@@ -49,6 +53,10 @@ class TabulatedSchedule:
     sigmas: tuple[Real, ...]
 
     def __post_init__(self) -> None:
+        for name in ("times", "alphas", "sigmas"):
+            kept = entries(getattr(self, name), f"A table's {name}", most=LONGEST_TABLE)
+            checked = tuple(number(value, f"A table's {name}") for value in kept)
+            object.__setattr__(self, name, checked)
         numbers = (len(self.times), len(self.alphas), len(self.sigmas))
         if min(numbers) < 2 or len(set(numbers)) > 1:
             raise ValueError(
@@ -95,6 +103,12 @@ class TabulatedSchedule:
             >>> schedule.sigma(end).square().round(decimals=12).tolist()
             [0.75]
         """
+        floating(alpha_bars, "The table of ᾱ")
+        if alpha_bars.ndim != 1 or not len(alpha_bars):
+            raise ValueError(
+                f"A table of ᾱ has the shape (steps,), one step or more; got "
+                f"{tuple(alpha_bars.shape)}."
+            )
         squares = alpha_bars.detach().double().cpu()
         if not bool(((squares > 0.0) & (squares < 1.0)).all()):
             raise ValueError(
@@ -111,11 +125,13 @@ class TabulatedSchedule:
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
+        floating(t, "Times")
         log_square, _ = self._logarithms(t)
         return (0.5 * log_square).exp().to(t.dtype)
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+        floating(t, "Times")
         log_square, log_total = self._logarithms(t)
         return ((0.5 * log_square).exp() * torch.expm1(log_total).sqrt()).to(t.dtype)
 

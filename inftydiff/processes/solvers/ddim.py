@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, fraction
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.solvers.rule import combined, fresh_noise
+from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
 
@@ -44,8 +44,7 @@ class DDIM:
     eta: Real = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.eta <= 1.0:
-            raise ValueError(f"DDIM's eta lies in [0, 1]; got {self.eta}.")
+        object.__setattr__(self, "eta", fraction(self.eta, "DDIM's eta"))
 
     def step(
         self,
@@ -58,10 +57,11 @@ class DDIM:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
+        check_step(process, denoise, x_t, t, s)
         injected = self.eta * process.posterior_coefficients(t, s, on=x_t.on).std
         alpha, sigma = process.amplitudes(s, x_t.on)
         kept = (sigma**2 - injected**2).clamp(min=0.0).sqrt()
-        prediction = denoise(x_t, t)
+        prediction = asked(denoise, x_t, t)
         x_s = combined((process.source(prediction, t), alpha), (prediction.noise, kept))
         if self.eta == 0.0:
             return x_s

@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import choice
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.solvers.rule import combined, fresh_noise
+from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.times import Spacing
 
 __all__ = ["DDPM"]
@@ -45,10 +46,7 @@ class DDPM:
     variance: Literal["posterior", "transition"] = "posterior"
 
     def __post_init__(self) -> None:
-        if self.variance not in ("posterior", "transition"):
-            raise ValueError(
-                f"DDPM's variance is 'posterior' or 'transition'; got {self.variance!r}."
-            )
+        choice(self.variance, ("posterior", "transition"), "DDPM's variance")
 
     def step(
         self,
@@ -61,11 +59,12 @@ class DDPM:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
+        check_step(process, denoise, x_t, t, s)
         numbers = process.posterior_coefficients(t, s, on=x_t.on)
         std = numbers.std
         if self.variance == "transition":
             last = process.amplitudes(s, x_t.on).sigma == 0.0
             std = process.transition_coefficients(s, t, on=x_t.on).std.masked_fill(last, 0.0)
-        source = process.source(denoise(x_t, t), t)
+        source = process.source(asked(denoise, x_t, t), t)
         noise = fresh_noise(process, x_t, generator)
         return combined((x_t, numbers.state), (source, numbers.signal), (noise, std))

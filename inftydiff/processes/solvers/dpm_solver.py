@@ -30,8 +30,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import flag, store, whole
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess, check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
@@ -39,7 +40,15 @@ from inftydiff.processes.solvers.exponential import (
     interpolatory_weights,
     midpoint_weight,
 )
-from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, combined, fresh_noise
+from inftydiff.processes.solvers.rule import (
+    Memory,
+    MultistepRule,
+    Past,
+    check_memory,
+    check_step,
+    combined,
+    fresh_noise,
+)
 
 __all__ = ["DPMSolverPP"]
 
@@ -87,6 +96,8 @@ class DPMSolverPP(MultistepRule):
     as_diffusers: bool = False
 
     def __post_init__(self) -> None:
+        store(self, flag, "stochastic", "as_diffusers", subject="DPM-Solver++'s ")
+        store(self, whole, "order", subject="DPM-Solver++'s ")
         known = (1, 2) if self.stochastic else (1, 2, 3)
         if self.order not in known:
             kind = "stochastic DPM-Solver++" if self.stochastic else "DPM-Solver++"
@@ -106,9 +117,11 @@ class DPMSolverPP(MultistepRule):
         generator: torch.Generator,
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
+        check_step(process, denoise, x_t, t, s)
+        check_memory(memory)
         check_order(s, t)
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        prediction = denoise(x_t, t)
+        prediction = asked(denoise, x_t, t)
         now = Past(t, x_t, process.source(prediction, t), prediction.noise)
         present = half_log_snr(start)
         h = half_log_snr(end) - present

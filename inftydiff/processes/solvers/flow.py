@@ -24,14 +24,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, positive
+from inftydiff._typing import Real, choice, positive
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
-from inftydiff.processes.solvers.rule import combined
+from inftydiff.processes.solvers.rule import check_step, combined
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
 
@@ -79,9 +79,7 @@ class ProbabilityFlow:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rtol", positive(self.rtol, "The relative tolerance"))
         object.__setattr__(self, "atol", positive(self.atol, "The absolute tolerance"))
-        if self.method not in get_args(Method):
-            known = ", ".join(repr(name) for name in get_args(Method))
-            raise ValueError(f"The method is one of {known}; got {self.method!r}.")
+        choice(self.method, get_args(Method), "The method")
 
     def step(
         self,
@@ -99,6 +97,7 @@ class ProbabilityFlow:
             ModuleNotFoundError: if torchdiffeq is not installed.
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
+        check_step(process, denoise, x_t, t, s)
         check_order(s, t)
         end = process.amplitudes(s, x_t.on)
         last = process.schedule.sigma(s.double()) == 0.0
@@ -106,7 +105,7 @@ class ProbabilityFlow:
         x = self._integrated(process, denoise, x_t, t.double(), stop)
         if not bool(last.any()):
             return x
-        prediction = denoise(x, stop)
+        prediction = asked(denoise, x, stop)
         ended = end.sigma == 0.0
         return combined(
             (process.source(prediction, stop), torch.where(ended, end.alpha, 0.0)),
@@ -122,7 +121,7 @@ class ProbabilityFlow:
 
         def velocity(share: Tensor, w: Tensor) -> Tensor:
             time, angle, rate = path(share.double().clamp(0.0, 1.0))
-            prediction = denoise(scaled(Function(on, w), _length(process, time, on)), time)
+            prediction = asked(denoise, scaled(Function(on, w), _length(process, time, on)), time)
             change = combined(
                 (prediction.noise, rate * angle.cos()),
                 (process.source(prediction, time), -rate * angle.sin()),

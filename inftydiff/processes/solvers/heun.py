@@ -26,15 +26,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import choice
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,
     interpolatory_weights,
 )
-from inftydiff.processes.solvers.rule import chosen, combined
+from inftydiff.processes.solvers.rule import check_step, chosen, combined
 from inftydiff.processes.times import Spacing
 
 __all__ = ["Heun"]
@@ -63,8 +64,7 @@ class Heun:
     variable: Literal["log_snr", "ratio"] = "log_snr"
 
     def __post_init__(self) -> None:
-        if self.variable not in ("log_snr", "ratio"):
-            raise ValueError(f"Heun's variable is 'log_snr' or 'ratio'; got {self.variable!r}.")
+        choice(self.variable, ("log_snr", "ratio"), "Heun's variable")
 
     def step(
         self,
@@ -77,16 +77,17 @@ class Heun:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
+        check_step(process, denoise, x_t, t, s)
         check_order(s, t)
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        first = denoise(x_t, t)
+        first = asked(denoise, x_t, t)
         source = process.source(first, t)
         euler = combined((source, end.alpha), (first.noise, end.sigma))
         last = end.sigma.flatten() == 0.0
         if bool(last.all()):
             return euler
         time = torch.where(last, t, s)
-        second = denoise(chosen(last, x_t, euler), time)
+        second = asked(denoise, chosen(last, x_t, euler), time)
         if self.variable == "ratio":
             change = 0.5 * (end.sigma - start.sigma * end.alpha / start.alpha)
             change = change.masked_fill(end.sigma == 0.0, 0.0)

@@ -14,9 +14,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from inftydiff._typing import floating, instance
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
-from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.checks import a_function, one_a_sample, states
+from inftydiff.processes.denoiser import Denoiser, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
 
@@ -25,6 +27,8 @@ __all__ = [
     "MultistepRule",
     "Past",
     "StepRule",
+    "check_memory",
+    "check_step",
     "chosen",
     "combined",
     "fresh_noise",
@@ -65,6 +69,11 @@ class Past:
     x: Function
     source: Function
     noise: Function
+
+    def __post_init__(self) -> None:
+        floating(self.t, "The times of a memory")
+        for f in (self.x, self.source, self.noise):
+            a_function(f, "What a memory holds")
 
 
 Memory: TypeAlias = tuple[Past, ...]
@@ -120,6 +129,33 @@ class MultistepRule(ABC):
         return self.advance(process, denoise, x_t, t, s, (), generator=generator)[0]
 
 
+def check_step(
+    process: DiffusionProcess, denoise: Denoiser, x: Function, t: Tensor, s: Tensor
+) -> None:
+    """Refuse what is no step of states between two times, one of each a sample.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if the states have no batch, or there is not one time a sample.
+    """
+    check_process(process)
+    check_denoiser(denoise)
+    states(x, "The states")
+    one_a_sample(t, x, "The times, t,")
+    one_a_sample(s, x, "The times, s,")
+
+
+def check_memory(memory: Memory) -> Memory:
+    """Return ``memory``, refusing what is no tuple of what was at earlier times.
+
+    Raises:
+        TypeError: if it is another thing.
+    """
+    for past in instance(memory, tuple, "A memory", "Pass () at the first step."):
+        instance(past, Past, "What a memory holds", "Pass on what the step before gave.")
+    return memory
+
+
 def combined(*terms: tuple[Function, Tensor]) -> Function:
     """The sum of functions, each times its factors, one a sample or one a sample and a mode.
 
@@ -140,6 +176,8 @@ def chosen(which: Bool[Tensor, "batch"], f: Function, g: Function) -> Function:
 
 def fresh_noise(process: DiffusionProcess, like: Function, generator: torch.Generator) -> Function:
     """A draw of the process's noise, of the shape, dtype and place of a state."""
+    check_process(process)
+    states(like, "What noise is shaped like")
     return process.draw_noise(
         like.on,
         batch=like.batch[0],

@@ -23,8 +23,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import store, whole
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess, check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
@@ -32,7 +33,7 @@ from inftydiff.processes.solvers.exponential import (
     interpolatory_weights,
     midpoint_weight,
 )
-from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past
+from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, check_memory, check_step
 
 __all__ = ["UniPC"]
 
@@ -56,6 +57,7 @@ class UniPC(MultistepRule):
     order: int = 3
 
     def __post_init__(self) -> None:
+        store(self, whole, "order", subject="UniPC's ")
         if self.order not in (1, 2, 3):
             raise ValueError(f"The order of UniPC is 1, 2 or 3; got {self.order!r}.")
 
@@ -71,9 +73,11 @@ class UniPC(MultistepRule):
         generator: torch.Generator,
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
+        check_step(process, denoise, x_t, t, s)
+        check_memory(memory)
         check_order(s, t)
         present, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        prediction = denoise(x_t, t)
+        prediction = asked(denoise, x_t, t)
         now = Past(t, x_t, process.source(prediction, t), prediction.noise)
         if memory:
             now = Past(t, _step(process, memory, present, now), now.source, now.noise)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import floating
 from inftydiff.operators import Function, Grid, Identity, Scattered
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation
@@ -27,6 +28,9 @@ from inftydiff.processes import (
     Prediction,
     SignalFamily,
 )
+from inftydiff.processes.checks import states
+from inftydiff.processes.diffusion import check_process
+from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.spectra import multiplier_of
 from inftydiff.testing.oracles.joint import JointLaw, ModalLaw, joint_law
@@ -69,6 +73,8 @@ class GaussianDenoiser:
     _laws: dict[Discretisation, JointLaw] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_process(self.process)
+        a_measure(self.data, "The data")
         operators = [self.process.noise_factor, self.data.factor]
         if not isinstance(self.process.signal, SignalFamily):
             operators.append(self.process.signal)
@@ -154,6 +160,8 @@ class GaussianDenoiser:
         return self.data.sample(on, batch=batch, channels=channels, generator=generator)
 
     def _at(self, x_t: Function, t: Tensor) -> tuple[JointLaw, Tensor, Tensor]:
+        states(x_t, "The states, x_t,")
+        floating(t, "Times")
         if x_t.batch != tuple(t.shape) or t.ndim != 1:
             raise ValueError(
                 f"There is one time a sample; got states of batch {x_t.batch} and times of shape "

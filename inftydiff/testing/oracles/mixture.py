@@ -18,10 +18,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import Real, entries, generator_for, number
 from inftydiff.operators import Function
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.processes import DiffusionProcess, GaussianMeasure, Parameterisation, Prediction
+from inftydiff.processes.checks import a_place, samples
+from inftydiff.processes.diffusion import check_process
+from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.normals import normals
 from inftydiff.testing.oracles.gaussian import GaussianDenoiser
 from inftydiff.testing.oracles.model import PerfectModel
@@ -65,7 +68,12 @@ class MixtureDenoiser:
     _oracles: tuple[GaussianDenoiser, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        weights = tuple(float(w) for w in self.weights)
+        check_process(self.process)
+        weights = tuple(
+            number(w, "A mixture's weight") for w in entries(self.weights, "A mixture's weights")
+        )
+        for part in entries(self.components, "A mixture's components"):
+            a_measure(part, "A mixture's component")
         if len(weights) != len(self.components) or not weights:
             raise ValueError(
                 f"A mixture has one weight a component; got {len(weights)} weights for "
@@ -155,6 +163,9 @@ class MixtureDenoiser:
         Raises:
             ValueError: as ``sample`` of the measures.
         """
+        a_place(on)
+        batch = samples(batch)
+        generator_for(generator, "MixtureDenoiser.sample_data")
         seed = torch.randint(0, 2**63 - 1, (), generator=generator, device=generator.device)
         drawn = normals(int(seed), batch=batch, channels=1, counts=(1,), device=generator.device)
         ends = torch.tensor(self.weights, dtype=drawn.dtype, device=drawn.device).cumsum(0)[:-1]

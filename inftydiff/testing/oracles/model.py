@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import instance
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
@@ -21,6 +22,8 @@ from inftydiff.processes import (
     Prediction,
     SignalFamily,
 )
+from inftydiff.processes.denoiser import asked, check_denoiser
+from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.spectra import multiplier_of, scaled
 
 __all__ = ["PerfectModel"]
@@ -44,6 +47,11 @@ class PerfectModel:
     process: DiffusionProcess
     predict: Parameterisation
 
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        check_denoiser(self.denoiser)
+        instance(self.predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")
+
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Function:
         """The network's output.
 
@@ -54,7 +62,7 @@ class PerfectModel:
         Raises:
             ValueError: if the network predicts x0, which has no values at the points.
         """
-        prediction = self.denoiser(x_t, t)
+        prediction = asked(self.denoiser, x_t, t)
         clean = self._clean(prediction)
         if clean is None:
             if isinstance(self.predict, CleanPrediction):
