@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Scalar, check_device, check_finite, expand_trailing
+from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.discretisation import Discretisation, Grid, Subset, described
 from inftydiff.operators.domain import Box, Domain
 
@@ -20,11 +21,12 @@ __all__ = ["Function", "require_same"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class Function:
+class Function(ByValue):
     """A function, or a batch of functions, known at the points of a discretisation.
 
     Addition, subtraction and multiplication by a number (or by a tensor of shape ``(*batch)``, one
-    number a sample) act pointwise, and refuse functions on different discretisations.
+    number a sample) act pointwise, and refuse functions on different discretisations. Two functions
+    are equal if they have equal values on equal discretisations.
 
     Args:
         on: where the function is known.

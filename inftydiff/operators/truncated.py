@@ -97,6 +97,10 @@ class TruncatedGaussianMultiplier(Multiplier):
     def untruncated(self) -> "TruncatedGaussianMultiplier":
         return replace(self, cutoff=math.inf)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return frozenset({self.dim})
+
     def _transform(self, waves: Float[Tensor, "modes"]) -> Float[Tensor, "modes"]:
         phase = waves.max().item() * self.radius
         panels = 1 + math.ceil(max(phase / PHASE, 0.5 * self.radius / self.width))

@@ -42,6 +42,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, check_finite
+from inftydiff.operators.algebra import same_multiplier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.linear import LinearOperator
@@ -213,7 +214,7 @@ def _gain(process: DiffusionProcess, reference: Reference) -> Float[Tensor, "*mo
     """
     assert isinstance(process.signal, LinearOperator)
     factor = multiplier_of(process.signal)
-    if factor != multiplier_of(process.noise_factor):
+    if not same_multiplier(factor, multiplier_of(process.noise_factor)):
         reference.require_inverse()
     grid, std = reference.on, reference.std
     spectrum = eigenbasis(grid.domain).eigenvalues(grid.shape, std.device)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inftydiff._typing import Real, check_finite, positive
 from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
@@ -24,7 +25,7 @@ __all__ = ["RadialSpectrum", "empirical_spectrum", "rings"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class RadialSpectrum(Multiplier):
+class RadialSpectrum(ByValue, Multiplier):
     r"""Variances known at some wave numbers, and interpolated between them.
 
     Between two wave numbers above zero the logarithm of the variance is linear in

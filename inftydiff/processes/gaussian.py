@@ -26,7 +26,7 @@ __all__ = ["GaussianMeasure"]
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class GaussianMeasure:
     r"""The law of :math:`\mu + F\xi`.
 

@@ -32,6 +32,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, check_finite
+from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
@@ -49,7 +50,7 @@ PROBES = 3
 
 @final
 @dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(ByValue):
     r"""What was read of a function.
 
     Args:
