@@ -76,7 +76,7 @@ def test_an_error_has_modes_of_its_own(boundary, cells, refinement):
     """All of them fold, whatever the finest grid of the data, and here most are above it."""
     on = grid(*cells, boundary=boundary)
     finest = Grid(tuple(refinement * n for n in on.shape), on.domain)
-    error = GaussianMeasure(None, gaussian_mollifier(0.02), WhiteNoise(0.1))
+    error = GaussianMeasure(None, gaussian_mollifier(0.05), WhiteNoise(0.1))
     W = FILTERS["constant"]
     for law in (error, variance_spectrum(error)):
         budget = error_budget(T, W, data=DATA, on=on, error=law, finest=finest)

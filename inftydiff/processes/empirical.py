@@ -109,7 +109,7 @@ class RadialSpectrum(ByValue, Multiplier):
 def empirical_spectrum(functions: Function, *, width: Real | None = None) -> RadialSpectrum:
     r"""The spectrum of functions on a grid, to be given to filters in the place of a law.
 
-    It is that of the law that the functions are drawn from, but for what folds onto the grid's modes.
+    It is that of the law they are drawn from, but for what folds onto the grid's modes.
     The means are those of the squares: nothing is subtracted, so the constant mode holds the mean's
     square too. Nothing is known above the grid's modes, and the spectrum is zero there; take
     functions on a finer grid to learn what a coarser one leaves out.
