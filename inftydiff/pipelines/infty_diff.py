@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite, whole
+from inftydiff._typing import whole
 from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
 from inftydiff.operators import (
     Discretisation,
@@ -56,6 +56,7 @@ from inftydiff.processes import (
     steps,
     trajectory,
 )
+from inftydiff.processes.sampler import Watched
 
 __all__ = ["InftyDiff"]
 
@@ -397,24 +398,26 @@ class InftyDiff(SavedModel):
             ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if the samples are not
                 finite.
         """
-        states = self.trajectory(
-            on=self.sampling_grid(on, oversample),
-            batch=batch,
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=start,
-            latent=latent,
-            condition=condition,
-            guidance=guidance,
-            tile=tile,
+        states = Watched(
+            self.trajectory(
+                on=self.sampling_grid(on, oversample),
+                batch=batch,
+                generator=generator,
+                rule=rule,
+                times=times,
+                start=start,
+                latent=latent,
+                condition=condition,
+                guidance=guidance,
+                tile=tile,
+            )
         )
         if deconvolve:
             x = self.clean(states)
         else:
             for state in states:
                 x = state.x
-        check_finite(x.values, "Samples")
+        states.check(x, "Samples")
         with torch.no_grad():
             return coarsen(x, on)
 

@@ -23,13 +23,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction
-from inftydiff.processes.sampler import State, check_decreasing, sample
+from inftydiff.processes.sampler import State, Watched, check_decreasing, sample
 
 __all__ = ["RoundTrip", "ascent", "invert", "round_trip"]
 
@@ -88,9 +87,10 @@ def invert(
         >>> bool(torch.allclose(noise.values, x.values, rtol=1e-2))
         True
     """
-    for state in ascent(inversion, process, denoiser, x, times=times):
+    states = Watched(ascent(inversion, process, denoiser, x, times=times))
+    for state in states:
         last = state.x
-    check_finite(last.values, "Encodings")
+    states.check(last, "Encodings")
     return last
 
 

@@ -43,9 +43,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_device, check_finite, positive, whole
+from inftydiff._typing import Real, check_device, positive, whole
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.denoiser import Denoiser
+from inftydiff.processes.denoiser import Denoiser, check_answer
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.reference import (
@@ -191,7 +191,7 @@ class _Flow:
         times = torch.full((len(y),), t, dtype=torch.float64, device=y.device)
         signal = self.denoiser(x_t, times).signal
         require_same(x_t, signal)
-        check_finite(signal.values, "A denoiser's signal")
+        check_answer(signal, times, "A denoiser's signal")
         return self.reference.whiten(signal)
 
     def _trace(self, signal: Tensor, y: Tensor) -> Tensor:
