@@ -57,7 +57,6 @@ class Dense:
 @pytest.mark.parametrize("error", [None, ROUGH, SMOOTH])
 @given(boundary=boundaries, cells=cells, refinement=st.integers(1, 4))
 def test_for_an_error_uncorrelated_with_the_data(name, error, boundary, cells, refinement):
-    refinement = 4 if error is SMOOTH else refinement
     on = grid(*cells, boundary=boundary)
     finest = Grid(tuple(refinement * n for n in on.shape), on.domain)
     budget = error_budget(T, FILTERS[name], data=DATA, on=on, error=error, finest=finest)
@@ -66,6 +65,23 @@ def test_for_an_error_uncorrelated_with_the_data(name, error, boundary, cells, r
     noise = torch.zeros_like(one) if error is None else error.covariance(on)
     assert_close(budget.risk, dense.risk(one, noise), rtol=1e-9, atol=1e-11)
     assert not budget.interaction.any()
+    if error is not None:
+        law = variance_spectrum(error)
+        same = error_budget(T, FILTERS[name], data=DATA, on=on, error=law, finest=finest)
+        assert_close(same.error, budget.error, rtol=1e-9, atol=1e-15)
+
+
+@given(boundary=boundaries, cells=cells, refinement=st.integers(1, 3))
+def test_an_error_has_modes_of_its_own(boundary, cells, refinement):
+    """All of them fold, whatever the finest grid of the data, and here most are above it."""
+    on = grid(*cells, boundary=boundary)
+    finest = Grid(tuple(refinement * n for n in on.shape), on.domain)
+    error = GaussianMeasure(None, gaussian_mollifier(0.05), WhiteNoise(0.1))
+    W = FILTERS["constant"]
+    for law in (error, variance_spectrum(error)):
+        budget = error_budget(T, W, data=DATA, on=on, error=law, finest=finest)
+        expected = Dense(on, finest, W).risk(torch.eye(on.size).double(), error.covariance(on))
+        assert_close(budget.risk, expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", FILTERS)

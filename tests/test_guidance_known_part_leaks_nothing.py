@@ -6,14 +6,17 @@ from functions import function, seeds, values
 from hypothesis import given
 
 from inftydiff import (
+    Box,
     CosineSchedule,
     DiffusionProcess,
     Function,
     Grid,
+    Identity,
     WhiteNoise,
     gaussian_mollifier,
     known_signal,
 )
+from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 
 GRID = Grid((12, 10))
 T = gaussian_mollifier(0.08)
@@ -65,3 +68,38 @@ def test_the_identity_mollifies_nothing():
     white = DiffusionProcess.white(CosineSchedule())
     x0 = function(GRID, 0)
     assert torch.equal(known_signal(white, x0, MASK).values, x0.values[MASK])
+
+
+SIGNALS = {
+    "half": 0.5 * T,
+    "negative": -T,
+    "two": T + gaussian_mollifier(0.2),
+    "truncated": truncated_gaussian_mollifier(0.08, dim=2),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SIGNALS))
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing"])
+def test_constants_are_known_exactly_whatever_the_operator_makes_of_them(boundary, name):
+    """What is known of S c is S c: near an absorbing side it is less than c."""
+    on = Grid((12, 10), Box((1.0, 1.0), (boundary, "reflecting")))
+    process = DiffusionProcess.mollified(CosineSchedule(), SIGNALS[name])
+    three = Function(on, torch.full((on.size, 1), 3.0, dtype=torch.float64))
+    found = known_signal(process, three, MASK)
+    torch.testing.assert_close(found.values, found.reads(SIGNALS[name](three)))
+    plain = DiffusionProcess.mollified(CosineSchedule(), T)
+    if name == "half":
+        assert found.size == known_signal(plain, three, MASK).size
+
+
+def test_everything_known_is_the_signal():
+    on = Grid((12, 10), Box((1.0, 1.0), "absorbing"))
+    x0 = function(on, 0, channels=1)
+    found = known_signal(PROCESS, x0, torch.ones(on.size, dtype=torch.bool), coverage=1.0)
+    torch.testing.assert_close(found.values, T(x0).values)
+
+
+def test_an_operator_without_averages_is_refused():
+    process = DiffusionProcess.mollified(CosineSchedule(), Identity() - T)
+    with pytest.raises(ValueError, match="takes constants to zero"):
+        known_signal(process, function(GRID, 0), MASK)

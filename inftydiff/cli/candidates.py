@@ -60,7 +60,7 @@ class Candidate(ABC):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelCandidate(Candidate):
     """Pictures that a model draws.
 

@@ -25,6 +25,9 @@ keeps all its modes. So they have a *cut-off*, a wave number above which the mul
 default leaves out less than a thousandth of the variance. An infinite one claims no decay: a field
 then keeps the modes of the grid that reads it, as white noise does.
 
+The standard deviation is :math:`\varsigma` in the dimension :math:`d` that the factor was made for,
+and in no other. A field of it is refused where it would be read in another.
+
 References:
     F. Lindgren, H. Rue and J. Lindström, "An explicit link between Gaussian fields and Gaussian
     Markov random fields", J. R. Statist. Soc. B 73 (2011); C. Rasmussen and C. Williams, "Gaussian
@@ -52,7 +55,14 @@ from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.multiplier import HeatMultiplier, Multiplier, ScaledMultiplier
 from inftydiff.operators.spectral import SpectralOperator
 
-__all__ = ["BesselMultiplier", "MaternMultiplier", "bessel", "matern", "squared_exponential"]
+__all__ = [
+    "BesselMultiplier",
+    "MaternMultiplier",
+    "SquaredExponentialMultiplier",
+    "bessel",
+    "matern",
+    "squared_exponential",
+]
 
 ROUGHEST, STEEPEST = 1e-12, 1e9
 """The smallest smoothness, and the largest and order: above it take the squared exponential."""
@@ -181,6 +191,60 @@ class MaternMultiplier(Multiplier):
     def untruncated(self) -> "MaternMultiplier":
         return replace(self, cutoff=math.inf)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return frozenset({self.dim})
+
+
+@final
+@dataclass(frozen=True)
+class SquaredExponentialMultiplier(Multiplier):
+    r"""The factor of the squared exponential covariance.
+
+    Args:
+        length_scale: the length :math:`\ell`, in the domain's units.
+        dim: the dimension :math:`d` of the domain.
+        std: the standard deviation :math:`\varsigma` of the field, far from the sides.
+
+    Raises:
+        TypeError: if an argument is no number.
+        ValueError: if a number is not above zero, not finite, or beyond all use.
+    """
+
+    length_scale: Real
+    dim: int = field(kw_only=True)
+    std: Real = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _, scale, std = _checked(1.0, self.length_scale, self.std)
+        object.__setattr__(self, "length_scale", scale)
+        object.__setattr__(self, "dim", _checked_dim(self.dim))
+        object.__setattr__(self, "std", std)
+
+    @property
+    def scaled_heat(self) -> ScaledMultiplier:
+        r"""The same as a multiple of the heat semigroup of width :math:`\ell/\sqrt2`."""
+        scale = self.std * (2.0 * math.pi * self.length_scale**2) ** (0.25 * self.dim)
+        return ScaledMultiplier(scale, HeatMultiplier(self.length_scale / math.sqrt(2.0)))
+
+    def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*modes"]:
+        return self.scaled_heat(eigenvalues)
+
+    @property
+    def bound(self) -> float:
+        return self.scaled_heat.bound
+
+    def bandwidth(self, tolerance: float) -> float:
+        return self.scaled_heat.bandwidth(tolerance)
+
+    @property
+    def asymptote(self) -> Asymptote | None:
+        return self.scaled_heat.asymptote
+
+    @property
+    def dims(self) -> frozenset[int]:
+        return frozenset({self.dim})
+
 
 def matern(
     smoothness: Real,
@@ -240,9 +304,7 @@ def squared_exponential(length_scale: Real, *, dim: int, std: Real = 1.0) -> Spe
         tensor([[4.0000, 2.4261],
                 [2.4261, 4.0000]], dtype=torch.float64)
     """
-    _, side, std = _checked(1.0, length_scale, std)
-    scale = std * (2.0 * math.pi * side**2) ** (0.25 * _checked_dim(dim))
-    return SpectralOperator(ScaledMultiplier(scale, HeatMultiplier(side / math.sqrt(2.0))))
+    return SpectralOperator(SquaredExponentialMultiplier(length_scale, dim=dim, std=std))
 
 
 def bessel(

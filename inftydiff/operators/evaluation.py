@@ -48,7 +48,7 @@ __all__ = [
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Evaluation(Functionals):
     """The values of an operator's image, one functional a point.
 

@@ -19,6 +19,9 @@ from inftydiff._typing import (
     floating,
     instance,
 )
+from inftydiff.operators.by_value import (
+    ByValue,
+)
 from inftydiff.operators.discretisation import (
     Discretisation,
     Grid,
@@ -26,18 +29,23 @@ from inftydiff.operators.discretisation import (
     described,
     require_discretisation,
 )
-from inftydiff.operators.domain import Box, Domain, require_domain
+from inftydiff.operators.domain import (
+    Box,
+    Domain,
+    require_domain,
+)
 
 __all__ = ["Function", "require_function", "require_same"]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Function:
+class Function(ByValue):
     """A function, or a batch of functions, known at the points of a discretisation.
 
     Addition, subtraction and multiplication by a number (or by a tensor of shape ``(*batch)``, one
-    number a sample) act pointwise, and refuse functions on different discretisations.
+    number a sample) act pointwise, and refuse functions on different discretisations. Two functions
+    are equal if they have equal values on equal discretisations.
 
     Args:
         on: where the function is known.

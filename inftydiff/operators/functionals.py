@@ -92,7 +92,7 @@ class Functionals(ABC):
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Composed(Functionals):
     """What functionals read of an operator's image; made by ``functionals @ operator``.
 

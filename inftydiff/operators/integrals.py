@@ -16,8 +16,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite, floating, kind_of
-from inftydiff.operators.discretisation import Grid, described, require_grid
+from inftydiff._typing import (
+    check_finite,
+    floating,
+    kind_of,
+)
+from inftydiff.operators.by_value import (
+    ByValue,
+)
+from inftydiff.operators.discretisation import (
+    Grid,
+    described,
+    require_grid,
+)
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 
@@ -26,7 +37,7 @@ __all__ = ["Integrals", "fourier_samples", "region_averages"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class Integrals(Functionals):
+class Integrals(ByValue, Functionals):
     """The integrals against given functions, kept as a matrix.
 
     Args:

@@ -19,8 +19,14 @@ from inftydiff._typing import Real, positive, shown
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid, described, require_grid
 from inftydiff.operators.linear import Identity, LinearOperator
-from inftydiff.operators.multiplier import Multiplier, require_multiplier
-from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.operators.multiplier import (
+    Multiplier,
+    require_multiplier,
+)
+from inftydiff.operators.spectral import (
+    SpectralOperator,
+    spectral_multiplier,
+)
 
 __all__ = ["InverseMultiplier", "exact_inverse"]
 
@@ -53,6 +59,10 @@ class InverseMultiplier(Multiplier):
     def bound(self) -> float:
         return float(self.largest)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return self.forward.dims
+
     def __call__(self, eigenvalues: Float[Tensor, "*modes"]) -> Float[Tensor, "*batch_modes"]:
         return 1.0 / self.forward(eigenvalues)
 
@@ -64,7 +74,7 @@ def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
     """The inverse of a spectral operator on a grid.
 
     Args:
-        operator: the operator, spectral or the identity.
+        operator: the operator: spectral, the identity, or an expression in such.
         on: the grid.
 
     Returns:
@@ -83,13 +93,14 @@ def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
     """
     if isinstance(operator, Identity):
         return operator
-    if not isinstance(operator, SpectralOperator):
+    multiplier = spectral_multiplier(operator)
+    if multiplier is None:
         raise TypeError(
             "An exact inverse is that of a spectral operator, such as gaussian_mollifier(width); "
             f"got {shown(operator)}."
         )
     require_grid(on, "The grid of an exact inverse")
-    factors = operator.multiplier(eigenbasis(on.domain).eigenvalues(on.shape)).abs()
+    factors = multiplier(eigenbasis(on.domain).eigenvalues(on.shape)).abs()
     least = factors.min().item()
     if not least * LARGEST >= 1.0:
         raise ValueError(
@@ -97,4 +108,4 @@ def exact_inverse(operator: LinearOperator, *, on: Grid) -> LinearOperator:
             "mode, and rounding errors as large are amplified with it. Take a coarser grid, or "
             "wiener_inverse."
         )
-    return SpectralOperator(InverseMultiplier(operator.multiplier, 1.0 / least))
+    return SpectralOperator(InverseMultiplier(multiplier, 1.0 / least))

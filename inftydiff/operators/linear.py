@@ -20,7 +20,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import STRONGEST, Scalar, instance, kind_of, scalar, shown
+from inftydiff._typing import (
+    STRONGEST,
+    Scalar,
+    instance,
+    kind_of,
+    scalar,
+    shown,
+)
+from inftydiff.operators.by_value import (
+    ByValue,
+)
 from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
@@ -206,7 +216,7 @@ class Sum(LinearOperator):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Scaled(LinearOperator):
+class Scaled(ByValue, LinearOperator):
     """The multiple cA, with one number c for all samples or one a sample.
 
     Args:

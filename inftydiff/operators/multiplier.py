@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inftydiff._typing import FAINTEST, STRONGEST, Real, Scalar, instance, length, positive, scalar
 from inftydiff.operators.asymptote import Asymptote
+from inftydiff.operators.by_value import ByValue
 
 __all__ = [
     "HeatMultiplier",
@@ -25,6 +26,7 @@ __all__ = [
     "SumMultiplier",
     "UnitMultiplier",
     "WienerMultiplier",
+    "check_dimension",
     "require_multiplier",
 ]
 
@@ -57,6 +59,11 @@ class Multiplier(ABC):
     def untruncated(self) -> "Multiplier":
         """The multiplier without a cut-off: itself, if it has none."""
         return self
+
+    @property
+    def dims(self) -> frozenset[int]:
+        """The dimensions of the domains that it, or a part of it, was normalised for."""
+        return frozenset()
 
 
 def require_multiplier(multiplier: Multiplier, name: str) -> Multiplier:
@@ -165,6 +172,10 @@ class WienerMultiplier(Multiplier):
     def untruncated(self) -> "WienerMultiplier":
         return WienerMultiplier(self.forward.untruncated, self.noise_to_signal)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return self.forward.dims
+
 
 @final
 @dataclass(frozen=True)
@@ -208,6 +219,10 @@ class ProductMultiplier(Multiplier):
     def untruncated(self) -> "ProductMultiplier":
         return ProductMultiplier(self.first.untruncated, self.second.untruncated)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return self.first.dims | self.second.dims
+
 
 @final
 @dataclass(frozen=True)
@@ -248,10 +263,14 @@ class SumMultiplier(Multiplier):
     def untruncated(self) -> "SumMultiplier":
         return SumMultiplier(self.first.untruncated, self.second.untruncated)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return self.first.dims | self.second.dims
+
 
 @final
 @dataclass(frozen=True, eq=False)
-class ScaledMultiplier(Multiplier):
+class ScaledMultiplier(ByValue, Multiplier):
     r"""The multiple :math:`c\,m`, with one number :math:`c` for all samples or one a sample.
 
     Args:
@@ -302,6 +321,26 @@ class ScaledMultiplier(Multiplier):
         return ScaledMultiplier(self.scale, self.multiplier.untruncated)
 
     @property
+    def dims(self) -> frozenset[int]:
+        return self.multiplier.dims
+
+    @property
     def _size(self) -> float:
         size = self.scale.abs().max() if isinstance(self.scale, Tensor) else abs(self.scale)
         return float(size)
+
+
+def check_dimension(multiplier: Multiplier, dim: int) -> None:
+    """Refuse a multiplier on a domain of another dimension than it was normalised for.
+
+    On a point every factor is a number, whatever it was made for.
+
+    Raises:
+        ValueError: if the dimensions differ.
+    """
+    made = multiplier.dims
+    if dim and any(own != dim for own in made):
+        raise ValueError(
+            f"The operator was normalised for dim={', '.join(map(str, sorted(made)))}; got a domain"
+            f" of dimension {dim}, where its fields have another variance. Make it with dim={dim}."
+        )

@@ -12,10 +12,25 @@ from inftydiff._typing import shown
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
-from inftydiff.operators.linear import Argument, Field, LinearOperator
-from inftydiff.operators.multiplier import Multiplier, require_multiplier
+from inftydiff.operators.linear import (
+    Argument,
+    Composition,
+    Field,
+    Identity,
+    LinearOperator,
+    Scaled,
+    Sum,
+)
+from inftydiff.operators.multiplier import (
+    Multiplier,
+    ProductMultiplier,
+    ScaledMultiplier,
+    SumMultiplier,
+    UnitMultiplier,
+    require_multiplier,
+)
 
-__all__ = ["SpectralOperator"]
+__all__ = ["SpectralOperator", "spectral_multiplier"]
 
 
 @final
@@ -70,3 +85,33 @@ class SpectralOperator(LinearOperator):
     def adjoint(self) -> "SpectralOperator":
         """The operator itself: it is self-adjoint."""
         return self
+
+
+def spectral_multiplier(operator: LinearOperator) -> Multiplier | None:
+    """The multiplier of an expression in spectral operators, or None if a part is no such one.
+
+    Example:
+        >>> from inftydiff.operators import HeatMultiplier
+        >>> T = SpectralOperator(HeatMultiplier(0.2))
+        >>> spectral_multiplier(2.0 * T)
+        ScaledMultiplier(scale=2.0, multiplier=HeatMultiplier(width=0.2))
+    """
+    match operator:
+        case Identity():
+            return UnitMultiplier()
+        case SpectralOperator():
+            return operator.multiplier
+        case Scaled():
+            inner = spectral_multiplier(operator.operator)
+            return None if inner is None else ScaledMultiplier(operator.scale, inner)
+        case Sum():
+            first = spectral_multiplier(operator.first)
+            second = spectral_multiplier(operator.second)
+            both = SumMultiplier
+        case Composition():
+            first = spectral_multiplier(operator.outer)
+            second = spectral_multiplier(operator.inner)
+            both = ProductMultiplier
+        case _:
+            return None
+    return None if first is None or second is None else both(first, second)

@@ -118,7 +118,7 @@ def _tiling(grid: Grid, a: int, reach: float, parts: int) -> Tiling:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Blocks:
     """Points in blocks of one tile and one length; first one block of each tile, then another.
 

@@ -105,6 +105,10 @@ class TruncatedGaussianMultiplier(Multiplier):
     def untruncated(self) -> "TruncatedGaussianMultiplier":
         return replace(self, cutoff=math.inf)
 
+    @property
+    def dims(self) -> frozenset[int]:
+        return frozenset({self.dim})
+
     def _transform(self, waves: Float[Tensor, "modes"]) -> Float[Tensor, "modes"]:
         phase = waves.max().item() * self.radius
         if phase > PHASE * MOST_PANELS or self.radius > MOST_WIDTHS * self.width:

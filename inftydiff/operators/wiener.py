@@ -25,8 +25,16 @@ from torch import Tensor
 
 from inftydiff._typing import Real, shown
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.operators.multiplier import Multiplier, WienerMultiplier, require_multiplier
-from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.operators.multiplier import (
+    Multiplier,
+    UnitMultiplier,
+    WienerMultiplier,
+    require_multiplier,
+)
+from inftydiff.operators.spectral import (
+    SpectralOperator,
+    spectral_multiplier,
+)
 
 __all__ = ["OptimalWienerMultiplier", "wiener_inverse"]
 
@@ -46,7 +54,8 @@ def wiener_inverse(mollifier: LinearOperator, *, noise_to_signal: Real = 0.05) -
     It is not renormalised: the mean is multiplied by :math:`1/(1+\rho^2)`.
 
     Args:
-        mollifier: a spectral operator, the one to be undone.
+        mollifier: a spectral operator, the one to be undone; multiples, sums and compositions of
+            such are too.
         noise_to_signal: the amplitude ratio :math:`\rho`; the paper's code uses 0.05. Larger values
             amplify less of what the network gets wrong, and restore less detail.
 
@@ -60,12 +69,13 @@ def wiener_inverse(mollifier: LinearOperator, *, noise_to_signal: Real = 0.05) -
         >>> wiener_inverse(T).multiplier.noise_to_signal
         0.05
     """
-    if not isinstance(mollifier, SpectralOperator):
+    multiplier = spectral_multiplier(mollifier)
+    if multiplier is None or isinstance(multiplier, UnitMultiplier):
         raise TypeError(
             "A Wiener filter inverts a spectral operator, such as gaussian_mollifier(width); got "
             f"{shown(mollifier)}."
         )
-    return SpectralOperator(WienerMultiplier(mollifier.multiplier, noise_to_signal))
+    return SpectralOperator(WienerMultiplier(multiplier, noise_to_signal))
 
 
 @final
@@ -152,6 +162,10 @@ class OptimalWienerMultiplier(Multiplier):
         return OptimalWienerMultiplier(
             self.forward.untruncated, self.signal.untruncated, self.error.untruncated
         )
+
+    @property
+    def dims(self) -> frozenset[int]:
+        return self.forward.dims | self.signal.dims | self.error.dims
 
     def _sizes(self, waves: Float[Tensor, "waves"]) -> Float[Tensor, "waves"]:
         return self(waves**2).abs().reshape(-1, len(waves)).amax(0)

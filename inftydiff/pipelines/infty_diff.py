@@ -27,7 +27,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import (
-    check_finite,
     flag,
     floating,
     generator_for,
@@ -74,7 +73,10 @@ from inftydiff.processes.checks import (
     samples,
     states,
 )
-from inftydiff.processes.sampler import check_decreasing
+from inftydiff.processes.sampler import (
+    Watched,
+    check_decreasing,
+)
 
 __all__ = ["InftyDiff"]
 
@@ -444,24 +446,26 @@ class InftyDiff(SavedModel):
                 finite.
         """
         flag(deconvolve, "deconvolve")
-        states = self.trajectory(
-            on=self.sampling_grid(on, oversample),
-            batch=batch,
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=start,
-            latent=latent,
-            condition=condition,
-            guidance=guidance,
-            tile=tile,
+        states = Watched(
+            self.trajectory(
+                on=self.sampling_grid(on, oversample),
+                batch=batch,
+                generator=generator,
+                rule=rule,
+                times=times,
+                start=start,
+                latent=latent,
+                condition=condition,
+                guidance=guidance,
+                tile=tile,
+            )
         )
         if deconvolve:
             x = self.clean(states)
         else:
             for state in states:
                 x = state.x
-        check_finite(x.values, "Samples")
+        states.check(x, "Samples")
         with torch.no_grad():
             return coarsen(x, on)
 

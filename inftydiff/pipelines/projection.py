@@ -4,20 +4,30 @@ A network's estimate of :math:`S x_0` has errors at frequencies where :math:`S` 
 the Wiener filter that undoes :math:`S` amplifies them. With the multiplier :math:`G` of :math:`S`
 the projection multiplies by
 
-.. math:: (1 + \rho^2)\,\frac{G^2}{G^2 + \rho^2},
+.. math:: \Bigl(1 + \frac{\rho^2}{G(0)^2}\Bigr)\,\frac{G^2}{G^2 + \rho^2},
 
-one for constants, close to it where :math:`G > \rho`, and close to zero where :math:`G < \rho`. The
-noise follows from the state, :math:`(x_t - \alpha\,\widehat{S x_0})/\sigma`.
+one for constants (a mollifier has :math:`G(0) = 1`), close to it where :math:`G > \rho`, and close
+to zero where :math:`G < \rho`. The noise follows from the state,
+:math:`(x_t - \alpha\,\widehat{S x_0})/\sigma`.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import positive
 from inftydiff.operators import Function, wiener_inverse
 from inftydiff.processes import Denoiser, DiffusionProcess, Prediction
-from inftydiff.processes.denoiser import asked, check_denoiser
-from inftydiff.processes.diffusion import check_process
+from inftydiff.processes.denoiser import (
+    asked,
+    check_denoiser,
+)
+from inftydiff.processes.diffusion import (
+    check_process,
+)
+from inftydiff.processes.spectra import (
+    multiplier_of,
+)
 
 __all__ = ["range_projection"]
 
@@ -40,12 +50,19 @@ def range_projection(
 
     Raises:
         TypeError: if the process does not mollify its data.
-        ValueError: if the floor is not a finite number above zero.
+        ValueError: if the floor is not a finite number above zero, or the process takes constants
+            to zero.
     """
     operator = check_process(process).constant_signal
     check_denoiser(denoiser)
     inverse = wiener_inverse(operator, noise_to_signal=positive(floor, "floor", most=LARGEST_FLOOR))
-    projection = (inverse @ operator) * (1.0 + floor**2)
+    kept = multiplier_of(operator)(torch.zeros((), dtype=torch.float64))
+    if kept.ndim or float(kept) == 0.0:
+        raise ValueError(
+            "Signals are kept in the range of one operator that keeps something of constants; got "
+            f"the factors {kept.tolist()}."
+        )
+    projection = (inverse @ operator) * (1.0 + (floor / float(kept)) ** 2)
 
     def projected(x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         prediction = asked(denoiser, x_t, t)

@@ -17,7 +17,9 @@ with the squared norm :math:`n_k^2` of its values there, which is one for almost
 where :math:`a_{jk}` says how mode :math:`j` above the grid folds onto :math:`k`; and in a mode
 above the grid :math:`P_k`, which is lost.
 
-The error is either uncorrelated with :math:`x_0`, and there is no interaction, or it follows from
+The error's :math:`E_k = \sum_{j \to k} a_{jk}^2 E_j`, with :math:`a_{kk} = n_k`, is what the grid
+reads of it: it has its own modes, of which the finest grid, that of :math:`x_0`, says nothing. The
+error is either uncorrelated with :math:`x_0`, and there is no interaction, or it follows from
 the law of the output. An output with the variances :math:`V_k`, in the place of those of
 :math:`T x_0`, :math:`V_k^*`, is read as :math:`\sqrt{V_k/V_k^*}` times the values of :math:`T x_0`,
 the nearest variable with its law: :math:`E_k = (\sqrt{V_k} - \sqrt{V_k^*})^2`, whose sum is the
@@ -25,6 +27,7 @@ squared Wasserstein distance of the two laws. Such an error is a multiple of the
 interaction with bias and aliasing has either sign.
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import final
 
@@ -36,9 +39,16 @@ from inftydiff._typing import Real, check_finite, floating
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.processes.checks import a_grid, an_operator
+from inftydiff.operators.multiplier import (
+    Multiplier,
+)
+from inftydiff.processes.checks import (
+    a_grid,
+    an_operator,
+)
 from inftydiff.processes.deconvolution import Spectrum, variance_spectrum
 from inftydiff.processes.empirical import rings
+from inftydiff.processes.random_field import MOST_MODES
 from inftydiff.processes.spectra import multiplier_of
 
 __all__ = ["ErrorBudget", "error_budget"]
@@ -144,8 +154,9 @@ def error_budget(
         data: the law of :math:`x_0`, or its variances.
         on: the grid of the sampler.
         error: the law of the sampler's error, uncorrelated with :math:`x_0`, or its variances. An
-            error with point values has its modes above the grid folded in; one without decay, such
-            as a white one, is read as its projection on the grid's modes.
+            error with point values has all its modes above the grid folded in, whatever the finest
+            grid; one without decay, such as a white one, is read as its projection on the grid's
+            modes.
         output: the law of the output instead: the variances of its coefficients in the grid's
             orthonormal eigenbasis, times the volume of a cell, of shape ``on.shape``, as
             ``GaussianMeasure.mode_variances`` gives them. With neither, the sampler makes no error.
@@ -202,10 +213,7 @@ def error_budget(
 
     noise, interaction = torch.zeros_like(own), torch.zeros_like(own)
     if error is not None:
-        variances = variance_spectrum(error)
-        factors = _one_for_all(variances(eigenvalues), finest)
-        decays = variances.bandwidth(DECAYED * variances.bound) < float("inf")
-        noise = folded(factors) if decays else factors[low] / norms
+        noise = _one_for_all(_as_read(error, on).to(norms), on) / norms
     elif output is not None:
         expected = (own + aliases).sqrt()
         excess = (output.double() / norms).sqrt() - expected
@@ -229,6 +237,27 @@ def error_budget(
         interaction=placed(interaction),
         lost=above,
     )
+
+
+def _as_read(error: Spectrum, on: Grid) -> Tensor:
+    """The variances of an error's coefficients on a grid, all its modes above the grid's folded in.
+
+    They are those of the error and not of the data, which may have fewer modes.
+    """
+    variances = variance_spectrum(error)
+    if not isinstance(error, Multiplier):
+        return error.mode_variances(on)
+    basis = eigenbasis(on.domain)
+    wave = variances.bandwidth(DECAYED * variances.bound) if variances.bound > 0.0 else 0.0
+    if wave == float("inf"):
+        return variances(basis.eigenvalues(on.shape))
+    counts = tuple(max(1, count) for count in basis.counts(wave))
+    if math.prod(counts) > MOST_MODES:
+        raise ValueError(
+            f"The error has {' × '.join(map(str, counts))} modes, too many to be summed: its "
+            "spectrum decays too slowly. Give it a cut-off, or one without decay."
+        )
+    return basis.fold_variance(variances(basis.eigenvalues(counts)), on.shape)
 
 
 def _check(on: Grid, finest: Grid, error: Spectrum | None, output: Tensor | None) -> None:

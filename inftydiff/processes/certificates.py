@@ -21,18 +21,17 @@ from typing import TypeAlias, final
 import torch
 
 from inftydiff.operators.asymptote import Asymptote
-from inftydiff.operators.covariance import MaternMultiplier
 from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.multiplier import (
     Multiplier,
-    ProductMultiplier,
-    ScaledMultiplier,
-    SumMultiplier,
-    WienerMultiplier,
 )
-from inftydiff.operators.truncated import TruncatedGaussianMultiplier
-from inftydiff.processes.checks import a_domain
-from inftydiff.processes.gaussian import GaussianMeasure, a_measure
+from inftydiff.processes.checks import (
+    a_domain,
+)
+from inftydiff.processes.gaussian import (
+    GaussianMeasure,
+    a_measure,
+)
 from inftydiff.processes.noise import RandomField
 from inftydiff.processes.spectral_sum import squared_sum
 
@@ -200,19 +199,5 @@ def _own_domain(measure: GaussianMeasure) -> Domain | None:
     if measure.mean is not None:
         return measure.mean.on.domain
     found = spectrum(measure, unit_box(1))
-    dims = set() if isinstance(found, Unknown) else _dims(found[0])
-    return unit_box(dims.pop()) if len(dims) == 1 else None
-
-
-def _dims(multiplier: Multiplier) -> set[int]:
-    """The dimensions that the parts of a multiplier were made for."""
-    match multiplier:
-        case MaternMultiplier() | TruncatedGaussianMultiplier():
-            return {multiplier.dim}
-        case ProductMultiplier() | SumMultiplier():
-            return _dims(multiplier.first) | _dims(multiplier.second)
-        case ScaledMultiplier():
-            return _dims(multiplier.multiplier)
-        case WienerMultiplier():
-            return _dims(multiplier.forward)
-    return set()
+    dims = frozenset() if isinstance(found, Unknown) else found[0].dims
+    return unit_box(next(iter(dims))) if len(dims) == 1 else None

@@ -67,7 +67,7 @@ class Prior(Protocol):
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ConditionedMeasure:
     r"""The law of a function, given some of its values.
 

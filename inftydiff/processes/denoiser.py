@@ -18,7 +18,18 @@ from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.parameterisation import ANSWER, Parameterisation, Prediction
 from inftydiff.processes.schedule import check_times
 
-__all__ = ["Denoiser", "ModelDenoiser", "as_denoiser", "asked", "check_denoiser"]
+__all__ = [
+    "LOOK",
+    "Denoiser",
+    "ModelDenoiser",
+    "as_denoiser",
+    "asked",
+    "check_answer",
+    "check_denoiser",
+]
+
+LOOK = "Look at the network: its weights, what it is given, and the precision that it computes in."
+"""What to do about a denoiser whose answer is not finite."""
 
 Denoiser: TypeAlias = Callable[[Function, Tensor], Prediction]
 """Takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on their points."""
@@ -134,3 +145,24 @@ def as_denoiser(
         ValueError: if the bounds are not in order.
     """
     return ModelDenoiser(process, model, predict, clip)
+
+
+def check_answer(answer: Function, t: Float[Tensor, "*batch"], name: str) -> None:
+    """Refuse what a denoiser says if it is not finite.
+
+    Args:
+        answer: a part of its prediction, values of shape ``(batch, points, channels)``.
+        t: the times it was asked at.
+        name: which part it is, the subject of the error's sentence.
+
+    Raises:
+        ValueError: if a value is NaN or infinite; the message tells the time.
+    """
+    if bool(answer.values.sum().isfinite()):
+        return
+    bad, of = int((~answer.values.isfinite()).sum()), answer.values.numel()
+    if bad:
+        raise ValueError(
+            f"{name} must be finite; got {bad} NaN or infinite of {of} values at "
+            f"t = {t.max().item():.4g}. {LOOK}"
+        )

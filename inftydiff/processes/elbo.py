@@ -41,12 +41,35 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, check_finite, choice, flag, generator_for
-from inftydiff.operators.basis import eigenbasis
-from inftydiff.operators.function import Function, require_same
-from inftydiff.operators.linear import LinearOperator
-from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff._typing import (
+    Real,
+    choice,
+    flag,
+    generator_for,
+)
+from inftydiff.operators.algebra import (
+    same_multiplier,
+)
+from inftydiff.operators.basis import (
+    eigenbasis,
+)
+from inftydiff.operators.function import (
+    Function,
+    require_same,
+)
+from inftydiff.operators.linear import (
+    LinearOperator,
+)
+from inftydiff.processes.denoiser import (
+    Denoiser,
+    asked,
+    check_answer,
+    check_denoiser,
+)
+from inftydiff.processes.diffusion import (
+    DiffusionProcess,
+    check_process,
+)
 from inftydiff.processes.reference import (
     NoDensity,
     Reference,
@@ -201,9 +224,9 @@ def evidence_bound(
             prediction = asked(denoiser, x_t, places[i].expand(x0.batch[0]))
             if prediction.clean is None:
                 reference.require_inverse()
-                error = reference.whiten(_difference(signal, prediction.signal))
+                error = reference.whiten(_difference(signal, prediction.signal, places[i]))
             else:
-                error = gain * grid_coefficients(_difference(x0, prediction.clean))
+                error = gain * grid_coefficients(_difference(x0, prediction.clean, places[i]))
             terms.append(0.5 * (snr[i + 1] - snr[i]) * _energy(error))
         energy = _energy(gain * grid_coefficients(x0))
     return EvidenceBound(0.5 * snr[-1] * energy, 0.5 * snr[0] * energy, torch.stack(terms))
@@ -217,7 +240,7 @@ def _gain(process: DiffusionProcess, reference: Reference) -> Float[Tensor, "*mo
     """
     assert isinstance(process.signal, LinearOperator)
     factor = multiplier_of(process.signal)
-    if factor != multiplier_of(process.noise_factor):
+    if not same_multiplier(factor, multiplier_of(process.noise_factor)):
         reference.require_inverse()
     grid, std = reference.on, reference.std
     spectrum = eigenbasis(grid.domain).eigenvalues(grid.shape, std.device)
@@ -225,9 +248,9 @@ def _gain(process: DiffusionProcess, reference: Reference) -> Float[Tensor, "*mo
     return torch.where(reference.kept, gain, 0.0)
 
 
-def _difference(truth: Function, estimate: Function) -> Function:
+def _difference(truth: Function, estimate: Function, t: Tensor) -> Function:
     require_same(truth, estimate)
-    check_finite(estimate.values, "A denoiser's answer")
+    check_answer(estimate, t, "A denoiser's answer")
     return truth - estimate
 
 

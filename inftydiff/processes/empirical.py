@@ -1,9 +1,15 @@
 r"""Empirical spectra: the mean squared coefficients of given functions, by wave number.
 
-With the coefficients :math:`c_k` of functions on a grid in the grid's orthonormal eigenbasis,
-scaled so that :math:`\sum_k c_k^2 = \lVert f\rVert^2` (Parseval), the spectrum at the wave number
-:math:`\omega = \sqrt\lambda` is the mean of :math:`c_k^2` over functions, channels and the modes in
-a ring about :math:`\omega`.
+With the coefficients :math:`c_k` in L² of the function :math:`f = \sum_k c_k\varphi_k` in the span
+of a grid's modes that has given values there, :math:`\sum_k c_k^2 = \lVert f\rVert^2` (Parseval),
+the spectrum at the wave number :math:`\omega = \sqrt\lambda` is the mean of :math:`c_k^2` over
+functions, channels and the modes in a ring about :math:`\omega`.
+
+A mode that alternates from cell to cell, as the last one of an absorbing axis and of an even
+periodic one does, has its largest value at every centre, and the squared norm
+:math:`n_k^2 = 2` by the quadrature. Its :math:`c_k^2` is therefore half of what the grid's
+orthonormal eigenbasis gives. White noise read on such a grid, whose cells are independent, has half
+as much there as in the other modes.
 """
 
 from dataclasses import dataclass
@@ -15,6 +21,7 @@ from torch import Tensor
 
 from inftydiff._typing import Real, check_finite, floating, integers, not_negative, positive, store
 from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
@@ -25,7 +32,7 @@ __all__ = ["RadialSpectrum", "empirical_spectrum", "rings"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class RadialSpectrum(Multiplier):
+class RadialSpectrum(ByValue, Multiplier):
     r"""Variances known at some wave numbers, and interpolated between them.
 
     Between two wave numbers above zero the logarithm of the variance is linear in
@@ -112,6 +119,7 @@ class RadialSpectrum(Multiplier):
 def empirical_spectrum(functions: Function, *, width: Real | None = None) -> RadialSpectrum:
     r"""The spectrum of functions on a grid, to be given to filters in the place of a law.
 
+    It is that of the law they are drawn from, but for what folds onto the grid's modes.
     The means are those of the squares: nothing is subtracted, so the constant mode holds the mean's
     square too. Nothing is known above the grid's modes, and the spectrum is zero there; take
     functions on a finer grid to learn what a coarser one leaves out.
@@ -141,7 +149,8 @@ def empirical_spectrum(functions: Function, *, width: Real | None = None) -> Rad
     grid, values = functions.on, check_finite(functions.values, "The values of functions")
     basis = eigenbasis(grid.domain)
     image = Function(grid, values.double()).to_image()
-    squares = basis.analysis(image).square() * grid.cell_volume
+    norms = basis.fold_variance(torch.ones(grid.shape, dtype=torch.float64), grid.shape)
+    squares = basis.analysis(image).square() * grid.cell_volume / norms.to(values.device)
     squares = squares.reshape(-1, grid.size).mean(0)
     waves = basis.eigenvalues(grid.shape, values.device).sqrt().flatten()
     ring = rings(waves, width)

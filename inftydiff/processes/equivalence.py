@@ -34,6 +34,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from inftydiff.operators.algebra import ratio_of
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
@@ -126,7 +127,8 @@ def equivalence(p: GaussianMeasure, q: GaussianMeasure, domain: Domain) -> Equiv
         return first
     if isinstance(second, Unknown):
         return second
-    if p.factor == q.factor and p.noise == q.noise:
+    ratio = ratio_of(first[0], second[0])
+    if ratio is not None and math.isclose(abs(float(ratio)), 1.0, rel_tol=SAME):
         covariances: Equivalence = Equivalent("The covariances are the same.")
     else:
         covariances = _compare(_Tail(*first), _Tail(*second), domain)

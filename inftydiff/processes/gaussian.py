@@ -35,7 +35,7 @@ __all__ = ["GaussianMeasure", "a_measure"]
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class GaussianMeasure:
     r"""The law of :math:`\mu + F\xi`.
 

@@ -23,14 +23,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import conforming, states
 from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction
-from inftydiff.processes.sampler import State, check_decreasing, sample
+from inftydiff.processes.sampler import State, Watched, check_decreasing, sample
 
 __all__ = ["RoundTrip", "ascent", "invert", "round_trip"]
 
@@ -89,9 +88,10 @@ def invert(
         >>> bool(torch.allclose(noise.values, x.values, rtol=1e-2))
         True
     """
-    for state in ascent(inversion, process, denoiser, x, times=times):
+    states = Watched(ascent(inversion, process, denoiser, x, times=times))
+    for state in states:
         last = state.x
-    check_finite(last.values, "Encodings")
+    states.check(last, "Encodings")
     return last
 
 

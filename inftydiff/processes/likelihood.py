@@ -46,17 +46,29 @@ from torch import Tensor
 from inftydiff._typing import (
     Real,
     check_device,
-    check_finite,
     flag,
     generator_for,
     number,
     positive,
     whole,
 )
-from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.checks import states
-from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.operators.function import (
+    Function,
+    require_same,
+)
+from inftydiff.processes.checks import (
+    states,
+)
+from inftydiff.processes.denoiser import (
+    Denoiser,
+    asked,
+    check_answer,
+    check_denoiser,
+)
+from inftydiff.processes.diffusion import (
+    DiffusionProcess,
+    check_process,
+)
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.reference import (
     NoDensity,
@@ -208,7 +220,7 @@ class _Flow:
         times = torch.full((len(y),), t, dtype=torch.float64, device=y.device)
         signal = asked(self.denoiser, x_t, times).signal
         require_same(x_t, signal)
-        check_finite(signal.values, "A denoiser's signal")
+        check_answer(signal, times, "A denoiser's signal")
         return self.reference.whiten(signal)
 
     def _trace(self, signal: Tensor, y: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ The state of a process carries :math:`S x_0`. An observation says by which linea
 ``Identity()``                                         for :math:`S = I`; or :math:`A` reads
                                                        :math:`S x_0` itself
 ``exact_inverse(S, on=grid)``                          where :math:`S` can be inverted on the grid
-``wiener_inverse(S, noise_to_signal=r) * (1 + r**2)``  elsewhere; it keeps constants, and blurs what
-                                                       it cannot restore
+``wiener_inverse(S, noise_to_signal=r) * (1 + r**2)``  elsewhere; where :math:`S` keeps constants it
+                                                       does too, and blurs what it cannot restore
 =====================================================  ===========================================
 
 With ``use_clean`` the residual is that of the denoiser's own :math:`\widehat{x_0}`, where it gives
@@ -40,6 +40,9 @@ from inftydiff._typing import (
     not_negative,
     store,
 )
+from inftydiff.operators.by_value import (
+    ByValue,
+)
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
@@ -58,7 +61,7 @@ PROBES = 3
 
 @final
 @dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(ByValue):
     r"""What was read of a function.
 
     Args:

@@ -40,6 +40,7 @@ from inftydiff.operators.multiplier import (
     ScaledMultiplier,
     SumMultiplier,
     UnitMultiplier,
+    check_dimension,
 )
 from inftydiff.processes.checks import a_domain, a_grid, a_place, channel_count, samples
 from inftydiff.processes.normals import normals
@@ -65,7 +66,7 @@ MOST_NUMBERS = 1 << 34
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RandomField(Field):
     r"""The random functions :math:`\tau\sum_k m(\lambda_k)\,\xi_k\,\varphi_k`.
 
@@ -194,8 +195,8 @@ class RandomField(Field):
             A function with values of shape ``(batch, points, channels)``.
 
         Raises:
-            ValueError: if the points lie in another domain, or the field is white and they are
-                scattered.
+            ValueError: if the points lie in another domain, the operator was normalised for another
+                dimension than the domain's, or the field is white and the points are scattered.
         """
         self._check(on)
         if dtype is not None:
@@ -287,6 +288,7 @@ class RandomField(Field):
             raise ValueError(
                 f"The field was drawn on {self.domain}; it cannot be read on {on.domain}."
             )
+        check_dimension(self.multiplier, self.domain.dim)
         if isinstance(on, Scattered) and not self.smooth:
             raise ValueError(
                 f"White noise has no values off a lattice; got Scattered({on.size} points). "

@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from inftydiff._typing import Real, check_finite, positive
+from inftydiff.operators.algebra import same_multiplier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
@@ -183,7 +184,7 @@ def require_density(process: DiffusionProcess, *, smooth_data: bool) -> None:
             f"got {type(process.signal).__name__}. Take DiffusionProcess.white or .mollified."
         )
     signal, noise = multiplier_of(process.signal), multiplier_of(process.noise_factor)
-    if smooth_data or signal == noise:
+    if smooth_data or same_multiplier(signal, noise):
         return
     S, N = signal.asymptote, noise.asymptote
     remedy = (

@@ -6,7 +6,7 @@ asks the rule for the state at the next time; what the last one gives is the sam
 of a large batch are the small batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -14,9 +14,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import check_finite, generator_for
-from inftydiff.operators.discretisation import Discretisation, described
-from inftydiff.operators.function import Function
+from inftydiff._typing import (
+    check_finite,
+    generator_for,
+)
+from inftydiff.operators.discretisation import (
+    Discretisation,
+    described,
+)
+from inftydiff.operators.function import (
+    Function,
+)
 from inftydiff.processes.checks import (
     MOST_STEPS,
     a_function,
@@ -25,13 +33,21 @@ from inftydiff.processes.checks import (
     conforming,
     samples,
 )
-from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.denoiser import (
+    LOOK,
+    Denoiser,
+    asked,
+    check_denoiser,
+)
+from inftydiff.processes.diffusion import (
+    DiffusionProcess,
+    check_process,
+)
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
 
-__all__ = ["State", "check_decreasing", "sample", "trajectory"]
+__all__ = ["State", "Watched", "check_decreasing", "sample", "trajectory"]
 
 
 @final
@@ -49,6 +65,53 @@ class State:
     t: float
     x: Function
     prediction: Prediction | None
+
+
+@final
+class Watched:
+    """The states of a run, with an eye on when the denoiser's answers ceased to be finite.
+
+    Nothing is looked at before the run is over: the sums of the answers are kept where they are.
+
+    Args:
+        states: the states.
+    """
+
+    def __init__(self, states: Iterable[State]) -> None:
+        self._states = states
+        self._sums: list[tuple[float, Tensor]] = []
+
+    def __iter__(self) -> Iterator[State]:
+        for state in self._states:
+            if state.prediction is not None:
+                signal, noise = state.prediction.signal.values, state.prediction.noise.values
+                self._sums.append((state.t, signal.sum() + noise.sum()))
+            yield state
+
+    def check(self, f: Function, name: str) -> None:
+        """Refuse what a run gave if it is not finite.
+
+        Args:
+            f: the functions.
+            name: what they are, the subject of the error's sentence.
+
+        Raises:
+            ValueError: if a value is NaN or infinite; the message says when the denoiser's answer
+                was not finite first, if it was not.
+        """
+        bad = int((~f.values.isfinite()).sum())
+        if not bad:
+            return
+        when = next((t for t, total in self._sums if not bool(total.isfinite())), None)
+        raise ValueError(
+            f"{name} must be finite; got {bad} NaN or infinite of {f.values.numel()} values. "
+            + (
+                "What the denoiser said of each state was finite: the last step is not. Take other "
+                "times, or another rule."
+                if when is None
+                else f"The denoiser's answer was not finite at t = {when:.4g}, nor after. {LOOK}"
+            )
+        )
 
 
 def sample(
@@ -84,9 +147,10 @@ def sample(
         generator=generator,
         start=start,
     )
-    for state in states:
+    watched = Watched(states)
+    for state in watched:
         x = state.x
-    check_finite(x.values, "Samples")
+    watched.check(x, "Samples")
     return x
 
 

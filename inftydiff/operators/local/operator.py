@@ -19,7 +19,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import flag, floating, instance, shown
+from inftydiff._typing import (
+    flag,
+    floating,
+    instance,
+    shown,
+)
+from inftydiff.operators.by_value import (
+    ByValue,
+)
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
 from inftydiff.operators.local.bilinear import exact
@@ -163,7 +171,7 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
 
 @final
 @dataclass(frozen=True, eq=False)
-class LocalOperator(LinearOperator):
+class LocalOperator(ByValue, LinearOperator):
     r"""The local operator as a linear operator on functions.
 
     It acts on grids, on subsets of grids and on scattered points, by the backend that is fastest
@@ -226,7 +234,7 @@ class LocalOperator(LinearOperator):
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Adjoint(LinearOperator):
     operator: LocalOperator
 

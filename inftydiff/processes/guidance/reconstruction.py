@@ -12,10 +12,13 @@ lacks the preconditioner :math:`C = N N^*`.
 What is known of :math:`S x_0` on :math:`K` is not :math:`S(1_K x_0)`, which is dark at the edge,
 nor :math:`S x_0`, into which the hidden part leaks. It is the *normalised* mollification
 
-.. math:: \frac{S(1_K x_0)}{S 1_K} \quad\text{where}\quad S 1_K \ge \gamma
+.. math:: \frac{S(1_K x_0)}{S 1_K}\,S 1 \quad\text{where}\quad \frac{S 1_K}{S 1} \ge \gamma
 
-(``known_signal``), exact for constants; the coverage :math:`\gamma` erodes the mask where the
-average is over too small a part of the kernel.
+(``known_signal``), exact for constants: of :math:`x_0 = c` it is :math:`c\,S 1 = S x_0`. The
+quotient is the average of what is known under the kernel, and :math:`S 1` the mass of the kernel,
+one for a mollifier of reflecting or periodic boxes, less near an absorbing side and for multiples.
+The coverage :math:`\gamma` erodes the mask where the average is over too small a part of the
+kernel.
 
 References:
     J. Ho et al., "Video diffusion models", NeurIPS 2022, section 3.1. Bond-Taylor and Willcocks,
@@ -40,6 +43,9 @@ from inftydiff.processes.guidance.linearisation import Linearisation
 from inftydiff.processes.observation import Observation
 
 __all__ = ["ReconstructionGuidance", "known_signal"]
+
+LEAST_MASS = 1e-3
+"""A kernel whose mass is below this, relative to that of its part on the mask, is no average."""
 
 
 @final
@@ -84,7 +90,7 @@ def known_signal(
     r"""What the known part of functions says of :math:`S x_0` there.
 
     Args:
-        process: the process, with a signal operator that keeps constants.
+        process: the process, with a signal operator that does not take constants to zero.
         known: clean functions on a grid, values of shape ``(*batch, points, channels)``; what they
             are where nothing is known does not matter.
         mask: booleans of the grid's shape, or one a point: true where the functions are known.
@@ -97,8 +103,8 @@ def known_signal(
     Raises:
         TypeError: if the mask is not boolean, the functions do not live on a grid, or the signal
             operator changes with time.
-        ValueError: if the mask has another shape, is true nowhere or too thin for its kernel, or
-            the coverage is outside [0, 1].
+        ValueError: if the mask has another shape, is true nowhere or too thin for its kernel, the
+            coverage is outside [0, 1], or the signal operator takes constants to zero.
 
     Example:
         >>> from inftydiff import CosineSchedule, gaussian_mollifier
@@ -123,9 +129,16 @@ def known_signal(
     reads = known_points(mask.to(known.values.device), on=grid)
     inside = mask.to(known.values.device).flatten().unsqueeze(-1)
     signal = process.constant_signal
-    mass = signal(Function(grid, inside.to(known.values))).values
-    average = signal(Function(grid, torch.where(inside, known.values, 0.0))).values / mass
-    kept = (inside & (mass >= coverage)).flatten().nonzero().squeeze(-1)
+    part = signal(Function(grid, inside.to(known.values))).values
+    mass = signal(Function(grid, torch.ones_like(inside, dtype=known.values.dtype))).values
+    if not bool((mass.abs() > LEAST_MASS * part.abs().max()).all()):
+        raise ValueError(
+            "What is known of S x0 is an average under the kernel of S, and this signal operator "
+            f"takes constants to zero, {mass.abs().min().item():.2g} of one: it has no average. "
+            "Observe the values by point_values and guide by MomentMatching()."
+        )
+    average = signal(Function(grid, torch.where(inside, known.values, 0.0))).values / part * mass
+    kept = (inside & (part / mass >= coverage)).flatten().nonzero().squeeze(-1)
     if not len(kept):
         raise ValueError(
             f"No point of the mask has {coverage:g} of the mollifier's mass on the known part: it "

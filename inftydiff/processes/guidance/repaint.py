@@ -40,7 +40,7 @@ ANCESTRAL = DDPM()
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RePaint:
     """The step rule that pastes what is known, for ``sample`` with any denoiser.
 

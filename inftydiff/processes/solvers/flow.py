@@ -27,7 +27,11 @@ from torch import Tensor
 from inftydiff._typing import Real, choice, positive
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser, asked
+from inftydiff.processes.denoiser import (
+    Denoiser,
+    asked,
+    check_answer,
+)
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
@@ -95,7 +99,7 @@ class ProbabilityFlow:
 
         Raises:
             ModuleNotFoundError: if torchdiffeq is not installed.
-            ValueError: unless 0 ≤ s < t ≤ 1.
+            ValueError: unless 0 ≤ s < t ≤ 1, or if the denoiser's answer is not finite.
         """
         check_step(process, denoise, x_t, t, s)
         check_order(s, t)
@@ -106,6 +110,7 @@ class ProbabilityFlow:
         if not bool(last.any()):
             return x
         prediction = asked(denoise, x, stop)
+        check_answer(prediction.signal, stop, "A denoiser's answer")
         ended = end.sigma == 0.0
         return combined(
             (process.source(prediction, stop), torch.where(ended, end.alpha, 0.0)),
@@ -126,6 +131,7 @@ class ProbabilityFlow:
                 (prediction.noise, rate * angle.cos()),
                 (process.source(prediction, time), -rate * angle.sin()),
             )
+            check_answer(change, time, "A denoiser's answer")
             return change.values
 
         w = scaled(x_t, 1.0 / start)
