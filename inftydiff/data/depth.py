@@ -21,8 +21,9 @@ DEEP_MODES = ("I", "F")
 DEEP_LAYOUT = re.compile(r";(12|16[A-Z]|32|64)|^BC6H")
 """Layouts of pixels in a file with more than eight bits a channel (``BGR;16`` has 16 a pixel)."""
 
-HEADED = ("AVIF", "ICNS", "ICO", "JPEG2000")
-"""Formats, or containers of formats, whose headers are read for the depth."""
+CONTAINERS = ("ICNS", "ICO")
+HEADED = (*CONTAINERS, "AVIF", "JPEG2000")
+"""Formats that contain pictures of others, and all whose headers are read for the depth."""
 
 PNG = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR.{8}\x10", re.DOTALL)
 AV1 = re.compile(rb"av1C\x81.(.)", re.DOTALL)
@@ -47,7 +48,7 @@ def refuse_deep(image: Image.Image) -> None:
     """
     if image.mode.startswith(DEEP_MODES):
         depth = f"mode {image.mode}, which has no 8-bit range"
-    elif isinstance(image, ImageFile.ImageFile) and image.tile and _deep_file(image):
+    elif isinstance(image, ImageFile.ImageFile) and _deep_file(image):
         depth = "more than eight bits a channel"
     else:
         return
@@ -58,21 +59,23 @@ def refuse_deep(image: Image.Image) -> None:
 
 
 def _deep_file(image: ImageFile.ImageFile) -> bool:
-    """Whether the file of a picture that is not decoded yet has more than eight bits a channel."""
+    """Whether a picture's file has more than eight bits a channel, as far as it is not decoded."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) > 8
     for codec, _, _, args in image.tile:
         words = args if isinstance(args, tuple) else (args,)
         if any(isinstance(word, str) and DEEP_LAYOUT.search(word) for word in words):
             return True
-        if codec.startswith("ppm") and words[1] > 255:
+        if codec == "SGI16" or (codec.startswith("ppm") and words[1] > 255):
             return True
-    return image.format in HEADED and _deep_head(image)
+    undecoded = bool(image.tile) or image.format in CONTAINERS
+    return undecoded and image.format in HEADED and _deep_head(image)
 
 
 def _deep_head(image: ImageFile.ImageFile) -> bool:
     """Whether the headers in the file tell of more than eight bits a channel."""
-    assert image.fp is not None
+    if image.fp is None or image.fp.closed:
+        return False
     place = image.fp.tell()
     image.fp.seek(0)
     head = image.fp.read(HEAD)
