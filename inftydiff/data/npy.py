@@ -154,7 +154,8 @@ def read_array(path: Path) -> npt.NDArray[Any]:
             names = ", ".join(member.filename.removesuffix(".npy") for member in members)
             if len(members) != 1:
                 raise ValueError(f"it holds {len(members)} arrays ({names}), and one is wanted")
-            size, packed = members[0].file_size, members[0].compress_size
+            size = members[0].file_size
+            packed = min(members[0].compress_size, _length(stream))
             if size > max(INFLATED, RATIO * packed):
                 raise ValueError(
                     f"its {packed} bytes would become {size}, more than {RATIO} times as many; if "
