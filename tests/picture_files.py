@@ -12,7 +12,12 @@ CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     """One chunk of a PNG file."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def chunks(file: bytes) -> list[tuple[bytes, bytes]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from picture_files import deep_png
 from PIL import Image
 
 from inftydiff.data import ImageFolder, hub_dataset, image_folder
 from inftydiff.data.masks import painted
 from inftydiff.data.reduction import Reduction
-from picture_files import deep_png
 
 
 def saved(mode: str, form: str, **options: object) -> bytes:

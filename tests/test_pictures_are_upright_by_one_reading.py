@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from picture_files import chunks, png
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -19,7 +20,6 @@ from inftydiff.cli.task_pictures import TaskFiles
 from inftydiff.data import ImageFolder, image_folder
 from inftydiff.data.masks import painted
 from inftydiff.data.raster import upright_size
-from picture_files import chunks, png
 
 ORIENTATION = 0x0112
 XMP = 700

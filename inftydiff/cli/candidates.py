@@ -160,7 +160,9 @@ class PictureCandidate(Candidate):
         return any(True for _ in pictures_below(path))
 
     @staticmethod
-    def read(path: Path, count: int, size: Size | None, layout: Layout | None) -> "PictureCandidate":
+    def read(
+        path: Path, count: int, size: Size | None, layout: Layout | None
+    ) -> "PictureCandidate":
         """Read the pictures, and choose some of them at random, the same at every call.
 
         Files are cropped and averaged down to a size, by default 64; an array keeps its own.

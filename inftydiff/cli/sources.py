@@ -156,8 +156,8 @@ class ArraySource(Source):
         file: Path, layout: Layout | None, held_out: int | None, seed: int, lazy: bool = False
     ) -> "ArraySource":
         """Read the file, or open it if it is large or ``lazy`` is set."""
-        large = file.suffix.lower() == ".npy" and file.is_file() and file.stat().st_size > LAZY_BYTES
-        if lazy or large:
+        kept = file.suffix.lower() == ".npy" and file.is_file()
+        if lazy or (kept and file.stat().st_size > LAZY_BYTES):
             return ArraySource(ImageArray(file, layout=layout), held_out, seed)
         return ArraySource(image_array(file, layout=layout), held_out, seed)
 

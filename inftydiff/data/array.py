@@ -23,8 +23,8 @@ THIN = 8
 """Pictures of few pixels one way and at least so many times as many the other look like curves."""
 
 ASK = (
-    "Say it by layout= (--layout): nchw, pictures, channels, rows, columns; nhwc, with the channels "
-    "last; nhw, with one channel."
+    "Say it by layout= (--layout): nchw, pictures, channels, rows, columns; nhwc, with the "
+    "channels last; nhw, with one channel."
 )
 
 

@@ -120,7 +120,8 @@ def _matching(folder: Path, parts: Sequence[str], shut: set[Path]) -> Iterator[o
 
 def _folders(folder: Path) -> Iterator[Path]:
     """A folder and those below it, each once; one that is also linked to has its own path."""
-    waiting, links, seen = [folder], [], set()
+    waiting, seen = [folder], set()
+    links: list[Path] = []
     while waiting or links:
         if not waiting:
             links.sort(reverse=True)

@@ -6,8 +6,8 @@ system ends the program.
 """
 
 import zipfile
-from io import BufferedIOBase
 from dataclasses import dataclass
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
 from typing import Any, final
@@ -58,8 +58,8 @@ class _Header:
             available: bytes that there are, the head's included.
 
         Raises:
-            ValueError: if it is none, it holds Python objects, or more bytes than there are. Damaged
-                heads raise anything.
+            ValueError: if it is none, it holds Python objects, or more bytes than there are.
+                Damaged heads raise anything.
         """
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
@@ -132,7 +132,7 @@ class NpyFile:
                 place = self._header.offset + start * count * self.dtype.itemsize
                 content = _bytes(stream, place, len(part) * count * self.dtype.itemsize)
                 part[...] = content.view(self.dtype).reshape(len(part), count)[:, index]
-        return values.reshape(inner, order="F")
+        return values.reshape(inner[::-1]).T
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -162,6 +162,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
                     "they are to, write it uncompressed by np.save"
                 )
             with archive.open(members[0]) as member:
+                assert isinstance(member, zipfile.ZipExtFile)
                 return _whole(member, size)
 
 
@@ -171,8 +172,10 @@ def _whole(stream: BufferedIOBase, available: int) -> npt.NDArray[Any]:
     content = np.empty(header.size, np.uint8)
     _fill(stream, content)
     stream.read(1)  # at its end, a compressed file is compared with its check sum
-    order = "F" if header.fortran else "C"
-    return content.view(header.dtype).reshape(header.shape, order=order)
+    values = content.view(header.dtype)
+    if header.fortran:
+        return values.reshape(header.shape[::-1]).T
+    return values.reshape(header.shape)
 
 
 def _bytes(stream: BufferedIOBase, place: int, size: int) -> npt.NDArray[np.uint8]:
