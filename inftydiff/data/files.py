@@ -16,6 +16,9 @@ __all__ = ["picture_files", "pictures_below"]
 ANY_FOLDERS = "**"
 """The part of a pattern that stands for any number of folders."""
 
+_TOLD: set[str] = set()
+"""What has been said of what is left out, once in each process."""
+
 SHUT = "folder that cannot be searched"
 """What folders are called that may not be looked into."""
 
@@ -23,8 +26,8 @@ SHUT = "folder that cannot be searched"
 def picture_files(folder: Path, pattern: str | None) -> list[Path]:
     """The picture files of a folder and its subfolders, sorted by path.
 
-    What is left out is counted and named in a warning: files whose names end otherwise, what is no
-    file, such as a link to nowhere, and folders that may not be searched.
+    What is left out is counted and named in a warning, once in each process: files whose names end
+    otherwise, what is no file, such as a link to nowhere, and folders that may not be searched.
 
     Args:
         folder: the folder.
@@ -37,6 +40,7 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"Reading pictures takes an existing folder; {folder} is none.")
+    ends = _suffixes()
     found: set[Path] = set()
     left_out: dict[str, set[Path]] = defaultdict(set)
     for entry in _matching(folder, _parts(pattern), left_out[SHUT]):
@@ -45,7 +49,7 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
             continue
         if not path.is_file():
             left_out["no file"].add(path)
-        elif pattern is None and not _is_picture(path):
+        elif pattern is None and path.suffix.lower() not in ends:
             left_out[path.suffix.lower() or "no suffix"].add(path)
         else:
             found.add(path)
@@ -60,28 +64,28 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
         raise ValueError(
             f"{folder} holds no file {wanted}.{there} Check the path, or pass pattern=."
         )
-    if others:
-        warnings.warn(
-            f"{folder}: {len(found)} pictures are found, and "
-            f"{sum(map(len, left_out.values()))} others are left out: {others}.",
-            stacklevel=1,  # one place for all callers, so that it is shown once
-        )
+    count = sum(map(len, left_out.values()))
+    told = f"{folder}: {len(found)} pictures are found, and {count} others are left out: {others}."
+    if others and told not in _TOLD:
+        warnings.warn(told, stacklevel=3)
+        _TOLD.add(told)
     return sorted(found)
 
 
 def pictures_below(folder: Path) -> Iterator[Path]:
     """The files of a folder and its subfolders that are pictures by their names, in any order."""
+    ends = _suffixes()
     for entry in _matching(folder, _parts(None), set()):
         path = Path(entry.path)
-        if not entry.name.startswith(".") and _is_picture(path) and path.is_file():
+        if not entry.name.startswith(".") and path.suffix.lower() in ends and path.is_file():
             yield path
 
 
-def _is_picture(file: Path) -> bool:
-    """Whether a file's name ends as a picture's."""
+def _suffixes() -> frozenset[str]:
+    """What names of pictures end with, in lower case."""
     from inftydiff.data.opening import suffixes
 
-    return file.suffix.lower() in suffixes()
+    return suffixes()
 
 
 def _parts(pattern: str | None) -> Sequence[str]:

@@ -5,9 +5,11 @@ What a file's header declares is compared with the file before memory is taken f
 system ends the program.
 """
 
+import os
+import stat
 import zipfile
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from math import prod
 from pathlib import Path
 from typing import Any, final
@@ -25,6 +27,9 @@ INFLATED, RATIO = 2**28, 250
 
 PIECE = 2**24
 """Bytes read at once."""
+
+NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""The flag that lets a pipe be opened that nobody writes to, where systems have one."""
 
 
 @final
@@ -119,20 +124,35 @@ class NpyFile:
             OSError: if the file cannot be read.
             ValueError: if it has become shorter.
         """
+        descriptor = _descriptor(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            if self._header.fortran:
+                return self._column(descriptor, index)
+            return self._part(descriptor, index * prod(self.shape[1:]), self.shape[1:])
+        finally:
+            os.close(descriptor)
+
+    def _column(self, descriptor: int, index: int) -> npt.NDArray[Any]:
+        """A row of a file in Fortran order, which has it scattered."""
         count, *inner = self.shape
-        with _regular(self.path) as stream:
-            if not self._header.fortran:
-                size = prod(inner) * self.dtype.itemsize
-                content = _bytes(stream, self._header.offset + index * size, size)
-                return content.view(self.dtype).reshape(inner)
-            values = np.empty(prod(inner), self.dtype)  # one of each count
-            step = max(1, PIECE // (count * self.dtype.itemsize))
-            for start in range(0, len(values), step):
-                part = values[start : start + step]
-                place = self._header.offset + start * count * self.dtype.itemsize
-                content = _bytes(stream, place, len(part) * count * self.dtype.itemsize)
-                part[...] = content.view(self.dtype).reshape(len(part), count)[:, index]
+        values = np.empty(prod(inner), self.dtype)
+        step = max(1, PIECE // (count * self.dtype.itemsize))
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            part[...] = self._part(descriptor, start * count, (len(part), count))[:, index]
         return values.reshape(inner[::-1]).T
+
+    def _part(self, descriptor: int, start: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Numbers that follow each other in the file."""
+        size = prod(shape) * self.dtype.itemsize
+        os.lseek(descriptor, self._header.offset + start * self.dtype.itemsize, os.SEEK_SET)
+        content = os.read(descriptor, size)
+        while len(content) < size:
+            more = os.read(descriptor, size - len(content))
+            if not more:
+                raise ValueError(f"it ends {size - len(content)} bytes too early")
+            content += more
+        return np.frombuffer(content, self.dtype).reshape(shape)
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -178,14 +198,6 @@ def _whole(stream: BufferedIOBase, available: int) -> npt.NDArray[Any]:
     return values.reshape(header.shape)
 
 
-def _bytes(stream: BufferedIOBase, place: int, size: int) -> npt.NDArray[np.uint8]:
-    """So many bytes from a place on."""
-    content = np.empty(size, np.uint8)
-    stream.seek(place)
-    _fill(stream, content)
-    return content
-
-
 def _fill(stream: BufferedIOBase, content: npt.NDArray[np.uint8]) -> None:
     """Read as many bytes as there is place for."""
     done = 0
@@ -196,11 +208,18 @@ def _fill(stream: BufferedIOBase, content: npt.NDArray[np.uint8]) -> None:
         done += count
 
 
-def _regular(path: Path) -> BufferedIOBase:
+def _regular(path: Path) -> BufferedReader:
     """Open a file to read from; what is no file, such as a pipe, may have no end."""
-    if path.exists() and not path.is_file():
+    return open(path, "rb", opener=_descriptor)
+
+
+def _descriptor(path: str | Path, flags: int) -> int:
+    """Open a file without waiting for a pipe's other end, and refuse it if it is none."""
+    descriptor = os.open(path, flags | NO_WAITING)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise ValueError("it is no regular file")
-    return path.open("rb")
+    return descriptor
 
 
 def _length(stream: BufferedIOBase) -> int:
