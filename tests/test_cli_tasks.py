@@ -126,7 +126,7 @@ def test_guidance_that_is_too_strong_says_what_to_try(model, photograph, tmp_pat
     refused(capsys, "Try strength=", "inpaint", model, photograph, *words, *out, *FEW)
 
 
-def test_a_box_covers_the_cells_whose_centres_it_has():
+def test_a_box_of_whole_cells_covers_these():
     known = box_mask((0.25, 0.25, 0.75, 0.75), (8, 4))
     assert int((~known).sum()) == 4 * 2
     assert torch.equal(known, known.flip(0, 1))

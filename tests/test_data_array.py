@@ -84,11 +84,6 @@ def test_the_wrong_number_of_axes_is_refused(shape: tuple[int, ...], layout: str
         image_array(np.zeros(shape, np.uint8), layout=layout)
 
 
-def test_channels_that_seem_to_be_last_are_pointed_out():
-    with pytest.warns(UserWarning, match='layout="nhwc"'):
-        image_array(np.zeros((2, 8, 8, 3), np.uint8))
-
-
 @pytest.mark.usefixtures("unchecked")
 def test_an_unknown_layout_is_refused():
     with pytest.raises(ValueError, match="must be one of nchw, nhwc, nhw; got 'chwn'"):

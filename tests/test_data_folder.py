@@ -146,7 +146,8 @@ def test_files_are_chosen_by_name(tmp_path: Path):
     Image.new("RGB", (4, 4), (1, 0, 0)).save(tmp_path / "0.PNG")
     Image.new("RGB", (4, 4), (2, 0, 0)).save(tmp_path / "a" / "0.bmp")
     Image.new("RGB", (4, 4), (3, 0, 0)).save(tmp_path / "a" / "picture", format="png")
-    assert read(tmp_path, 1)[:, 0, 0, 0].tolist() == [1, 2]
+    with pytest.warns(UserWarning, match="2 others are left out"):
+        assert read(tmp_path, 1)[:, 0, 0, 0].tolist() == [1, 2]
     assert read(tmp_path, 1, pattern="a/*")[:, 0, 0, 0].tolist() == [2, 3]
 
 

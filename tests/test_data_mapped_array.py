@@ -84,7 +84,7 @@ def test_files_that_cannot_be_mapped_are_refused(tmp_path: Path):
         ImageArray(file, layout="nhw")
     with pytest.raises(ValueError, match="must be one of nchw, nhwc, nhw"):
         ImageArray(file, layout="chwn")
-    with pytest.raises(ValueError, match=r"maps \.npy files; got .*npz"):
+    with pytest.raises(ValueError, match=r"reads \.npy files; got .*npz"):
         ImageArray(tmp_path / "x.npz")
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"x\.npy cannot be read as one array"):
@@ -95,8 +95,3 @@ def test_files_that_cannot_be_mapped_are_refused(tmp_path: Path):
         ImageArray(write(tmp_path, np.zeros((0, 1, 2, 2), np.uint8)))
     with pytest.raises(TypeError, match="uint8"):
         ImageArray(write(tmp_path, np.zeros((1, 1, 2, 2), np.int64)))
-
-
-def test_channels_that_seem_to_be_last_are_pointed_out(tmp_path: Path):
-    with pytest.warns(UserWarning, match='layout="nhwc"'):
-        ImageArray(write(tmp_path, np.zeros((2, 8, 8, 3), np.uint8)))

@@ -15,8 +15,8 @@ from inftydiff._typing import whole
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.real import chosen, is_array
 from inftydiff.data import Images, image_array, image_folder
-from inftydiff.data.array import Layout
-from inftydiff.data.files import SUFFIXES
+from inftydiff.data.array import Layout, read_one
+from inftydiff.data.files import pictures_below
 from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.pretrained import is_pretrained
@@ -157,10 +157,12 @@ class PictureCandidate(Candidate):
             return True
         if not path.is_dir() or (path / CONFIG).is_file() or steps_in(path):
             return False
-        return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+        return any(True for _ in pictures_below(path))
 
     @staticmethod
-    def read(path: Path, count: int, size: Size | None, layout: Layout) -> "PictureCandidate":
+    def read(
+        path: Path, count: int, size: Size | None, layout: Layout | None
+    ) -> "PictureCandidate":
         """Read the pictures, and choose some of them at random, the same at every call.
 
         Files are cropped and averaged down to a size, by default 64; an array keeps its own.
@@ -201,17 +203,12 @@ class PictureCandidate(Candidate):
         return self.judged
 
 
-def _array(path: Path, layout: Layout) -> Images:
+def _array(path: Path, layout: Layout | None) -> Images:
     """Pictures of an array; samples, which leave [-1, 1] a little, are clamped as in a file."""
-    if path.suffix == ".npy" and path.is_file():
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return image_array(path, layout=layout)  # says what is wrong with the file
-        if np.issubdtype(values.dtype, np.floating) and np.abs(values).max(initial=0) <= OVERSHOOT:
-            pictures = image_array(values.clip(-1.0, 1.0), layout=layout)
-            return Images(as_bytes(pictures.pixels))
-    pictures = image_array(path, layout=layout)
+    values = read_one(path)
+    if np.issubdtype(values.dtype, np.floating) and np.abs(values).max(initial=0) <= OVERSHOOT:
+        values = values.clip(-1.0, 1.0)
+    pictures = image_array(values, layout=layout)
     if pictures.pixels.dtype == torch.uint8:
         return pictures
     return Images(as_bytes(pictures.pixels))

@@ -42,7 +42,8 @@ class Evaluate(Command):
         style: the style of faces.
         split: which faces are the real ones: "validation" to choose a model or a filter by, "test"
             to report.
-        layout: the axes of arrays: pictures (n), channels (c), rows (h), columns (w).
+        layout: the axes of arrays: pictures (n), channels (c), rows (h), columns (w);
+            by default nchw where there are one to four channels.
         seed: the seed of the first picture that a model draws.
         steps: calls of the network; by default what the model was saved with.
         rule: "ddim" or "ddpm" (ancestral sampling).
@@ -63,7 +64,7 @@ class Evaluate(Command):
     size: tuple[int] | tuple[int, int] | None = None
     style: str = "toon-head"
     split: Literal["test", "validation", "train"] = "test"
-    layout: Layout = "nchw"
+    layout: Layout | None = None
     seed: int = 0
     steps: int | None = None
     rule: Literal["ddim", "ddpm"] = "ddim"

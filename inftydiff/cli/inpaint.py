@@ -13,17 +13,20 @@ from torch import Tensor
 from inftydiff import Projection, ReconstructionGuidance
 from inftydiff.cli.command import Command
 from inftydiff.cli.task_figure import hidden_grey
-from inftydiff.cli.task_pictures import TaskFiles
 from inftydiff.cli.tasks import Prepared, TaskArguments
+from inftydiff.data.masks import painted, touched
 from inftydiff.pipelines.tasks import inpaint
 
 __all__ = ["Inpaint", "box_mask"]
+
+ROUNDING = 1e-6
+"""The part of a cell by which a box may miss its edge and yet not touch it."""
 
 
 def box_mask(
     box: tuple[float, float, float, float], shape: tuple[int, int]
 ) -> Bool[Tensor, "rows columns"]:
-    """True outside a box.
+    """True in the cells that have no part in a box.
 
     Args:
         box: its top, left, bottom and right, as fractions of the height and the width.
@@ -42,9 +45,11 @@ def box_mask(
             "--box takes the top, left, bottom and right of what is hidden, as fractions of the "
             f"height and the width, such as 0.25 0.25 0.75 0.75; got {top} {left} {bottom} {right}."
         )
-    rows, columns = ((torch.arange(n) + 0.5) / n for n in shape)
-    inside = (rows > top) & (rows < bottom)
-    across = (columns > left) & (columns < right)
+    inside, across = (
+        (begin < (cells + 1) / n - ROUNDING / n) & (end > cells / n + ROUNDING / n)
+        for n, begin, end in zip(shape, (top, left), (bottom, right), strict=True)
+        for cells in (torch.arange(n, dtype=torch.float64),)
+    )
     return ~(inside.unsqueeze(1) & across)
 
 
@@ -55,9 +60,11 @@ class Inpaint(Command):
 
     Args:
         task: the pictures, the sizes and the samples.
-        mask: a picture that is white where pictures are hidden and black where they are known, of
-            as many pixels as they have, or as they are taken at.
-        box: hide a box instead: its top, left, bottom and right, as fractions of the sides.
+        mask: a picture that is white where pictures are hidden and black or transparent where they
+            are known, of as many pixels as they have, or as they are taken at. A pixel of the
+            pictures as they are taken is known if all of it is.
+        box: hide a box instead, and the pixels that it touches: its top, left, bottom and right, as
+            fractions of the sides.
         start_time: below 1, begin with what the pictures show, noised up to this time: the smaller
             it is, the nearer the hidden part stays to that.
         guide: "projection", or "reconstruction", the paper's.
@@ -136,30 +143,26 @@ class Inpaint(Command):
 
 
 def read_mask(file: Path, ready: Prepared) -> Bool[Tensor, "rows columns"]:
-    """A mask's file as booleans, true where pictures are known: a cell wholly black.
+    """A mask's file as booleans, true where pictures are known: cells that no paint touches.
 
     Args:
-        file: white where pictures are hidden.
+        file: white where pictures are hidden; what is transparent hides nothing.
         ready: the pictures.
 
     Raises:
-        ValueError: if there is no such file, or it has other pixels than the pictures.
+        ValueError: if there is no such file, it cannot be read, or it has other pixels than the
+            pictures.
     """
     if not file.is_file():
         raise ValueError(f"--mask {file} is no file.")
-    from inftydiff.data.raster import upright_size
-    from inftydiff.data.reduction import Reduction
-
+    paint = painted(file)
     rows, columns = ready.pictures.shape[-2:]
-    allowed = {(rows, columns)}
-    if isinstance(ready.source, TaskFiles):
-        allowed |= {upright_size(picture, False) for picture in ready.source.files}
-    found = upright_size(file, False)
+    allowed = {(rows, columns), *ready.source.sizes()}
+    found = tuple(paint.shape)
     if found not in allowed:
         wanted = " or ".join(f"{h} × {w}" for h, w in sorted(allowed))
         raise ValueError(
             f"The mask has as many pixels as the pictures, {wanted}; {file} has {found[0]} × "
             f"{found[1]}."
         )
-    white = torch.from_numpy(Reduction((rows, columns), 1).decode(file))[0]
-    return white < 128
+    return ~touched(paint, (rows, columns))

@@ -67,7 +67,8 @@ class Interpolate(Command):
         tile: pixels along a tile's sides, or its rows and columns, for answers too large for the
             memory otherwise: the same answers, in more time.
         style: the style of faces.
-        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w);
+            by default nchw where there are one to four channels.
         out: a folder for way.png, the functions, 0000.png, 0001.png, …, way by way, and answer.npz,
             the same as numbers.
         overwrite: replace what is there.
@@ -85,7 +86,7 @@ class Interpolate(Command):
     steps: int | None = None
     tile: int | tuple[int, int] | None = None
     style: str = "toon-head"
-    layout: Layout = "nchw"
+    layout: Layout | None = None
     out: Path = Path("way")
     overwrite: bool = False
 

@@ -105,7 +105,7 @@ class RealArray(Real):
     pictures: Images
 
     @staticmethod
-    def read(file: Path, layout: Layout) -> "RealArray":
+    def read(file: Path, layout: Layout | None) -> "RealArray":
         """Read the file."""
         return RealArray(file, image_array(file, layout=layout))
 
@@ -143,4 +143,4 @@ def chosen(pictures: Images, count: int, name: str, *, advice: str) -> Images:
 
 def is_array(path: Path) -> bool:
     """Whether a path names a file of pictures in one array."""
-    return path.suffix in (".npy", ".npz")
+    return path.suffix.lower() in (".npy", ".npz")

@@ -53,7 +53,8 @@ class Reconstruct(Command):
         sizes: pixels along the longest side that are decoded. Faces are compared at all of these,
             other pictures at their own.
         style: the style of faces.
-        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w);
+            by default nchw where there are one to four channels.
         seed: of the points and of the noise.
         steps: calls of the network; by default what the model was saved with.
         tile: pixels along a tile's sides, or its rows and columns, for sizes too large for the
@@ -69,7 +70,7 @@ class Reconstruct(Command):
     size: int = 64
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     style: str = "toon-head"
-    layout: Layout = "nchw"
+    layout: Layout | None = None
     seed: int = 0
     steps: int | None = None
     tile: int | tuple[int, int] | None = None

@@ -153,11 +153,11 @@ class ArraySource(Source):
 
     @staticmethod
     def read(
-        file: Path, layout: Layout, held_out: int | None, seed: int, lazy: bool = False
+        file: Path, layout: Layout | None, held_out: int | None, seed: int, lazy: bool = False
     ) -> "ArraySource":
         """Read the file, or open it if it is large or ``lazy`` is set."""
-        large = file.suffix == ".npy" and file.is_file() and file.stat().st_size > LAZY_BYTES
-        if lazy or large:
+        kept = file.suffix.lower() == ".npy" and file.is_file()
+        if lazy or (kept and file.stat().st_size > LAZY_BYTES):
             return ArraySource(ImageArray(file, layout=layout), held_out, seed)
         return ArraySource(image_array(file, layout=layout), held_out, seed)
 
@@ -195,7 +195,8 @@ class PictureArguments:
         on_error: what image files that cannot be read do, end the program or be left out.
         lazy: read a folder or a .npy file picture by picture; if it would take more than a gigabyte
             of memory, that is done without being asked.
-        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w);
+            by default nchw where there are one to four channels.
         variables: of fields, those that become channels; by default the only one.
         axes: of fields, the names of the axes of rows and columns; by default the last two.
         ranges: of fields, a JSON file with the minimum and the maximum of each variable, which
@@ -214,7 +215,7 @@ class PictureArguments:
     channels: Literal[1, 3] = 3
     on_error: OnError = "raise"
     lazy: bool = False
-    layout: Layout = "nchw"
+    layout: Layout | None = None
     variables: tuple[str, ...] = ()
     axes: tuple[str, str] | None = None
     ranges: Path | None = None
@@ -263,7 +264,7 @@ class PictureArguments:
                 raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
             held_out = HELD_OUT if self.held_out is None else self.held_out
             return FaceSource(self.style, self.images, held_out, self.resolution[0])
-        if path.suffix in (".npy", ".npz"):
+        if path.suffix.lower() in (".npy", ".npz"):
             return ArraySource.read(path, self.layout, self.held_out, seed, self.lazy)
         if not path.is_dir():
             raise ValueError(

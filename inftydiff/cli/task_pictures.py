@@ -46,6 +46,10 @@ class TaskPictures(ABC):
         """The most pixels along the longest side that all have; None if there is no limit."""
 
     @abstractmethod
+    def sizes(self) -> set[tuple[int, int]]:
+        """Rows and columns that they have, upright and before anything is cropped, if any."""
+
+    @abstractmethod
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
         """All of them in the proportions of a model, in [-1, 1].
 
@@ -78,6 +82,9 @@ class TaskFaces(TaskPictures):
     def largest(self, pipeline: InftyDiff) -> None:
         return None
 
+    def sizes(self) -> set[tuple[int, int]]:
+        return set()
+
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
         if len(set(pipeline.config.lengths)) != 1:
             raise ValueError(
@@ -104,16 +111,25 @@ class TaskFiles(TaskPictures):
         return [file.stem for file in self.files]
 
     def largest(self, pipeline: InftyDiff) -> int:
-        from inftydiff.data.raster import upright_size
-
-        lengths = pipeline.config.lengths
-        shapes = [upright_size(file, False) for file in self.files]
+        lengths, shapes = pipeline.config.lengths, self.sizes()
         return max(
             1,
             min(int(n / side) for shape in shapes for n, side in zip(shape, lengths, strict=True)),
         )
 
+    def sizes(self) -> set[tuple[int, int]]:
+        from inftydiff.data.opening import named
+        from inftydiff.data.raster import upright_size
+
+        found = set()
+        for file in self.files:
+            with named(file):
+                found.add(upright_size(file, False))
+        return found
+
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
+        from inftydiff.data.opening import named
+
         channels = pipeline.config.channels
         if channels not in (1, 3):
             raise ValueError(
@@ -122,7 +138,10 @@ class TaskFiles(TaskPictures):
             )
         kind: Literal[1, 3] = 1 if channels == 1 else 3
         reduction = Reduction(pipeline.grid(size).shape, kind)  # type: ignore[arg-type]
-        pixels = [torch.from_numpy(reduction.decode(file)) for file in self.files]
+        pixels = []
+        for file in self.files:
+            with named(file):
+                pixels.append(torch.from_numpy(reduction.decode(file)))
         return torch.stack(pixels).float() / 127.5 - 1.0
 
 
@@ -145,6 +164,9 @@ class TaskArray(TaskPictures):
 
     def largest(self, pipeline: InftyDiff) -> int:
         return max(self.pictures.shape[1:])
+
+    def sizes(self) -> set[tuple[int, int]]:
+        return {self.pictures.shape[1:]}
 
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
         channels, rows, columns = self.pictures.shape
@@ -222,7 +244,7 @@ def known_at(
 
 
 def task_pictures(
-    words: Sequence[str], *, style: str, count: int, layout: Layout = "nchw"
+    words: Sequence[str], *, style: str, count: int, layout: Layout | None = None
 ) -> TaskPictures:
     """The pictures that a command names.
 

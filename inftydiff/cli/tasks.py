@@ -86,7 +86,8 @@ class TaskArguments:
         rounds: how often samples are drawn, each time but the first with the latents of those
             before.
         style: the style of faces.
-        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w).
+        layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w);
+            by default nchw where there are one to four channels.
         out: a folder for answer.png, the samples, 0000.png, 0001.png, …, picture by picture, and
             answer.npz, the samples, their mean and their spread as numbers.
         overwrite: replace what is there.
@@ -104,7 +105,7 @@ class TaskArguments:
     latent: Literal["known", "prior"] | None = None
     rounds: int = 1
     style: str = "toon-head"
-    layout: Layout = "nchw"
+    layout: Layout | None = None
     out: Path = Path("answers")
     overwrite: bool = False
 

@@ -1,6 +1,5 @@
 """Pictures from an array in memory or in a ``.npy`` or ``.npz`` file."""
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -10,25 +9,39 @@ import torch
 from torch import Tensor
 
 from inftydiff.data.images import Images
+from inftydiff.data.npy import read_array
 
-__all__ = ["Layout", "check_axes", "check_layout", "check_numbers", "image_array"]
+__all__ = ["Layout", "check_axes", "check_layout", "check_numbers", "image_array", "read_one"]
 
 Layout = Literal["nchw", "nhwc", "nhw"]
 """The order of an array's axes: pictures, channels, rows, columns."""
 
+COLOURS = 4
+"""The most channels that are taken for such without being asked."""
+
+THIN = 8
+"""Pictures of few pixels one way and at least so many times as many the other look like curves."""
+
+ASK = (
+    "Say it by layout= (--layout): nchw, pictures, channels, rows, columns; nhwc, with the "
+    "channels last; nhw, with one channel."
+)
+
 
 def image_array(
-    source: npt.NDArray[Any] | Tensor | str | Path, *, layout: Layout = "nchw"
+    source: npt.NDArray[Any] | Tensor | str | Path, *, layout: Layout | None = None
 ) -> Images:
     r"""Pictures from a numpy array, a tensor, or the path of a ``.npy`` or ``.npz`` file.
 
-    The pixels are copied. Nothing is ever unpickled. ``ImageArray`` leaves a large ``.npy`` file on
+    The pixels are copied. Nothing is ever unpickled. A compressed file may become 250 times as
+    large, or 256 MiB. ``ImageArray`` leaves a large ``.npy`` file on
     the disk.
 
     Args:
         source: eight-bit values in 0..255, or finite floating-point values in :math:`[-1, 1]`; an
             ``.npz`` file must hold exactly one array.
-        layout: the order of the axes: ``"nchw"``, ``"nhwc"``, or ``"nhw"`` for one channel.
+        layout: the order of the axes: ``"nchw"``, ``"nhwc"``, or ``"nhw"`` for one channel; by
+            default ``"nchw"`` where that gives four axes and one to four channels.
 
     Returns:
         The pictures, shape ``(n, c, h, w)``, in the number type of the source.
@@ -36,9 +49,9 @@ def image_array(
     Raises:
         TypeError: if the source is none of these, or its numbers are neither eight-bit nor
             floating.
-        ValueError: if the file cannot be read as one array, the layout is unknown, the number of
-            axes is not that of the layout, the array is empty, or a floating-point picture is not
-            finite or leaves :math:`[-1, 1]`.
+        ValueError: if the file cannot be read as one array, the layout is unknown, the shape is not
+            that of the layout or leaves open which it is, the array is empty, or a floating-point
+            picture is not finite or leaves :math:`[-1, 1]`.
 
     Example:
         >>> image_array(np.zeros((5, 8, 6, 3), dtype=np.uint8), layout="nhwc")
@@ -46,7 +59,7 @@ def image_array(
     """
     check_layout(layout)
     if isinstance(source, str | Path):
-        pixels = _tensor(_read(Path(source)))
+        pixels = _tensor(read_one(Path(source)))
     elif isinstance(source, np.ndarray):
         pixels = _tensor(source)
     elif isinstance(source, Tensor):
@@ -56,7 +69,7 @@ def image_array(
             "image_array takes a numpy array, a tensor, or a path to a .npy or .npz file; got "
             f"{type(source).__name__}."
         )
-    check_axes(tuple(pixels.shape), layout, stacklevel=3)
+    layout = check_axes(tuple(pixels.shape), layout)
     if layout == "nhw":
         return Images(pixels.unsqueeze(1))
     if layout == "nhwc":
@@ -64,25 +77,51 @@ def image_array(
     return Images(pixels)
 
 
-def check_layout(layout: str) -> None:
-    """Refuse what is not a ``Layout``."""
-    if layout not in get_args(Layout):
+def check_layout(layout: str | None) -> None:
+    """Refuse what is neither a ``Layout`` nor None."""
+    if layout is not None and layout not in get_args(Layout):
         raise ValueError(f"layout must be one of {', '.join(get_args(Layout))}; got {layout!r}.")
 
 
-def check_axes(shape: tuple[int, ...], layout: Layout, *, stacklevel: int) -> None:
-    """Refuse a shape with another number of axes, and warn if its channels seem to be last."""
+def check_axes(shape: tuple[int, ...], layout: Layout | None) -> Layout:
+    """The order of an array's axes: as it is given, or the only one that its shape allows.
+
+    With channels first there are one to four of them, unless the layout is given.
+
+    Raises:
+        ValueError: if the shape has another number of axes than the layout, or leaves open which
+            it is, or looks like another.
+    """
+    if layout is None:
+        if len(shape) == 4 and shape[1] <= COLOURS:
+            return "nchw"
+        raise ValueError(
+            f"Which axes has an array of shape {shape}? {ASK} Curves and volumes are no pictures."
+        )
     if len(shape) != len(layout):
         raise ValueError(
             f"An array of layout {layout!r} has {len(layout)} axes; got shape {shape}. Say which "
-            "axes it has by layout=, or add the missing one."
+            "axes it has by layout=, or add the missing one. Volumes are no pictures."
         )
-    if layout == "nchw" and shape[-1] in (1, 3, 4) and shape[1] not in (1, 2, 3, 4):
-        warnings.warn(
-            f"Shape {shape} read as (n, c, h, w) has {shape[1]} channels and {shape[-1]} columns; "
-            'if the channels come last, pass layout="nhwc".',
-            stacklevel=stacklevel,
+    if layout == "nhw":
+        short, long = sorted(shape[1:])
+        if short <= COLOURS and long >= THIN * short:
+            raise ValueError(
+                f"Shape {shape} read as (n, h, w) has pictures of {shape[1]} × {shape[2]} pixels, "
+                "which look like curves with their channels. If they are pictures, add the axis of "
+                'channels, and pass layout="nchw" (--layout nchw).'
+            )
+        return layout
+    first, last = shape[1], shape[3]
+    channels, other = (first, last) if layout == "nchw" else (last, first)
+    if channels > COLOURS >= other:
+        right = "nhwc" if layout == "nchw" else "nchw"
+        raise ValueError(
+            f"Shape {shape} read as ({', '.join(layout)}) has {channels} channels, and the axis of "
+            f'{other} looks like them. Pass layout="{right}" (--layout {right}), or move the '
+            f"channels there if there are {channels}."
         )
+    return layout
 
 
 def check_numbers(dtype: np.dtype[Any]) -> None:
@@ -94,29 +133,23 @@ def check_numbers(dtype: np.dtype[Any]) -> None:
         )
 
 
-def _tensor(array: npt.NDArray[Any]) -> Tensor:
-    """A tensor with a copy of an array, whatever its strides and byte order."""
-    check_numbers(array.dtype)
-    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+def read_one(path: Path) -> npt.NDArray[Any]:
+    """The one array of a ``.npy`` or ``.npz`` file.
 
-
-def _read(path: Path) -> npt.NDArray[Any]:
-    """The one array of a ``.npy`` or ``.npz`` file."""
-    if path.suffix not in (".npy", ".npz"):
+    Raises:
+        ValueError: if the file cannot be read as one.
+    """
+    if path.suffix.lower() not in (".npy", ".npz"):
         raise ValueError(f"image_array reads .npy and .npz files; got {path}.")
     try:
-        with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return content
-            with content:
-                if len(content.files) != 1:
-                    raise ValueError(
-                        f"it holds {len(content.files)} arrays ({', '.join(content.files)}), and "
-                        "one is wanted"
-                    )
-                return np.asarray(content[content.files[0]])
+        return read_array(path)
     except Exception as error:  # damaged archives raise anything
         raise ValueError(
             f"{path} cannot be read as one array: {error}. Write it by np.save(path, array)."
         ) from error
+
+
+def _tensor(array: npt.NDArray[Any]) -> Tensor:
+    """A tensor with a copy of an array, whatever its strides and byte order."""
+    check_numbers(array.dtype)
+    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))

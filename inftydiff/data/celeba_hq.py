@@ -118,7 +118,8 @@ def _list(folders: list[Path], name: str) -> list[list[str]] | None:
     file = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if file is None:
         return None
-    rows = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    text = file.read_text(encoding="utf-8", errors="replace")
+    rows = [line.split() for line in text.splitlines() if line.strip()]
     good = MAPPING_ROW if name == MAPPING else PARTITION_ROW
     if rows and good.fullmatch(" ".join(rows[0])) is None:
         rows = rows[1:]  # the header

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from inftydiff.data.files import pictures_below
 from inftydiff.data.lazy import FileSource, LazyImages, OnError
 from inftydiff.data.reduction import Reduction, pixel_shape
 
@@ -13,8 +14,6 @@ __all__ = ["Split", "numbered", "require_root", "sized_folder", "wanted_files", 
 
 Split = Literal["train", "validation", "test", "all"]
 """The parts of a data set."""
-
-PICTURES = (".jpeg", ".jpg", ".png", ".webp")
 
 
 def require_root(root: str | Path, what: str) -> Path:
@@ -73,8 +72,8 @@ def numbered(folder: Path, what: str, layout: str) -> dict[int, str]:
         ValueError: if there are none, or two have one number.
     """
     found: dict[int, str] = {}
-    for file in sorted(folder.rglob("*")):
-        if re.fullmatch(r"[0-9]+", file.stem) is None or file.suffix.lower() not in PICTURES:
+    for file in sorted(pictures_below(folder)):
+        if re.fullmatch(r"[0-9]+", file.stem) is None:
             continue
         number, name = int(file.stem), file.relative_to(folder).as_posix()
         if number in found:

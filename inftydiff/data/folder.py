@@ -40,8 +40,8 @@ def image_folder(
         path: the folder; its subfolders are searched too.
         resolution: pixels a side, or ``(height, width)`` in pixels.
         pattern: which files to read, as a glob relative to the folder, such as ``"*/*.jpg"``; by
-            default every file whose name ends with one of ``files.SUFFIXES`` and starts with no
-            dot.
+            default every file whose name ends as those of a format that PIL decodes and starts with
+            no dot. Links to folders are followed; files of other names are named in a warning.
         channels: 3 for colours (grey files get three equal channels), 1 for grey (colours become
             their luma).
         background: six hexadecimal digits, what shows through transparent pixels.
@@ -66,6 +66,8 @@ def image_folder(
         >>> images, images[0][:, 8, 8].tolist()
         (Images(n=1, c=3, h=16, w=16, uint8), [1.0, -1.0, -1.0])
     """
+    from inftydiff.data.opening import large_pictures
+
     with extra("train"):
         from tqdm import tqdm
 
@@ -84,7 +86,7 @@ def image_folder(
             return error
         return None
 
-    with ThreadPoolExecutor(threads) as executor:
+    with large_pictures(), ThreadPoolExecutor(threads) as executor:
         outcomes = executor.map(read, range(len(files)))
         bar = tqdm(outcomes, "Decoding", total=len(files), unit="file", disable=not progress)
         errors = list(bar)

@@ -45,7 +45,8 @@ class ImageFolder(Dataset[Tensor]):
         channels: 3 for colours (grey files get three equal channels), 1 for grey (colours become
             their luma).
         pattern: which files to read, as a glob relative to the folder, such as ``"*/*.jpg"``; by
-            default every file whose name ends with one of ``files.SUFFIXES``.
+            default every file whose name ends as those of a format that PIL decodes and starts with
+            no dot. Links to folders are followed; files of other names are named in a warning.
         background: six hexadecimal digits, what shows through transparent pixels.
         others: what happens to files of other proportions than those of ``longest``, ``"crop"`` or
             ``"raise"``.
@@ -146,6 +147,7 @@ def _look(
     files: Sequence[Path], check: bool, threads: int | None, progress: bool, on_error: OnError
 ) -> tuple[list[Path], list[tuple[int, int]]]:
     """The files that can be read, and their heights and widths."""
+    from inftydiff.data.opening import large_pictures
     from inftydiff.data.raster import upright_size
 
     with extra("train"):
@@ -157,7 +159,7 @@ def _look(
         except Exception as error:  # damaged files raise anything
             return error
 
-    with ThreadPoolExecutor(threads) as executor:
+    with large_pictures(), ThreadPoolExecutor(threads) as executor:
         outcomes = executor.map(look, files)
         seen = list(tqdm(outcomes, "Looking", total=len(files), unit="file", disable=not progress))
     bad = [

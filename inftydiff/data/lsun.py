@@ -1,5 +1,7 @@
 """LSUN's churches from the user's own copy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -48,9 +50,12 @@ class LmdbSource(PictureSource):
             import lmdb
         try:
             with _database(path) as database, database.begin() as reader:
-                return LmdbSource(path, tuple(reader.cursor().iternext(values=False)))
-        except lmdb.Error as error:
+                keys = tuple(reader.cursor().iternext(values=False))
+        except (lmdb.Error, OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read as an LMDB database: {error}.") from error
+        if not keys:
+            raise ValueError(f"{path} is an LMDB database without pictures. Complete the copy.")
+        return LmdbSource(path, keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,6 +63,8 @@ class LmdbSource(PictureSource):
     def read(self, number: int, reduction: Reduction) -> UInt8[ndarray, "c h w"]:
         with _database(self.path) as database, database.begin() as reader:
             content = reader.get(self.keys[number])
+        if content is None:
+            raise ValueError("the database has it no longer")
         return reduction.decode(BytesIO(content))
 
     def name(self, number: int) -> str:
@@ -119,8 +126,22 @@ def lsun_church(
     return images
 
 
-def _database(path: Path) -> Any:
-    """Open a database to read from, taking no lock and writing no file."""
+@contextmanager
+def _database(path: Path) -> Iterator[Any]:
+    """Open a database to read from, taking no lock and writing no file.
+
+    Raises:
+        OSError: if its file cannot be read.
+        ValueError: if its file is shorter than it says, since reading pages that are not there ends
+            the program.
+    """
     import lmdb
 
-    return lmdb.open(str(path), readonly=True, lock=False, readahead=False)
+    with lmdb.open(str(path), readonly=True, lock=False, readahead=False) as database:
+        pages, size = database.info()["last_pgno"] + 1, database.stat()["psize"]
+        found = (path / "data.mdb").stat().st_size
+        if found < pages * size:
+            raise ValueError(
+                f"data.mdb has {found} bytes of {pages * size}; it was cut short, or never complete"
+            )
+        yield database

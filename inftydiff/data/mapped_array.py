@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset
 
 from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers
 from inftydiff.data.images import from_bytes, range_fault
+from inftydiff.data.npy import NpyFile
 
 __all__ = ["ImageArray"]
 
@@ -20,19 +20,19 @@ __all__ = ["ImageArray"]
 class ImageArray(Dataset[Tensor]):
     r"""Pictures of a ``.npy`` file, read when asked for: float32 in :math:`[-1, 1]`.
 
-    The file is mapped into memory, so that a picture costs the reading of its own bytes, and
-    processes share what the system has cached. A copy that is sent to another process maps the
-    file anew. Nothing is ever unpickled.
+    A picture costs the reading of its own bytes (of the whole file, if that is in Fortran order),
+    and processes share what the system has cached. Nothing is ever unpickled. The file is not
+    mapped into memory: one that becomes shorter meanwhile is an error that names the picture.
 
     Args:
         path: the file; eight-bit values in 0..255, or finite floating-point values in
             :math:`[-1, 1]`, of which each picture is checked when it is read.
-        layout: the order of the axes: ``"nchw"``, ``"nhwc"``, or ``"nhw"`` for one channel.
+        layout: the order of the axes, as for ``image_array``.
 
     Raises:
         TypeError: if the numbers are neither eight-bit nor floating.
-        ValueError: if the file cannot be mapped, the layout is unknown, the number of axes is not
-            that of the layout, or the array is empty.
+        ValueError: if the file cannot be read, the layout is unknown, the shape is not that
+            of the layout or leaves open which it is, or the array is empty.
 
     Example:
         >>> import tempfile
@@ -43,13 +43,12 @@ class ImageArray(Dataset[Tensor]):
         (ImageArray(n=5, c=3, h=8, w=6, uint8), torch.Size([3, 8, 6]), tensor([1.]))
     """
 
-    def __init__(self, path: str | Path, *, layout: Layout = "nchw") -> None:
+    def __init__(self, path: str | Path, *, layout: Layout | None = None) -> None:
         check_layout(layout)
         self.path = Path(path)
-        self.layout = layout
-        self._array = _map(self.path)
+        self._array = _opened(self.path)
         check_numbers(self._array.dtype)
-        check_axes(self._array.shape, layout, stacklevel=3)
+        self.layout = check_axes(self._array.shape, layout)
         if 0 in self._array.shape:
             raise ValueError(
                 f"Pictures have every size at least 1; {path} has shape {self._array.shape}."
@@ -62,7 +61,7 @@ class ImageArray(Dataset[Tensor]):
         return sizes.get("c", 1), sizes["h"], sizes["w"]
 
     def __len__(self) -> int:
-        return len(self._array)
+        return self._array.shape[0]
 
     def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
         r"""Read one picture.
@@ -75,11 +74,17 @@ class ImageArray(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
-            ValueError: if the picture is not finite or leaves :math:`[-1, 1]`.
+            ValueError: if the picture cannot be read, is not finite, or leaves :math:`[-1, 1]`.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} pictures; got index {index}.")
-        values = self._array[index]
+        number = index % len(self)
+        try:
+            values = self._array.row(number)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"Picture {number} of {self.path} cannot be read: {error}. Restore the file."
+            ) from error
         if self.layout == "nhw":
             values = values[None]
         elif self.layout == "nhwc":
@@ -89,7 +94,7 @@ class ImageArray(Dataset[Tensor]):
             return from_bytes(picture)
         if not bool((picture.abs() <= 1).all()):
             what, fix = range_fault(picture)
-            raise ValueError(f"Picture {index} of {self.path} has {what}. {fix}")
+            raise ValueError(f"Picture {number} of {self.path} has {what}. {fix}")
         return picture.float()
 
     def __repr__(self) -> str:
@@ -104,15 +109,15 @@ def _open(path: Path, layout: Layout) -> ImageArray:
     return ImageArray(path, layout=layout)
 
 
-def _map(path: Path) -> npt.NDArray[Any]:
+def _opened(path: Path) -> NpyFile:
     """The array of a ``.npy`` file, on the disk."""
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         raise ValueError(
-            f"ImageArray maps .npy files; got {path}. Read .npz files by image_array, or write the "
-            "array by np.save(path, array)."
+            f"ImageArray reads .npy files; got {path}. Read .npz files by image_array, or write "
+            "the array by np.save(path, array)."
         )
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        return NpyFile.open(path)
     except Exception as error:  # damaged headers raise anything
         raise ValueError(
             f"{path} cannot be read as one array: {error}. Write it by np.save(path, array)."

@@ -9,18 +9,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from inftydiff.data._extras import extra
+from inftydiff.data.depth import refuse_deep
+from inftydiff.data.opening import opened
+from inftydiff.data.orientation import upright, upright_size_of
 
 with extra("train"):
     from PIL import Image, ImageOps
 
 __all__ = ["decode", "flatten", "hex_colour", "reduce", "upright_size"]
-
-DEEP_MODES = ("I", "F")
-"""What the names of PIL's modes of more than eight bits a channel begin with."""
-
-ORIENTATION = 0x0112
-QUARTER_TURNS = (5, 6, 7, 8)
-"""The EXIF tag of the orientation, and its values that exchange height and width."""
 
 
 def hex_colour(text: str, name: str) -> str:
@@ -52,8 +48,7 @@ def flatten(image: Image.Image, background: str) -> Image.Image:
     Raises:
         ValueError: if the picture has more than eight bits a channel.
     """
-    if image.mode.startswith(DEEP_MODES):
-        raise ValueError(f"mode {image.mode} has no 8-bit range; convert it first")
+    refuse_deep(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
     canvas = Image.new("RGBA", image.size, f"#{background}")
@@ -78,10 +73,11 @@ def reduce(
         ValueError: if the picture has more than eight bits a channel.
     """
     height, width = shape
-    upright = flatten(ImageOps.exif_transpose(image), background)
+    refuse_deep(image)
+    flat = flatten(upright(image), background)
     if channels == 1:
-        upright = upright.convert("L")
-    fitted = ImageOps.fit(upright, (width, height), method=Image.Resampling.BOX)
+        flat = flat.convert("L")
+    fitted = ImageOps.fit(flat, (width, height), method=Image.Resampling.BOX)
     pixels = np.array(fitted)
     return pixels[None] if channels == 1 else np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
 
@@ -89,28 +85,28 @@ def reduce(
 def decode(
     file: Path | BytesIO, shape: tuple[int, int], background: str, channels: int = 3
 ) -> UInt8[ndarray, "c h w"]:
-    """Read a picture from a file that PIL can open, and ``reduce`` it."""
-    with Image.open(file) as image:
+    """Read a picture from a file and ``reduce`` it; errors are those of ``opened``."""
+    with opened(file) as image:
         return reduce(image, shape, background, channels)
 
 
 def upright_size(file: Path, verify: bool) -> tuple[int, int]:
-    """Height and width of a picture once it is upright, read from the head of its file.
+    """Height and width of a picture once it is upright, read from its file without decoding it.
 
     Args:
-        file: a file that PIL can open.
+        file: the file.
         verify: look for damage too, as far as the format has checksums; nothing is decoded.
 
     Raises:
-        ValueError: if the picture has more than eight bits a channel.
+        ValueError: if the picture has more than eight bits a channel, or as ``opened``.
     """
-    with Image.open(file) as image:
-        if image.mode.startswith(DEEP_MODES):
-            raise ValueError(f"mode {image.mode} has no 8-bit range; convert it first")
-        width, height = image.size
-        # PNG would decode the whole picture in search of an orientation after the pixels
-        known = image.format != "PNG" or "exif" in image.info
-        turned = known and image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+    with opened(file) as image:
+        size = upright_size_of(image)
         if verify:
             image.verify()
-    return (width, height) if turned else (height, width)
+    if size is not None:
+        return size
+    with opened(file) as image:
+        image.load()
+        width, height = upright(image).size
+    return height, width
