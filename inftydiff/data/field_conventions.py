@@ -17,6 +17,8 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from inftydiff._typing import Real
+
 __all__ = ["ATTRIBUTES", "Conventions"]
 
 ATTRIBUTES = (
@@ -56,8 +58,8 @@ class Conventions:
     scale: Any = None
     offset: Any = None
     fills: tuple[Any, ...] = ()
-    low: float = -math.inf
-    high: float = math.inf
+    low: Real = -math.inf
+    high: Real = math.inf
 
     @staticmethod
     def of(
@@ -87,7 +89,7 @@ class Conventions:
         slack = SLACK if number.kind in "iu" else 0.0
         if undone:
             if not converted:
-                low, high = sorted(float(rule.unpack(np.float64(end))) for end in (low, high))
+                low, high = sorted(rule.unpack(np.array([low, high], np.float64)).tolist())
                 slack *= 1.0 if scale is None else abs(float(scale))
                 low, high = low - slack, high + slack
             return Conventions(dtype, low=_as(dtype, low), high=_as(dtype, high))
@@ -136,7 +138,7 @@ def _packed(attributes: Mapping[str, Any]) -> bool:
 def _fault(name: str, key: str, value: object, wanted: str) -> ValueError:
     shown = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
     return ValueError(
-        f"The attribute {key} of {name!r} is {wanted}, by the CF conventions; got {shown!r:.80}. "
+        f"The attribute {key} of {name} is {wanted}, by the CF conventions; got {shown!r:.80}. "
         "Repair it, or open the file with xarray and pass the corrected Dataset."
     )
 
@@ -187,7 +189,7 @@ def _wrapped(number: np.dtype[Any], value: Any) -> Any:
     return value
 
 
-def _as(number: np.dtype[Any], end: float) -> float:
+def _as(number: np.dtype[Any], end: Real) -> Real:
     """A limit, rounded to the type of floating-point numbers that it is compared with."""
     if number.kind != "f":
         return end
@@ -195,27 +197,22 @@ def _as(number: np.dtype[Any], end: float) -> float:
         return float(number.type(end))
 
 
-def _limits(
-    name: str, attributes: Mapping[str, Any], rule: Conventions
-) -> tuple[float, float, bool]:
+def _limits(name: str, attributes: Mapping[str, Any], rule: Conventions) -> tuple[Real, Real, bool]:
     """The limits, and whether they are in the units of what stored numbers mean."""
-    ends: list[tuple[str, Any, Any]] = []
-    if attributes.get("valid_range") is not None:
-        both = _numbers(name, "valid_range", attributes["valid_range"])
-        if len(both) != 2:
-            raise _fault(name, "valid_range", attributes["valid_range"], "a minimum and a maximum")
-        ends.append(("valid_range", *both))
-    for key in ("valid_min", "valid_max"):
-        if attributes.get(key) is not None:
-            numbers = _numbers(name, key, attributes[key])
-            if len(numbers) != 1:
-                raise _fault(name, key, attributes[key], "one number")
-            ends.append(
-                (key, *((numbers[0], math.inf) if key == "valid_min" else (-math.inf, numbers[0])))
-            )
-    given = [end for _, *both in ends for end in both if not np.isinf(end)]
-    packed = rule.scale is not None or rule.offset is not None
-    converted = packed and rule.number.kind in "iu" and any(_is_float(end) for end in given)
+    ends: list[tuple[str, Real, Real]] = []
+    for key, count in (("valid_range", 2), ("valid_min", 1), ("valid_max", 1)):
+        if attributes.get(key) is None:
+            continue
+        numbers = [_plain(part) for part in _numbers(name, key, attributes[key])]
+        if len(numbers) != count:
+            wanted = "a minimum and a maximum" if count == 2 else "one number"
+            raise _fault(name, key, attributes[key], wanted)
+        least = -math.inf if key == "valid_max" else numbers[0]
+        most = math.inf if key == "valid_min" else numbers[-1]
+        ends.append((key, least, most))
+    packed = (rule.scale, rule.offset) != (None, None) and rule.number.kind in "iu"
+    given = [end for _, *both in ends for end in both]
+    converted = packed and any(isinstance(end, float) and math.isfinite(end) for end in given)
     low, high = -math.inf, math.inf
     for key, least, most in ends:
         if not converted:
@@ -223,13 +220,14 @@ def _limits(
         if not least <= most:
             raise _fault(name, key, attributes[key], "a minimum not above its maximum")
         low, high = max(low, least), min(high, most)
-    if low > high:
-        raise _fault(name, "valid_min", attributes.get("valid_min"), "not above the maximum")
+        if low > high:
+            raise _fault(name, key, attributes[key], f"a limit that leaves values from {low} on")
     return low, high, converted
 
 
-def _is_float(value: object) -> bool:
-    return np.asarray(value).dtype.kind == "f"
+def _plain(value: Any) -> Real:
+    """A number of Python."""
+    return float(value) if np.asarray(value).dtype.kind == "f" else int(value)
 
 
 def _fills(name: str, attributes: Mapping[str, Any], number: np.dtype[Any]) -> tuple[Any, ...]:
@@ -243,7 +241,7 @@ def _fills(name: str, attributes: Mapping[str, Any], number: np.dtype[Any]) -> t
             value = _from_text(name, key, value)
         if isinstance(value, bool | np.bool_):
             value = int(value)
-        for part in (_wrapped(number, part) for part in _numbers(name, key, value)):
+        for part in (_wrapped(number, _plain(part)) for part in _numbers(name, key, value)):
             if number.kind == "f":
                 fills.append(_as(number, part))
             elif math.isfinite(part) and part == int(part):
