@@ -14,7 +14,7 @@ from inftydiff._reading import read_json
 from inftydiff._writing import whole_file
 from inftydiff.cli.source import Source, how_many_held_out
 from inftydiff.data import Fields, Images, field_array
-from inftydiff.data.field_sources import NETCDF
+from inftydiff.data.field_sources import HDF5, NETCDF
 
 __all__ = ["RANGES", "FieldSource", "read_ranges"]
 
@@ -43,10 +43,10 @@ class FieldSource(Source):
     @staticmethod
     def holds(path: Path) -> bool:
         """Whether a path is that of fields, by its name or by what the folder has inside."""
-        if path.suffix in NETCDF:
-            return path.is_file()
-        inside = any((path / name).is_file() for name in ZARR)
-        return path.is_dir() and (inside or path.suffix == ".zarr")
+        suffix = path.suffix.lower()
+        if path.is_dir():
+            return suffix == ".zarr" or any((path / name).is_file() for name in ZARR)
+        return suffix in NETCDF + HDF5 and path.is_file()
 
     @staticmethod
     def read(

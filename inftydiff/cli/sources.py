@@ -23,7 +23,7 @@ from inftydiff.data import (
     image_folder,
 )
 from inftydiff.data.array import Layout
-from inftydiff.data.field_sources import NETCDF
+from inftydiff.data.field_sources import HDF5, NETCDF, refuse_address
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
 
@@ -242,6 +242,7 @@ class PictureArguments:
                 f"{self.pictures!r} and {self.data!r}."
             )
         name = self.name
+        refuse_address(name)
         path = Path(name)
         if FieldSource.holds(path):
             return FieldSource.read(
@@ -269,7 +270,8 @@ class PictureArguments:
         if not path.is_dir():
             raise ValueError(
                 f"{name!r} is neither 'faces', nor a folder, nor a .npy or .npz file, nor a zarr "
-                f"store or a NetCDF file ({', '.join(NETCDF)})."
+                f"store or a NetCDF file ({', '.join(NETCDF)}), nor an HDF5 file "
+                f"({', '.join(HDF5)})."
             )
         size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
         return FolderSource(

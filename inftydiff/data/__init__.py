@@ -14,6 +14,7 @@ from inftydiff.data.lazy import LazyImages
 from inftydiff.data.lazy_folder import ImageFolder
 from inftydiff.data.lsun import lsun_church
 from inftydiff.data.mapped_array import ImageArray
+from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = [
     "FieldScale",
@@ -22,6 +23,7 @@ __all__ = [
     "ImageFolder",
     "Images",
     "LazyImages",
+    "UnreadableSample",
     "cache_folder",
     "celeba_hq",
     "face_credit",

@@ -8,13 +8,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real
 
-__all__ = ["FieldScale"]
+__all__ = ["FieldScale", "number"]
+
+
+def number(value: object, what: str) -> float:
+    """A finite real number.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: if it is not finite.
+    """
+    if isinstance(value, bool | str | bytes | complex):
+        raise TypeError(f"{what} is a number; got {value!r}.")
+    try:
+        real = float(value)  # type: ignore[arg-type] # refused below
+    except OverflowError:
+        real = math.inf
+    except Exception as error:
+        raise TypeError(f"{what} is a number; got {value!r}.") from error
+    if not math.isfinite(real):
+        raise ValueError(f"{what} is a finite number; got {value!r:.80}.")
+    return real
 
 
 @final
@@ -27,6 +48,7 @@ class FieldScale:
             be kept as JSON.
 
     Raises:
+        TypeError: if it is no mapping from names to pairs of numbers.
         ValueError: if there is no variable, or a minimum is not below its maximum, both finite.
 
     Example:
@@ -39,19 +61,21 @@ class FieldScale:
     ranges: Mapping[str, Sequence[Real]]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.ranges, Mapping):
+            raise TypeError(
+                "A scale is made of a mapping from names to pairs of numbers; got "
+                f"{self.ranges!r:.80}."
+            )
         if not self.ranges:
             raise ValueError("A scale has the range of at least one variable; got none.")
-        for name, ends in self.ranges.items():
-            if len(ends) != 2 or not (all(map(math.isfinite, ends)) and ends[0] < ends[1]):
-                raise ValueError(
-                    f"The range of {name!r} is a finite minimum below a finite maximum; got "
-                    f"{list(ends)}. State another range, or leave out a constant variable."
-                )
+        ranges = {name: _pair(name, ends) for name, ends in self.ranges.items()}
+        object.__setattr__(self, "ranges", ranges)
 
     def __call__(self, values: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c h w"]:
         r"""Bring values from their units to :math:`[-1, 1]`, if they are within the ranges.
 
         Raises:
+            TypeError: if the values are no floating-point numbers.
             ValueError: if there is not one channel a variable.
         """
         low, high = self._ends(values)
@@ -61,6 +85,7 @@ class FieldScale:
         r"""Bring values, samples of a model say, from :math:`[-1, 1]` to their units.
 
         Raises:
+            TypeError: if the values are no floating-point numbers.
             ValueError: if there is not one channel a variable.
         """
         low, high = self._ends(values)
@@ -68,6 +93,10 @@ class FieldScale:
 
     def _ends(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Minima and maxima, of shape ``(c, 1, 1)``, with the values' dtype and place."""
+        if not values.is_floating_point():
+            raise TypeError(
+                f"Values are floating-point numbers; got {values.dtype}. Convert them by .double()."
+            )
         if values.ndim < 3 or values.shape[-3] != len(self.ranges):
             raise ValueError(
                 f"Values of {', '.join(self.ranges)} have the shape (..., {len(self.ranges)}, h, "
@@ -76,3 +105,21 @@ class FieldScale:
         ends = torch.tensor(list(self.ranges.values()), dtype=torch.float64).to(values)
         low, high = ends.T[:, :, None, None]
         return low, high
+
+
+def _pair(name: str, ends: object) -> tuple[float, float]:
+    """A finite minimum below a finite maximum."""
+    if isinstance(ends, str | bytes) or not isinstance(ends, Sequence | np.ndarray | Tensor):
+        raise TypeError(f"The range of {name!r} is a pair of numbers; got {ends!r:.80}.")
+    got = list(ends)
+    try:
+        got = [number(end, f"An end of the range of {name!r}") for end in ends]
+        low, high = got
+        if low < high and math.isfinite(high - low):
+            return low, high
+    except ValueError:
+        pass  # not finite, or not two
+    raise ValueError(
+        f"The range of {name!r} is a finite minimum below a finite maximum; got {got}. State "
+        "another range, or leave out a constant variable."
+    )

@@ -1,159 +1,159 @@
 """Arrays with named axes, from xarray, zarr, NetCDF or numpy, read when asked for."""
 
+import os
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from inftydiff.data._extras import extra
+from inftydiff.data.field_hdf5 import from_hdf5, is_hdf5
+from inftydiff.data.field_variable import Variable, said, with_coordinates
+from inftydiff.data.field_zarr import VALUES, from_node, from_store
 
-__all__ = ["NETCDF", "Variable", "open_variables"]
+__all__ = ["HDF5", "NETCDF", "open_variables", "refuse_address"]
 
 NETCDF = (".cdf", ".h5", ".nc", ".nc4")
-"""What a NetCDF file's name must end with."""
+"""What the name of a NetCDF file ends with, in capitals or not."""
 
-VALUES = "values"
-"""What an array without a name is called."""
+HDF5 = (".hdf5", ".he5")
+"""What the name of another HDF5 file ends with; what decides is how files begin."""
 
-
-@final
-@dataclass(frozen=True)
-class Variable:
-    """An array that is read by integers and slices.
-
-    Args:
-        dims: the names of its axes.
-        array: what is indexed, and gives a numpy array or what becomes one.
-    """
-
-    dims: tuple[str, ...]
-    array: Any
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
-        return tuple(self.array.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the numbers."""
-        return np.dtype(self.array.dtype)
-
-    def read(self, index: tuple[int | slice, ...]) -> npt.NDArray[np.float64]:
-        """A part of the array in float64, with NaN where the file says that a value is missing."""
-        part = self.array[index]
-        if isinstance(part, np.ma.MaskedArray):
-            return np.ma.filled(part.astype(np.float64), np.nan)
-        return np.asarray(part, dtype=np.float64)
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+"""How an address begins; a path object has one slash of the two."""
 
 
 def open_variables(source: object) -> dict[str, Variable]:
     """The variables of a source, by name.
 
     Args:
-        source: the path of a zarr store (a folder), a NetCDF file or a ``.npy`` file; a Dataset or
-            DataArray of xarray; a Group or Array of zarr; a numpy array, or a mapping from names
-            to numpy arrays.
+        source: the path of a zarr store or of an array in it (folders), of a NetCDF or HDF5 file or
+            of a ``.npy`` file; a Dataset or DataArray of xarray; a Group or Array of zarr; a numpy
+            array, or a mapping from names to numpy arrays.
 
     Raises:
         ModuleNotFoundError: if a library that reads the file is not installed.
         TypeError: if the source is none of these.
-        ValueError: if there is no such file, or it cannot be read.
+        ValueError: if there is no such file, it is an address, or it cannot be read. A variable
+            that cannot be read while others can says so when it is checked.
 
     Example:
         >>> open_variables({"t": np.zeros((4, 8, 16))})["t"].dims
         ('axis 0', 'axis 1', 'axis 2')
     """
     if isinstance(source, str | Path):
+        refuse_address(source)
         return _open(Path(source))
     if isinstance(source, np.ndarray):
-        return {VALUES: _unnamed(source)}
+        return {VALUES: _unnamed(VALUES, source)}
     if isinstance(source, Mapping) and all(isinstance(a, np.ndarray) for a in source.values()):
-        return {str(name): _unnamed(array) for name, array in source.items()}
+        return {str(name): _unnamed(str(name), array) for name, array in source.items()}
     xarray, zarr = sys.modules.get("xarray"), sys.modules.get("zarr")
     if xarray is not None and isinstance(source, xarray.Dataset):
-        return _from_xarray(source)
+        return _from_xarray(source.variables, set(map(str, source.coords)))
     if xarray is not None and isinstance(source, xarray.DataArray):
         name = VALUES if source.name is None else str(source.name)
-        return {name: Variable(tuple(map(str, source.dims)), source.variable)}
+        return _from_xarray({name: source.variable}, set())
     if zarr is not None and isinstance(source, zarr.Group | zarr.Array):
-        return _from_zarr(source)
+        return from_node(source)
     raise TypeError(
         "Fields are read from a path, a Dataset or DataArray of xarray, a Group or Array of zarr, "
         f"a numpy array, or a mapping from names to numpy arrays; got {type(source).__name__}."
     )
 
 
+def refuse_address(source: str | Path) -> None:
+    """Refuse what is an address and no path.
+
+    Raises:
+        ValueError: if it begins as ``https://`` does, with whatever protocol.
+
+    Example:
+        >>> refuse_address("gs://bucket/era5.zarr")
+        Traceback (most recent call last):
+            ...
+        ValueError: gs://bucket/era5.zarr is an address (gs), and nothing is fetched. Copy it to
+        this machine and give its path, or open it with xarray and pass the Dataset.
+    """
+    text = str(source)
+    address = ADDRESS.match(text)
+    if address is not None and not os.path.exists(text):
+        raise ValueError(
+            f"{text} is an address ({address[1]}), and nothing is fetched. Copy it to this machine "
+            "and give its path, or open it with xarray and pass the Dataset."
+        )
+
+
 def _open(path: Path) -> dict[str, Variable]:
     """The variables of a file or a folder."""
-    if not path.exists():
+    suffix = path.suffix.lower()
+    if not os.path.exists(path):
         raise ValueError(f"{path} does not exist.")
+    if not path.is_dir() and (suffix not in (*NETCDF, *HDF5, ".npy") or not path.is_file()):
+        raise ValueError(
+            f"Fields are read from a zarr store (a folder), and from files that end with "
+            f"{', '.join(NETCDF + HDF5)} or .npy; got {path}."
+        )
     try:
         if path.is_dir():
-            return _open_zarr(path)
-        if path.suffix in NETCDF:
-            with extra("fields"):
-                import xarray
-            # times are not needed, and strange calendars cannot be decoded without more libraries
-            return _from_xarray(xarray.open_dataset(path, cache=False, decode_times=False))
-        if path.suffix == ".npy":
-            return {VALUES: _unnamed(np.lib.format.open_memmap(path, mode="r"))}
+            return from_store(path)
+        if suffix == ".npy":
+            array = np.lib.format.open_memmap(path, mode="r")
+            found = _unnamed(VALUES, array)
+            return {VALUES: replace(found, place=str(path), mapped=(path, path.stat().st_size))}
+        if is_hdf5(path):
+            return from_hdf5(path)
+        return _from_netcdf3(path)
     except ModuleNotFoundError:
         raise
     except Exception as error:  # damaged files raise anything
-        raise ValueError(f"{path} cannot be read as fields: {error}") from error
-    raise ValueError(
-        f"Fields are read from a zarr store (a folder), from {', '.join(NETCDF)} or from .npy; got "
-        f"{path}."
-    )
+        raise ValueError(
+            f"{path} cannot be read as fields: {said(error)}. Check that it is whole and of this "
+            "kind."
+        ) from error
 
 
-def _open_zarr(path: Path) -> dict[str, Variable]:
-    """The variables of a zarr store; xarray undoes their packing where all axes have names."""
+def _from_netcdf3(path: Path) -> dict[str, Variable]:
+    """The variables of a NetCDF file of the classic formats."""
+    with path.open("rb") as file:
+        if file.read(3) != b"CDF":
+            raise ValueError("It begins neither as HDF5 nor as NetCDF")
     with extra("fields"):
         import xarray
-        import zarr
-
-    node = zarr.open(path, mode="r")
-    raw = _from_zarr(node)
-    named = all(not name.startswith("axis ") for array in raw.values() for name in array.dims)
-    if isinstance(node, zarr.Array) or not named:
-        return raw
-    return _from_xarray(
-        xarray.open_dataset(
-            path, engine="zarr", cache=False, chunks=None, consolidated=False, decode_times=False
-        )
+    try:
+        import scipy  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Reading the NetCDF 3 file {path} needs scipy, which is not installed: pip install "
+            "scipy",
+            name="scipy",
+        ) from error
+    opened = xarray.open_dataset(path, engine="scipy", cache=False, decode_cf=False)
+    found = _from_xarray(opened.variables, set(map(str, opened.coords)))
+    length = path.stat().st_size
+    return with_coordinates(
+        {n: replace(v, place=str(path), mapped=(path, length)) for n, v in found.items()}
     )
 
 
-def _from_xarray(dataset: Any) -> dict[str, Variable]:
+def _from_xarray(variables: Mapping[Any, Any], coordinates: set[str]) -> dict[str, Variable]:
     return {
-        str(name): Variable(tuple(map(str, array.dims)), array.variable)
-        for name, array in dataset.data_vars.items()
+        str(name): Variable(
+            str(name),
+            tuple(map(str, variable.dims)),
+            variable,
+            place=str(variable.encoding.get("source", "")),
+            attributes=variable.attrs,
+            encoding=variable.encoding,
+            coordinate=str(name) in coordinates,
+        )
+        for name, variable in variables.items()
     }
 
 
-def _from_zarr(node: Any) -> dict[str, Variable]:
-    import zarr
-
-    if isinstance(node, zarr.Array):
-        return {node.basename or VALUES: _zarr_array(node)}
-    return {name: _zarr_array(array) for name, array in node.arrays()}
-
-
-def _zarr_array(array: Any) -> Variable:
-    """An array of zarr; version 2 keeps the names of the axes among its attributes."""
-    names = array.attrs.get("_ARRAY_DIMENSIONS")
-    if array.metadata.zarr_format == 3:
-        names = array.metadata.dimension_names
-    if names is None or None in names:
-        return _unnamed(array)
-    return Variable(tuple(names), array)
-
-
-def _unnamed(array: Any) -> Variable:
-    return Variable(tuple(f"axis {number}" for number in range(len(array.shape))), array)
+def _unnamed(name: str, array: Any) -> Variable:
+    return Variable(name, tuple(f"axis {number}" for number in range(len(array.shape))), array)

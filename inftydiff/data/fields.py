@@ -14,8 +14,19 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from inftydiff._typing import Real
+from inftydiff.data.field_arguments import (
+    check_sizes,
+    check_stored,
+    chosen,
+    positions,
+    sizes,
+    stand_ins,
+    stated,
+)
 from inftydiff.data.field_scale import FieldScale
-from inftydiff.data.field_sources import Variable, open_variables
+from inftydiff.data.field_sources import open_variables
+from inftydiff.data.field_variable import Variable, said
+from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["Fields", "field_array"]
 
@@ -50,38 +61,42 @@ class Fields(Dataset[Tensor]):
         self.source = source
         self.outside = outside
         found = open_variables(source)
-        self.names = _names(variables, found)
+        self.names = chosen(variables, found)
         self._variables = {name: found[name] for name in self.names}
         self._process = os.getpid()
-        first, *others = self._variables.items()
-        rows, columns = _positions(*first, axes)
+        self._places = {name: variable.place for name, variable in self._variables.items()}
+        for variable in self._variables.values():
+            variable.check()
+        first, *others = self._variables.values()
+        rows, columns = positions(first, axes)
         self._positions = rows, columns
-        dims, shape = first[1].dims, first[1].shape
+        dims, shape = first.dims, first.shape
+        self._whole = shape
         self.axes = dims[rows], dims[columns]
-        for name, other in others:
+        for other in others:
             if (other.dims, other.shape) != (dims, shape):
                 raise ValueError(
-                    f"The variables of a set have the same axes: {first[0]!r} has "
-                    f"{_sizes(first[1])}, {name!r} has {_sizes(other)}. Select or average first."
+                    f"The variables of a set have the same axes: {first.name!r} has "
+                    f"{sizes(first)}, {other.name!r} has {sizes(other)}. Select or average first."
                 )
-        for name, variable in self._variables.items():
-            if variable.dtype.kind not in "biuf":
-                raise TypeError(f"Fields are real numbers; {name!r} holds {variable.dtype}.")
-        if 0 in shape:
-            raise ValueError(f"Fields have axes of at least one; got {_sizes(first[1])}.")
         self.samples = {
             dims[axis]: shape[axis] for axis in range(len(dims)) if axis not in self._positions
         }
         self.shape = len(self.names), shape[rows], shape[columns]
-        self.missing = _missing(missing, self.names)
-        self.scale = FieldScale(self._extremes() if ranges is None else _pick(ranges, self.names))
-        for name, value in self.missing.items():
-            low, high = self.scale.ranges[name]
-            if not low <= value <= high:
-                raise ValueError(
-                    f"What stands for missing values lies in the variable's range; got {value} for "
-                    f"{name!r} in [{low}, {high}]. Take another value, or state ranges."
-                )
+        check_sizes(first, math.prod(self.samples.values()), shape[rows] * shape[columns])
+        self.missing = stand_ins(missing, self.names)
+        self._gaps: set[str] = set()
+        if ranges is None:
+            self.scale = FieldScale(self._extremes())
+            at_once = self._gaps
+        else:
+            self.scale = FieldScale(stated(ranges, self.names))
+            at_once = set(missing) if isinstance(missing, Mapping) else set()
+            if self.missing and not any(self._fits(name) for name in self.missing):
+                at_once = set(self.missing)
+        for name in self.names:
+            if name in at_once and not self._fits(name):
+                raise ValueError(self._does_not_fit(name))
 
     def __len__(self) -> int:
         return math.prod(self.samples.values())
@@ -97,20 +112,24 @@ class Fields(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such sample.
-            ValueError: if values are infinite, missing without having been declared so, or outside
-                the ranges.
+            TypeError: if the index is no whole number.
+            UnreadableSample: if it cannot be read, or values are infinite, missing without having
+                been declared so, or outside the ranges.
         """
         values = self._checked(index)
         for name, value in self.missing.items():
             channel = values[self.names.index(name)]
-            channel[np.isnan(channel)] = value
+            absent = np.isnan(channel)
+            if absent.any() and not self._fits(name):
+                raise UnreadableSample(f"{self._at(index, name)}: {self._does_not_fit(name)}")
+            channel[absent] = value
         scaled = self.scale(torch.from_numpy(values))
         if self.outside == "clip":
             return scaled.clamp_(-1.0, 1.0).float()
         for name, channel, raw in zip(self.names, scaled, values, strict=True):
             if not bool((channel.abs() <= 1.0).all()):
                 low, high = self.scale.ranges[name]
-                raise ValueError(
+                raise UnreadableSample(
                     f"{self._at(index, name)} has values from {raw.min():g} to {raw.max():g}, "
                     f'outside the range [{low:g}, {high:g}]. State a wider one, or outside="clip".'
                 )
@@ -129,6 +148,8 @@ class Fields(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such sample.
+            TypeError: if the index is no whole number.
+            UnreadableSample: if it cannot be read.
         """
         rows, columns = self._positions
         at = iter(self.where(index).values())
@@ -136,7 +157,15 @@ class Fields(Dataset[Tensor]):
             slice(None) if axis in self._positions else next(at)
             for axis in range(len(self.samples) + 2)
         )
-        parts = [variable.read(position) for variable in self._opened().values()]
+        parts: list[ndarray] = []
+        try:
+            for variable in self._opened().values():
+                parts.append(variable.read(position))
+        except Exception as error:  # damaged files raise anything
+            raise UnreadableSample(
+                f"{self._at(index, self.names[len(parts) % len(self.names)])} cannot be read: "
+                f"{said(error)}. Repair the file, or get it anew."
+            ) from error
         values = np.stack(parts)
         return values if rows < columns else values.swapaxes(1, 2)
 
@@ -145,7 +174,10 @@ class Fields(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such sample.
+            TypeError: if the index is no whole number.
         """
+        if not isinstance(index, int | np.integer):
+            raise TypeError(f"A sample is asked for by a whole number; got {index!r}.")
         count = len(self)
         if not -count <= index < count:
             raise IndexError(f"There are {count} samples; got index {index}.")
@@ -158,7 +190,14 @@ class Fields(Dataset[Tensor]):
             self._process != os.getpid() and isinstance(self.source, str | Path)
         ):
             found = open_variables(self.source)
-            self._variables = {name: found[name] for name in self.names}
+            opened = {name: found[name] for name in self.names if name in found}
+            for variable in opened.values():
+                variable.check()
+            if {name: v.shape for name, v in opened.items()} != dict.fromkeys(
+                self.names, self._whole
+            ):
+                raise ValueError("it has other variables or shapes than when it was opened first")
+            self._variables = opened
             self._process = os.getpid()
         return self._variables
 
@@ -167,10 +206,14 @@ class Fields(Dataset[Tensor]):
         values = self.raw(index)
         for name, channel in zip(self.names, values, strict=True):
             if np.isinf(channel).any():
-                raise ValueError(f"{self._at(index, name)} has infinite values. Repair it first.")
+                raise UnreadableSample(
+                    f"{self._at(index, name)} has infinite values. Repair it first."
+                )
             absent = int(np.isnan(channel).sum())
+            if absent:
+                self._gaps.add(name)
             if absent and name not in self.missing:
-                raise ValueError(
+                raise UnreadableSample(
                     f"{self._at(index, name)} misses {absent} of {channel.size} values. Say by "
                     "missing= what stands for them, or fill them first."
                 )
@@ -178,17 +221,40 @@ class Fields(Dataset[Tensor]):
 
     def _extremes(self) -> dict[str, Sequence[Real]]:
         """The least and the greatest value of each variable, missing ones left out."""
+        for variable in self._variables.values():
+            check_stored(variable)
         low, high = np.full(len(self.names), np.inf), np.full(len(self.names), -np.inf)
         for index in range(len(self)):
             values = self._checked(index).reshape(len(self.names), -1)
             low = np.fmin(low, np.fmin.reduce(values, axis=1))
             high = np.fmax(high, np.fmax.reduce(values, axis=1))
+        for name, least in zip(self.names, low, strict=True):
+            if not np.isfinite(least):
+                raise ValueError(
+                    f"Every value of {name!r} is missing. Check its fill values and its valid "
+                    "range, or leave it out."
+                )
         return dict(zip(self.names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
     def _at(self, index: int, name: str) -> str:
         """What to call one variable of a sample in messages."""
         at = ", ".join(f"{axis}={place}" for axis, place in self.where(index).items())
-        return f"{name!r} of sample {index}{f' ({at})' if at else ''}"
+        place = self._places[name]
+        file = f"{place}: " if place else ""
+        return f"{file}{name!r} of sample {index % len(self)}{f' ({at})' if at else ''}"
+
+    def _fits(self, name: str) -> bool:
+        """Whether what stands for the missing values of a variable lies in its range."""
+        low, high = self.scale.ranges[name]
+        return name not in self.missing or bool(low <= self.missing[name] <= high)
+
+    def _does_not_fit(self, name: str) -> str:
+        low, high = self.scale.ranges[name]
+        return (
+            f"What stands for missing values lies in the variable's range; got "
+            f"{self.missing[name]} for {name!r} in [{low}, {high}]. Take another value, or state "
+            "ranges."
+        )
 
 
 def field_array(
@@ -239,60 +305,3 @@ def field_array(
         tensor([282., 283., 284.])
     """
     return Fields(source, variables, axes, ranges, missing, outside)
-
-
-def _names(variables: str | Sequence[str] | None, found: Mapping[str, Variable]) -> tuple[str, ...]:
-    """The variables that are asked for."""
-    have = ", ".join(map(repr, found)) or "none"
-    if variables is None:
-        if len(found) != 1:
-            raise ValueError(f"Say which variables to read; there are {have}.")
-        return tuple(found)
-    names = (variables,) if isinstance(variables, str) else tuple(variables)
-    wrong = [name for name in names if name not in found]
-    if wrong or not names or len(set(names)) < len(names):
-        asked = ", ".join(map(repr, wrong or names)) or "none"
-        raise ValueError(f"Name one or more variables, each once; got {asked}; there are {have}.")
-    return names
-
-
-def _positions(name: str, variable: Variable, axes: Sequence[str | int]) -> tuple[int, int]:
-    """The numbers of the axes of rows and columns."""
-    dims = variable.dims
-    places = [dims.index(axis) if axis in dims else axis for axis in axes]
-    count = len(dims)
-    good = [place % count for place in places if isinstance(place, int) and -count <= place < count]
-    if len(places) != 2 or len(set(good)) != 2:
-        raise ValueError(
-            f"axes names two axes of {name!r}, which has {_sizes(variable)}; got {tuple(axes)}."
-        )
-    return good[0], good[1]
-
-
-def _sizes(variable: Variable) -> str:
-    """The axes of a variable and their lengths, in words."""
-    sizes = zip(variable.dims, variable.shape, strict=True)
-    return "(" + ", ".join(f"{dim}={size}" for dim, size in sizes) + ")"
-
-
-def _missing(missing: Real | Mapping[str, Real] | None, names: Sequence[str]) -> dict[str, float]:
-    """What stands for missing values, by variable."""
-    if missing is None:
-        return {}
-    if not isinstance(missing, Mapping):
-        return {name: float(missing) for name in names}
-    unknown = [name for name in missing if name not in names]
-    if unknown:
-        raise ValueError(f"missing names {unknown[0]!r}; the variables are {', '.join(names)}.")
-    return {name: float(value) for name, value in missing.items()}
-
-
-def _pick(ranges: Mapping[str, Sequence[Real]], names: Sequence[str]) -> dict[str, Sequence[Real]]:
-    """The ranges of the variables, in their order."""
-    without = [name for name in names if name not in ranges]
-    if without:
-        raise ValueError(
-            f"ranges has the minimum and the maximum of every variable; {without[0]!r} is not "
-            f"there, only {', '.join(map(repr, ranges)) or 'nothing'}."
-        )
-    return {name: tuple(map(float, ranges[name])) for name in names}

@@ -1,0 +1,54 @@
+"""A folder of zarr that is read without following links out of it."""
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import final
+
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
+
+from inftydiff.data.field_variable import MAX_BYTES
+
+__all__ = ["Inside"]
+
+
+@final
+class Inside(WrapperStore[LocalStore]):
+    """A store whose every file is checked before it is read.
+
+    Args:
+        store: the folder.
+    """
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        self._check(key, whole=byte_range is None)
+        return await self._store.get(key, prototype, byte_range)
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        asked = list(key_ranges)
+        for key, byte_range in asked:
+            self._check(key, whole=byte_range is None)
+        return await self._store.get_partial_values(prototype, asked)
+
+    def _check(self, key: str, *, whole: bool) -> None:
+        """Refuse links that leave the folder, what is no file, and what is too large to be read."""
+        path = self._store.root / key
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        root, real = os.path.realpath(self._store.root), os.path.realpath(path)
+        if os.path.commonpath((root, real)) != root:
+            raise OSError(f"{path} is a link to {real}, out of the store, and is not followed")
+        if stat.S_ISDIR(found.st_mode):
+            return
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"{path} is no regular file")
+        if whole and found.st_size > MAX_BYTES:
+            raise OSError(f"{path} has {found.st_size} bytes; up to {MAX_BYTES} are read at once")
