@@ -242,7 +242,7 @@ def _added(scheduler: "_Noising") -> tuple[float, float]:
     """The amplitudes of signal and noise that a scheduler's own ``add_noise`` gives."""
     one, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
     times = cast(_Levels, scheduler).timesteps
-    middle = times[len(times) // 2].reshape(1)
+    middle = times[len(times) // 2].reshape(1).long()
     own = copy.copy(scheduler)
     signal, noise = own.add_noise(one, zero, middle), own.add_noise(zero, one, middle)
     return signal.item(), noise.item()
