@@ -22,6 +22,7 @@ from inftydiff.data import FieldScale
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.tasks import Sampling, TaskResult
+from inftydiff.processes.seeds import checked_seed
 from inftydiff.training import load_pipeline
 
 __all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms"]
@@ -138,8 +139,7 @@ class TaskArguments:
         """
         whole(self.samples, "--samples")
         whole(self.rounds, "--rounds")
-        if self.seed < 0:
-            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        checked_seed(self.seed, "--seed is")
         for name, number in (("size", self.size), ("taken-at", self.taken_at)):
             if number is not None:
                 whole(number, f"--{name}")

@@ -31,6 +31,7 @@ from inftydiff.operators.multiplier import (
     UnitMultiplier,
 )
 from inftydiff.processes.normals import normals
+from inftydiff.processes.seeds import checked_seed
 
 __all__ = ["RandomField"]
 
@@ -66,6 +67,9 @@ class RandomField(Field):
         intensity: the amplitude :math:`\tau` of the white noise.
         multiplier: the function :math:`m` of the Laplacian's eigenvalues; by default one.
         first: the number of the first sample: samples are numbered in the draw, not in the batch.
+
+    Raises:
+        ValueError: if the seed is no whole number in this range.
     """
 
     seed: int
@@ -75,6 +79,9 @@ class RandomField(Field):
     intensity: Real
     multiplier: Multiplier = WHITE
     first: int = 0
+
+    def __post_init__(self) -> None:
+        checked_seed(self.seed, "A field's seed is")
 
     def samples(self, first: int, count: int) -> "RandomField":
         """Some of the samples, as a field that makes these alone.

@@ -1,10 +1,12 @@
 """Settings of a training run."""
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 from inftydiff._typing import positive, whole
+from inftydiff.processes.seeds import checked_seed
 
 __all__ = ["TrainConfig"]
 
@@ -115,8 +117,10 @@ class TrainConfig:
             if getattr(self, name) is not None:
                 whole(getattr(self, name), name)
         for name in ("warmup", "seed", "weight_decay"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is finite and not negative; got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not (isinstance(value, numbers.Real) and 0.0 <= value < math.inf):
+                raise ValueError(f"{name} is finite and not negative; got {value!r}.")
+        object.__setattr__(self, "seed", checked_seed(self.seed, "seed is"))
         if self.workers != 0:
             whole(self.workers, "workers, unless 0,")
         if self.accumulate > self.batch_size:
