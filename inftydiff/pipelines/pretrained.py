@@ -33,7 +33,8 @@ __all__ = [
     "FILES",
     "PICKLES",
     "WEIGHTS",
-    "check_weights",
+    "check_precision",
+    "checked_weights",
     "is_pretrained",
     "read_folder",
     "reason",
@@ -199,39 +200,75 @@ def read_folder(folder: Path) -> tuple[InftyDiffConfig, dict[str, Tensor]]:
     return config, tensors
 
 
-def check_weights(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, file: Path
-) -> None:
-    """Refuse weights that are not those of a model, or not finite.
+def checked_weights(
+    expected: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    *,
+    dtypes: Mapping[str, torch.dtype],
+    source: str,
+) -> dict[str, Tensor]:
+    """Cast weights, refusing those that are not a model's, or not finite when they are cast.
 
     Args:
         expected: the model's state, of which names and shapes are read.
-        found: the file's.
-        file: its name, for the message.
+        found: the weights.
+        dtypes: what each is cast to.
+        source: what holds them, for the message.
 
     Raises:
-        ValueError: if weights are missing, unexpected, of another shape, or not finite.
+        ValueError: if weights are missing, unexpected, of another shape, without values, not of
+            floating point, or not finite.
     """
-    both = expected.keys() & found.keys()
+    both = sorted(expected.keys() & found.keys())
     wrong = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
         "of another shape": [
             f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
-            for name in sorted(both)
+            for name in both
             if found[name].shape != expected[name].shape
         ],
-        "not of floating point": [n for n in sorted(both) if not found[n].is_floating_point()],
+        "without values, on the meta device": [name for name in both if found[name].is_meta],
+        "not of floating point": [
+            f"{name} {found[name].dtype}" for name in both if not found[name].is_floating_point()
+        ],
+        "sparse": [name for name in both if found[name].layout != torch.strided],
     }
     if any(wrong.values()):
         said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise ValueError(
-            f"{file} does not hold the weights of the model that {CONFIG} beside it describes. "
+            f"{source} does not hold the weights of this model, as its configuration makes it. "
             f"{said[0].upper()}{said[1:]}."
         )
-    broken = [name for name in sorted(both) if not bool(found[name].isfinite().all())]
+    cast = {name: found[name].detach().to(dtypes[name]) for name in both}
+    broken = [name for name in both if not _finite(cast[name])]
     if broken:
-        raise ValueError(f"{file} has weights that are not finite: {_some(broken)}.")
+        too_large = all(_finite(found[name]) for name in broken)
+        advice = f" They are too large for {cast[broken[0]].dtype}; ask for another dtype."
+        raise ValueError(
+            f"{source} has weights that are not finite: {_some(broken)}."
+            + (advice if too_large else "")
+        )
+    return cast
+
+
+def _finite(value: Tensor) -> bool:
+    if value.element_size() == 1:  # eight bits are not asked by PyTorch
+        value = value.float()
+    return bool(value.isfinite().all())
+
+
+def check_precision(dtype: torch.dtype) -> None:
+    """Refuse a dtype that weights are not stored or computed in.
+
+    Raises:
+        ValueError: if it is not of floating point.
+    """
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(
+            "Weights are of floating point, such as torch.float32 or torch.bfloat16; got "
+            f"dtype={dtype}."
+        )
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import is_pretrained, reason
+from inftydiff.pipelines.pretrained import checked_weights, is_pretrained, reason
 from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
@@ -158,7 +158,7 @@ def save(
     partial = run / f"{folder.name}.tmp-{secrets.token_hex(4)}"
     try:
         partial.mkdir(parents=True)
-        save_file(_contiguous(average.state_dict()), partial / MODEL)
+        save_file(_contiguous(average.plain_state()), partial / MODEL)
         save_file(_training_tensors(pipeline, optimiser, scaler), partial / TRAINING)
         record = {
             "version": VERSION,
@@ -228,7 +228,7 @@ def _training_tensors(
     pipeline: InftyDiff, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
 ) -> dict[str, Tensor]:
     """The last weights, the optimiser's state and the scaler's by name."""
-    tensors = {f"model.{name}": value for name, value in pipeline.state_dict().items()}
+    tensors = {f"model.{name}": value for name, value in pipeline.plain_state().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
     if scaler is not None:
@@ -277,10 +277,9 @@ def _instead(folder: Path) -> str:
 
 
 def _load_into(pipeline: InftyDiff, tensors: Mapping[str, Tensor], file: Path) -> None:
-    try:
-        pipeline.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        raise ValueError(f"{file} does not hold the weights of this model: {error}") from error
+    own = pipeline.state_dict()
+    dtypes = {name: value.dtype for name, value in own.items()}
+    pipeline.load_state_dict(checked_weights(own, tensors, dtypes=dtypes, source=str(file)))
 
 
 def _digest(file: Path) -> str:
