@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff._typing import (
+    checked_seed,
     choice,
     device_of,
     dtype_of,
@@ -28,7 +29,6 @@ from inftydiff._typing import (
     number,
     positive,
     scalar,
-    seed,
     shown,
     store,
     times,
@@ -132,10 +132,10 @@ def test_a_number_is_a_finite_float_or_an_integer_of_python(value: float) -> Non
 @given(st.integers(-(2**70), 2**70))
 def test_a_whole_number_is_not_changed(value: int) -> None:
     if 0 <= value < 2**63:
-        assert seed(value) == value
+        assert checked_seed(value) == value
     else:
         with pytest.raises(ValueError, match="A seed must be a whole number of at"):
-            seed(value)
+            checked_seed(value)
 
 
 @given(st.recursive(st.none() | st.text() | st.floats() | st.integers(), st.lists))

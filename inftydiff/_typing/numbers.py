@@ -19,12 +19,12 @@ __all__ = [
     "SHORTEST",
     "STRONGEST",
     "Real",
+    "checked_seed",
     "fraction",
     "length",
     "not_negative",
     "number",
     "positive",
-    "seed",
     "whole",
 ]
 
@@ -171,7 +171,7 @@ def whole(value: object, name: str, *, least: int = 1, most: int = LARGEST) -> i
     return int(found)
 
 
-def seed(value: object, name: str = "A seed") -> int:
+def checked_seed(value: object, name: str = "A seed") -> int:
     """Return ``value`` as an integer, refusing what is no whole number from 0 to 2⁶³ − 1.
 
     Raises:

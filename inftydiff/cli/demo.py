@@ -17,6 +17,7 @@ from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
 from inftydiff.data import face_credit, face_seeds, faces
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.shipped import shipped
+from inftydiff.processes.seeds import seeds_from
 
 __all__ = ["Demo"]
 
@@ -82,7 +83,7 @@ class Demo(Command):
                 f"quarter of the points for {self.minutes:g} minutes"
             )
             report = training_report(self.out / CHECKPOINT)
-        seeds = range(self.seed, self.seed + self.rows)
+        seeds = seeds_from(self.seed, self.rows)
         with whole_folder(self.out) as folder:
             seconds = save_sizes_figure(
                 folder / SAMPLES, pipeline, self.sizes, seeds, caption=caption
@@ -99,7 +100,7 @@ class Demo(Command):
         Raises:
             ValueError: if a setting is out of range, or is for training and there is none.
         """
-        whole(self.rows, "--rows")
+        seeds_from(self.seed, whole(self.rows, "--rows"), "--seed")
         if self.steps is not None:
             whole(self.steps, "--steps")
         if not self.sizes:

@@ -13,6 +13,7 @@ from inftydiff._typing import check_finite
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import State, StepRule
+from inftydiff.processes.seeds import generator_of
 from inftydiff.training.bar import seconds_between_updates
 
 __all__ = ["draw"]
@@ -64,7 +65,7 @@ def draw(
     ) as bar:
         for begin in range(0, len(seeds), together):
             part = seeds[begin : begin + together]
-            generators = [torch.Generator().manual_seed(seed) for seed in part]
+            generators = [generator_of(seed) for seed in part]
             starts = [pipeline.start(on=fine, batch=1, generator=g).values for g in generators]
             given = latents[begin : begin + together] if latents is not None else None
             states = pipeline.trajectory(

@@ -20,6 +20,7 @@ from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data import Images
 from inftydiff.data.array import Layout
 from inftydiff.evaluation import EfficientNetLite0, Scores, features, low_passed, score
+from inftydiff.processes.seeds import seeds_from
 
 __all__ = ["Evaluate"]
 
@@ -114,8 +115,7 @@ class Evaluate(Command):
                 raise ValueError(f"{name} must be at least 2; got {value}.")
         if whole(self.resamples, "--resamples") < 2:
             raise ValueError(f"--resamples must be at least 2; got {self.resamples}.")
-        if self.seed < 0:
-            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        seeds_from(self.seed, self.count, "--seed")
         if self.rule == "ddpm" and self.eta != 0.0:
             raise ValueError("--eta belongs to --rule ddim.")
         for ratio, name in (

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff import Function, Grid, random_subset
-from inftydiff._typing import whole
+from inftydiff._typing import checked_seed, whole
 from inftydiff.cli.command import Command
 from inftydiff.cli.field_source import read_ranges
 from inftydiff.cli.readings import holds_readings, read_readings
@@ -22,6 +22,7 @@ from inftydiff.data import FieldScale
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.tasks import TaskResult, from_sensors
 from inftydiff.pipelines.tasks.grids import filled
+from inftydiff.processes.seeds import generator_of
 
 __all__ = ["FromSensors", "how_many", "sensors_shown"]
 
@@ -66,8 +67,7 @@ class FromSensors(Command):
         for name, deviation in (("added-noise", self.added_noise), ("noise-std", self.noise_std)):
             if not 0.0 <= deviation < math.inf:
                 raise ValueError(f"--{name} is a deviation, not negative; got {deviation}.")
-        if self.points_seed < 0:
-            raise ValueError(f"--points-seed is not negative; got {self.points_seed}.")
+        checked_seed(self.points_seed, "--points-seed")
         files = [Path(word) for word in self.task.pictures]
         if any(holds_readings(file) for file in files):
             self.of_readings(files)
@@ -117,7 +117,7 @@ class FromSensors(Command):
         ready = self.task.prepare(taken_at=None, size=None)
         grid = ready.x.on
         assert isinstance(grid, Grid)
-        generator = torch.Generator().manual_seed(self.points_seed)
+        generator = generator_of(self.points_seed)
         places = random_subset(grid, how_many(count, grid), generator=generator)
         readings = ready.x.restrict(places)
         errors = torch.randn(readings.values.shape, generator=generator)

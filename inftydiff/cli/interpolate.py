@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-import torch
 import tyro
 from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff import Function, recommended_steps, steps
-from inftydiff._typing import whole
+from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.figures import save_pictures
@@ -31,6 +30,7 @@ from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.tasks import Sampling, TaskResult, interpolate, interpolate_samples
 from inftydiff.pipelines.tasks.encodings import DOWN
+from inftydiff.processes.seeds import generator_of
 from inftydiff.training import load_pipeline
 
 __all__ = ["Interpolate"]
@@ -135,8 +135,9 @@ class Interpolate(Command):
         for name, number in (("size", self.size), ("taken-at", self.taken_at)):
             if number is not None:
                 whole(number, f"--{name}")
-        if min(self.seed, *(self.seeds or (0,))) < 0:
-            raise ValueError("Seeds are not negative.")
+        checked_seed(self.seed, "--seed")
+        for seed in self.seeds or ():
+            checked_seed(seed, "Seeds")
         if self.seeds is not None:
             if self.seeds[0] == self.seeds[1]:
                 raise ValueError(f"Two --seeds differ; got {self.seeds[0]} twice.")
@@ -185,7 +186,7 @@ class Interpolate(Command):
 
     def between_samples(self, pipeline: InftyDiff) -> tuple[TaskResult, float]:
         """The functions between the samples of two seeds, and the seconds they took."""
-        first, last = (torch.Generator().manual_seed(seed) for seed in self.seeds or ())
+        first, last = (generator_of(seed) for seed in self.seeds or ())
         return watched(
             lambda how, generator: interpolate_samples(
                 pipeline,

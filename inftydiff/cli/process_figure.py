@@ -14,6 +14,7 @@ from torch import Tensor
 from inftydiff import DiffusionProcess, Function, WhiteNoise, steps
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.pipelines import InftyDiff
+from inftydiff.processes.seeds import generator_of
 
 __all__ = ["save_process_figure"]
 
@@ -72,7 +73,7 @@ def _forward(process: DiffusionProcess, x0: Function, seed: int) -> list[Tensor]
     for stage in range(STAGES + 1):
         t = torch.tensor([stage / STAGES], dtype=torch.float64)
         noise = process.draw_noise(
-            x0.on, batch=1, channels=x0.channels, generator=torch.Generator().manual_seed(seed)
+            x0.on, batch=1, channels=x0.channels, generator=generator_of(seed)
         )
         x_t = process.signal_at(t)(x0) * process.schedule.alpha(t) + noise * process.schedule.sigma(
             t
@@ -90,7 +91,7 @@ def _reverse(
     run = pipeline.trajectory(
         on=like.on,  # type: ignore[arg-type]
         batch=1,
-        generator=torch.Generator().manual_seed(seed),
+        generator=generator_of(seed),
         times=times,
     )
     for number, state in enumerate(run):

@@ -20,6 +20,7 @@ from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
+from inftydiff.processes.seeds import generator_of, seeds_from
 from inftydiff.training import load_pipeline
 
 __all__ = ["Reconstruct", "psnr"]
@@ -78,7 +79,7 @@ class Reconstruct(Command):
     overwrite: bool = False
 
     def run(self, words: Sequence[str]) -> None:
-        whole(self.count, "--count")
+        seeds_from(self.seed, whole(self.count, "--count"), "--seed")
         whole(self.size, "--size")
         for size in self.sizes:
             whole(size, "--sizes")
@@ -103,11 +104,10 @@ class Reconstruct(Command):
         times = steps(pipeline.config.steps if self.steps is None else self.steps)
         columns, errors = [pictures], []
         for size in self.sizes:
-            seeds = range(self.seed, self.seed + len(pictures))
             decoded = draw(
                 pipeline,
                 pipeline.grid(size),
-                seeds,
+                seeds_from(self.seed, len(pictures)),
                 rule=DDIM(),
                 times=times,
                 title=f"Decoding at {_named(pipeline.grid(size).shape)}",
@@ -170,7 +170,7 @@ class Reconstruct(Command):
         """The latents of pictures, each seen at points of its own."""
         x0 = Function.from_image(pictures, pipeline.config.domain)
         if self.points < 1.0:
-            generator = torch.Generator().manual_seed(self.seed)
+            generator = generator_of(self.seed)
             size = max(1, round(self.points * x0.on.size))
             grid = pipeline.grid((pictures.shape[-2], pictures.shape[-1]))
             x0 = x0.restrict(random_subset(grid, size, batch=len(pictures), generator=generator))

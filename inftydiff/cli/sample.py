@@ -19,6 +19,7 @@ from inftydiff.cli.figures import Panel, save_figure, save_pictures
 from inftydiff.cli.folders import require_free, require_writable
 from inftydiff.cli.labels import condition_of
 from inftydiff.processes import StepRule
+from inftydiff.processes.seeds import seeds_from
 from inftydiff.training import load_pipeline
 
 __all__ = ["Sample"]
@@ -69,8 +70,7 @@ class Sample(Command):
 
     def run(self, words: Sequence[str]) -> None:
         whole(self.count, "--count")
-        if self.seed < 0:
-            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        seeds = seeds_from(self.seed, self.count, "--seed")
         if self.rule == "ddpm" and self.eta != 0.0:
             raise ValueError("--eta belongs to --rule ddim.")
         rule: StepRule = DDIM(self.eta) if self.rule == "ddim" else DDPM()
@@ -92,7 +92,6 @@ class Sample(Command):
                 "3. Give --out a name that ends with .npy."
             )
         require_writable(self.out.parent if array else self.out)
-        seeds = range(self.seed, self.seed + self.count)
         pictures = draw(
             pipeline,
             on,

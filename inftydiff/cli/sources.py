@@ -26,6 +26,7 @@ from inftydiff.data.array import Layout
 from inftydiff.data.field_sources import HDF5, NETCDF, refuse_address
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
+from inftydiff.processes.seeds import generator_of
 
 __all__ = [
     "LAZY_BYTES",
@@ -282,5 +283,5 @@ class PictureArguments:
 def split(count: int, held_out: int | None, seed: int) -> tuple[Tensor, Tensor]:
     """Which pictures to train on, and a random part to hold out."""
     held_out = how_many_held_out(count, held_out)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(count, generator=generator_of(seed))
     return order[held_out:], order[:held_out]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff import Function, Grid, steps
-from inftydiff._typing import whole
+from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import require_free, require_writable
@@ -140,8 +140,7 @@ class TaskArguments:
         """
         whole(self.samples, "--samples")
         whole(self.rounds, "--rounds")
-        if self.seed < 0:
-            raise ValueError(f"--seed is not negative; got {self.seed}.")
+        checked_seed(self.seed, "--seed")
         for name, number in (("size", self.size), ("taken-at", self.taken_at)):
             if number is not None:
                 whole(number, f"--{name}")

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from inftydiff.pipelines.tasks import Sampling, TaskResult
 from inftydiff.processes import State
+from inftydiff.processes.seeds import generator_of
 from inftydiff.training.bar import seconds_between_updates
 
 __all__ = ["watched"]
@@ -35,5 +36,5 @@ def watched(
         def watch(state: State) -> None:
             bar.update(0 if state.prediction is None else 1)
 
-        result = task(dataclasses.replace(how, watch=watch), torch.Generator().manual_seed(seed))
+        result = task(dataclasses.replace(how, watch=watch), generator_of(seed))
     return result, time.monotonic() - begin

@@ -4,7 +4,6 @@ Seed k of a style is one picture, whatever the resolution: a render at n² pixel
 average of that picture over each of n² cells.
 """
 
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from jaxtyping import Int64
 from numpy import ndarray
 
-from inftydiff._typing import whole
+from inftydiff._typing import checked_seed, whole
 from inftydiff.data._extras import extra
 from inftydiff.data.cache import cache_folder, make_folder
 from inftydiff.data.images import Images
@@ -181,10 +180,10 @@ def faces(
 
 def _seeds(seeds: Sequence[int]) -> Int64[ndarray, "n"]:
     """The seeds as an array, checked."""
-    numbers = [operator.index(seed) for seed in seeds]
+    numbers = [checked_seed(seed, "Seeds of faces") for seed in seeds]
     if not numbers:
         raise ValueError("faces takes at least one seed; got none.")
-    wrong = [seed for seed in numbers if not 0 <= seed < 2**53]
+    wrong = [seed for seed in numbers if seed >= 2**53]
     if wrong:
-        raise ValueError(f"Seeds are whole numbers from 0 to 2**53; got {wrong[0]}.")
+        raise ValueError(f"Seeds of faces are whole numbers from 0 to 2**53; got {wrong[0]}.")
     return np.array(numbers, dtype=np.int64)

@@ -191,7 +191,7 @@ def read_weights(folder: Path, expected: Mapping[str, Tensor]) -> dict[str, Tens
     """
     file = _require(folder, WEIGHTS)
     tensors, metadata = read_tensors(
-        file, lambda header: check_names(expected, header, file=file), within=folder
+        file, lambda header: check_names(expected, header, source=str(file)), within=folder
     )
     if DIGEST in metadata and metadata[DIGEST] != digest(tensors):
         raise ValueError(

@@ -6,8 +6,14 @@ state goes there and comes back, in other precisions if asked.
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import (
+    Callable,
+    Iterator,
+    Mapping,
+)
+from functools import (
+    partial,
+)
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +31,7 @@ from inftydiff.pipelines.pretrained import (
     resolve,
     write_folder,
 )
-from inftydiff.pipelines.weights import check_values
+from inftydiff.pipelines.weights import cast_weights, check_names, check_precision
 
 __all__ = ["SavedModel"]
 
@@ -63,8 +69,8 @@ class SavedModel(nn.Module, ABC):
             The folder.
 
         Raises:
-            ValueError: if the folder is a file or a checkpoint of a training run, or a parameter is
-                not finite when it is stored so.
+            ValueError: if the folder is a file or a checkpoint of a training run, the model is not
+                what its configuration makes, or a parameter is not finite when it is stored so.
             OSError: if the files cannot be written; a model saved there before is as it was.
 
         Example:
@@ -77,15 +83,47 @@ class SavedModel(nn.Module, ABC):
             >>> loaded.config == model.config
             True
         """
-        parameters = dict(self.named_parameters())
-        state = {
-            name: value if dtype is None or name not in parameters else value.detach().to(dtype)
-            for name, value in self.state_dict().items()
-        }
-        check_values(state, file=Path(folder) / WEIGHTS)
-        count = sum(value.numel() for value in parameters.values())
+        state = self.plain_state(dtype=dtype)
+        count = sum(value.numel() for value in self.parameters())
         text = (ModelCard() if card is None else card).text(self.config, parameters=count)
         return write_folder(folder, self.config, state, card=text)
+
+    def plain_state(self, *, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+        """The weights under the names that the configuration gives them.
+
+        Parts that ``torch.compile`` or ``DataParallel`` has wrapped are taken out of it; what is
+        shared or a view is copied.
+
+        Args:
+            dtype: what the parameters are cast to; by default they stay as they are.
+
+        Raises:
+            ValueError: if the model is not what its configuration makes, since a part was replaced
+                for instance, or a weight is not finite.
+        """
+        if dtype is not None:
+            check_precision(dtype)
+        with torch.device("meta"):
+            made = type(self)(self.config)
+        name_of = _plain_names(self)
+        kinds = {name_of(n): type(part) for n, part in _parts(self) if not _wrapped(part)}
+        known = {name: type(part) for name, part in _parts(made)}
+        other = sorted(name for name in kinds.keys() & known.keys() if kinds[name] != known[name])
+        if other:
+            name = other[0]
+            raise ValueError(
+                "A model is saved as its configuration, which makes it anew, and its weights; its "
+                f"{name} is of {kinds[name].__name__}, and the configuration makes one of "
+                f"{known[name].__name__}. Put it back, or save a state_dict of your own."
+            )
+        state = {name_of(name): value for name, value in self.state_dict().items()}
+        check_names(made.state_dict(), state, source=TO_BE_SAVED)
+        parameters = dict(made.named_parameters())
+        dtypes = {
+            name: value.dtype if dtype is None or name not in parameters else dtype
+            for name, value in state.items()
+        }
+        return cast_weights(_apart(state), dtypes, source=TO_BE_SAVED)
 
     def push_to_hub(
         self,
@@ -159,10 +197,12 @@ class SavedModel(nn.Module, ABC):
 
         Raises:
             ValueError: if there is no such model, a file of it is missing, damaged, of another
-                version or a pickle, or the weights are not those of the configuration.
+                version or a pickle, or the weights are not those of the configuration, or not
+                finite in the precision asked for.
             ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
                 installed.
         """
+        check_precision(dtype)
         folder = resolve(
             source,
             revision=revision,
@@ -205,10 +245,60 @@ class SavedModel(nn.Module, ABC):
             model = cls(config)
         parameters = dict(model.named_parameters())
         wider = torch.promote_types(dtype, torch.float32)
-        tensors = {
-            name: value.to(device, dtype if name in parameters else wider)
-            for name, value in read(model.state_dict()).items()
-        }
-        check_values(tensors, file=file)
-        model.load_state_dict(tensors, assign=True)
+        tensors = read(model.state_dict())
+        state = cast_weights(
+            tensors,
+            {name: dtype if name in parameters else wider for name in tensors},
+            source=str(file),
+        )
+        model.load_state_dict(
+            {name: value.to(device) for name, value in state.items()}, assign=True
+        )
         return model.eval()
+
+
+TO_BE_SAVED = "What is to be saved"
+
+WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",
+}
+"""PyTorch's modules that hold another one and compute as it does, and what they call it."""
+
+
+def _wrapped(part: nn.Module) -> bool:
+    """Whether a module is one of PyTorch's around another."""
+    kind = type(part)
+    return kind.__name__ in WRAPPERS and kind.__module__.startswith("torch.")
+
+
+def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every part by its name, under all its names."""
+    return model.named_modules(remove_duplicate=False)
+
+
+def _plain_names(model: nn.Module) -> Callable[[str], str]:
+    """The map from names to those without what PyTorch's wrappers call what they hold."""
+    wrappers = {name for name, part in _parts(model) if _wrapped(part)}
+
+    def plain(name: str) -> str:
+        parts = name.split(".")
+        paths = [".".join(parts[:i]) for i in range(len(parts))]
+        return ".".join(p for p, path in zip(parts, paths, strict=True) if path not in wrappers)
+
+    return plain
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights, those copied that share their memory with others or are a part of more."""
+    seen: set[int] = set()
+    found = {}
+    for name, value in state.items():
+        if not value.is_meta and value.layout == torch.strided:
+            storage = value.untyped_storage()
+            if storage.data_ptr() in seen or storage.nbytes() > value.numel() * value.itemsize:
+                value = value.detach().clone()
+            seen.add(storage.data_ptr())
+        found[name] = value
+    return found

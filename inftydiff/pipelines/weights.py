@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inftydiff._reading import require_regular
 
-__all__ = ["check_names", "check_values", "digest", "read_tensors"]
+__all__ = ["cast_weights", "check_names", "check_precision", "digest", "read_tensors"]
 
 SHOWN = 3
 """How many names of weights an error lists."""
@@ -63,45 +63,83 @@ def read_tensors(
     return tensors, metadata
 
 
-def check_names(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, file: Path) -> None:
+def check_names(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, source: str
+) -> None:
     """Refuse tensors that are not those of a model by their names, shapes or kinds.
 
     Args:
         expected: the model's state, of which names and shapes are read.
-        found: the file's.
-        file: its name, for the message.
+        found: the tensors, or what a file's header says of them.
+        source: what holds them, for the message.
 
     Raises:
-        ValueError: if tensors are missing, unexpected, of another shape, or not of floating point.
+        ValueError: if tensors are missing, unexpected, of another shape, sparse, or not of floating
+            point.
     """
-    both = expected.keys() & found.keys()
+    both = sorted(expected.keys() & found.keys())
     wrong = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
         "of another shape": [
             f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
-            for name in sorted(both)
+            for name in both
             if found[name].shape != expected[name].shape
         ],
-        "not of floating point": [n for n in sorted(both) if not found[n].is_floating_point()],
+        "not of floating point": [
+            f"{name} {found[name].dtype}" for name in both if not found[name].is_floating_point()
+        ],
+        "sparse": [name for name in both if found[name].layout != torch.strided],
     }
     if any(wrong.values()):
         said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise ValueError(
-            f"{file} does not hold the weights of the model that config.json beside it describes. "
+            f"{source} does not hold the weights of this model, as its configuration makes it. "
             f"{said[0].upper()}{said[1:]}."
         )
 
 
-def check_values(tensors: Mapping[str, Tensor], *, file: Path) -> None:
-    """Refuse tensors that are not finite.
+def cast_weights(
+    tensors: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype], *, source: str
+) -> dict[str, Tensor]:
+    """Cast weights, refusing those that have no values, or none that is finite when cast.
+
+    Args:
+        tensors: the weights, of floating point.
+        dtypes: what each is cast to.
+        source: what holds them, for the message.
 
     Raises:
-        ValueError: if there are such; the message names them.
+        ValueError: if weights lie on the meta device, or are not finite; the message names them.
     """
-    broken = [name for name in sorted(tensors) if not bool(tensors[name].isfinite().all())]
+    empty = [name for name in sorted(tensors) if tensors[name].is_meta]
+    if empty:
+        raise ValueError(
+            f"{source} has weights without values, on the meta device: {_some(empty)}. Load some."
+        )
+    cast = {name: value.detach().to(dtypes[name]) for name, value in tensors.items()}
+    broken = [name for name in sorted(cast) if not _finite(cast[name])]
     if broken:
-        raise ValueError(f"{file} has weights that are not finite: {_some(broken)}.")
+        too_large = all(_finite(tensors[name]) for name in broken)
+        advice = f" They are too large for {cast[broken[0]].dtype}; ask for another dtype."
+        raise ValueError(
+            f"{source} has weights that are not finite: {_some(broken)}."
+            + (advice if too_large else "")
+        )
+    return cast
+
+
+def check_precision(dtype: torch.dtype) -> None:
+    """Refuse a dtype that weights are not stored or computed in.
+
+    Raises:
+        ValueError: if it is not of floating point.
+    """
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(
+            "Weights are of floating point, such as torch.float32 or torch.bfloat16; got "
+            f"dtype={dtype}."
+        )
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -112,6 +150,12 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
+
+
+def _finite(value: Tensor) -> bool:
+    if value.element_size() == 1:  # eight bits are not asked by PyTorch
+        value = value.float()
+    return bool(value.isfinite().all())
 
 
 def _some(names: list[str]) -> str:

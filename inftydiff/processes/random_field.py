@@ -20,11 +20,11 @@ from torch import Tensor
 from inftydiff._typing import (
     Real,
     Scalar,
+    checked_seed,
     device_of,
     dtype_of,
     instance,
     positive,
-    seed,
     store,
     whole,
 )
@@ -82,6 +82,9 @@ class RandomField(Field):
         intensity: the amplitude :math:`\tau` of the white noise.
         multiplier: the function :math:`m` of the Laplacian's eigenvalues; by default one.
         first: the number of the first sample: samples are numbered in the draw, not in the batch.
+
+    Raises:
+        ValueError: if the seed is no whole number in this range.
     """
 
     seed: int
@@ -93,7 +96,7 @@ class RandomField(Field):
     first: int = 0
 
     def __post_init__(self) -> None:
-        store(self, seed, "seed", subject="A field's ")
+        store(self, checked_seed, "seed", subject="A field's ")
         a_domain(self.domain)
         object.__setattr__(self, "batch", samples(self.batch))
         object.__setattr__(self, "channels", channel_count(self.channels))

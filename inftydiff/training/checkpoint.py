@@ -27,9 +27,11 @@ from torch import Tensor
 from inftydiff._reading import read_json
 from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import is_pretrained
+from inftydiff.pipelines.pretrained import (
+    is_pretrained,
+)
 from inftydiff.pipelines.records import from_record, to_record
-from inftydiff.pipelines.weights import check_names, check_values, read_tensors
+from inftydiff.pipelines.weights import cast_weights, check_names, read_tensors
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
     CONFIG,
@@ -102,7 +104,7 @@ def load_pipeline(path: str | Path, *, device: torch.device | str = "cpu") -> In
     return InftyDiff.assemble(
         read_settings(folder)[0],
         lambda state: _read_tensors(
-            folder / MODEL, lambda header: check_names(state, header, file=folder / MODEL)
+            folder / MODEL, lambda header: check_names(state, header, source=str(folder / MODEL))
         ),
         file=folder / MODEL,
         device=device,
@@ -176,7 +178,7 @@ def save(
         if folder.is_symlink() or folder.exists():
             raise OSError(f"{folder} is in the way; remove it")
         with whole_folder(folder) as partial:
-            save_file(_contiguous(average.state_dict()), partial / MODEL)
+            save_file(_contiguous(average.plain_state()), partial / MODEL)
             save_file(_training_tensors(pipeline, optimiser, scaler), partial / TRAINING)
             record = {
                 "version": VERSION,
@@ -222,9 +224,10 @@ def load_training(
     file = folder / TRAINING
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     tensors = _read_tensors(
-        file, lambda header: check_names(_kept(pipeline, weights, header), header, file=file)
+        file, lambda header: check_names(_kept(pipeline, weights, header), header, source=str(file))
     )
-    check_values(tensors, file=file)
+    dtypes = {name: value.dtype for name, value in tensors.items()}
+    tensors = cast_weights(tensors, dtypes, source=str(file))
     pipeline.load_state_dict(
         {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     )
@@ -259,7 +262,7 @@ def _training_tensors(
     pipeline: InftyDiff, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
 ) -> dict[str, Tensor]:
     """The last weights, the optimiser's state and the scaler's by name."""
-    tensors = {f"model.{name}": value for name, value in pipeline.state_dict().items()}
+    tensors = {f"model.{name}": value for name, value in pipeline.plain_state().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
     if scaler is not None:

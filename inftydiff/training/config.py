@@ -4,7 +4,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
-from inftydiff._typing import choice, flag, fraction, not_negative, positive, seed, store, whole
+from inftydiff._typing import (
+    checked_seed,
+    choice,
+    flag,
+    fraction,
+    not_negative,
+    positive,
+    store,
+    whole,
+)
 
 __all__ = ["TrainConfig"]
 
@@ -115,7 +124,7 @@ class TrainConfig:
         store(self, not_negative, "weight_decay", most=LARGEST)
         store(self, flag, "recompute", "compile", "flips", "tensorboard")
         store(self, whole, "warmup", least=0)
-        store(self, seed, "seed")
+        store(self, checked_seed, "seed")
         store(self, whole, "workers", least=0, most=MOST_WORKERS)
         store(self, whole, "batch_size", "accumulate", most=LARGEST_BATCH)
         for name in (

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.records import differences
+from inftydiff.processes.seeds import generator_of
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged
 from inftydiff.training.batches import Items, batches
@@ -63,7 +64,7 @@ class Run:
         self.config = config
         self.out = out
         with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
+            torch.set_rng_state(generator_of(config.seed).get_state())
             self.pipeline = stage.build()
         self.pipeline.compute_dtype = compute_dtype(config.precision, accelerator.device.type)
         self.scaler = loss_scaler(config.precision, accelerator.device.type)

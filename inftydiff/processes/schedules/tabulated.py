@@ -123,6 +123,35 @@ class TabulatedSchedule:
             (0.0, *(1.0 - squares).sqrt().tolist()),
         )
 
+    @staticmethod
+    def exploding(levels: Float[Tensor, "steps"]) -> "TabulatedSchedule":
+        r"""The schedule with :math:`\alpha = 1` and these levels of noise.
+
+        Args:
+            levels: numbers of 0 or more, in any order. The distinct ones and zero,
+                :math:`0 = \sigma_0 < \dots < \sigma_n`, are put at :math:`t = i/n`.
+
+        Raises:
+            ValueError: if one is negative, infinite or NaN, or there is none above zero.
+
+        Example:
+            >>> TabulatedSchedule.exploding(torch.tensor([80.0, 2.0, 2.0, 0.0])).sigmas
+            (0.0, 2.0, 80.0)
+        """
+        rising = levels.detach().double().cpu().flatten()
+        if not bool(((rising >= 0.0) & rising.isfinite()).all()):
+            raise ValueError(
+                "Levels of noise are finite numbers of 0 or more; got "
+                f"{_short(tuple(rising.tolist()))}."
+            )
+        rising = torch.cat([torch.zeros(1, dtype=torch.float64), rising]).unique()
+        if len(rising) < 2:
+            raise ValueError("A schedule has a level of noise above 0; got none.")
+        times = torch.linspace(0.0, 1.0, len(rising), dtype=torch.float64)
+        return TabulatedSchedule(
+            tuple(times.tolist()), (1.0,) * len(rising), tuple(rising.tolist())
+        )
+
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""
         floating(t, "Times")
