@@ -46,7 +46,7 @@ def _unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-NUMBERS = (number, positive, length, not_negative, fraction, whole, seed)
+NUMBERS = (number, positive, length, not_negative, fraction, whole, checked_seed)
 
 KINDS = (
     flag,
@@ -125,7 +125,7 @@ def test_a_number_is_a_finite_float_or_an_integer_of_python(value: float) -> Non
     for check in NUMBERS:
         if words(check, value) is None:
             found = check(value, NAME)
-            assert type(found) is (int if check in (whole, seed) else float)
+            assert type(found) is (int if check in (whole, checked_seed) else float)
             assert math.isclose(found, value)
 
 
@@ -134,7 +134,7 @@ def test_a_whole_number_is_not_changed(value: int) -> None:
     if 0 <= value < 2**63:
         assert checked_seed(value) == value
     else:
-        with pytest.raises(ValueError, match="A seed must be a whole number of at"):
+        with pytest.raises(ValueError, match="A seed must be a whole number from 0 to"):
             checked_seed(value)
 
 

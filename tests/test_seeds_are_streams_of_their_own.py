@@ -90,7 +90,7 @@ def test_the_state_for_initial_weights_is_that_of_manual_seed():
         assert torch.equal(torch.randn(5), known)
 
 
-WRONG: list[Any] = [-1, 2**63, 2**64, 2**64 + 5, 1.5, 5.0, True, "5", None, float("nan")]
+WRONG: list[Any] = [-1, 2**63, 2**64, 2**64 + 5, 1.5, True, "5", None, float("nan")]
 
 
 def train(seed: Any) -> None:
@@ -107,19 +107,18 @@ def test_what_is_no_seed(take: Any, seed: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
     with pytest.raises((TypeError, ValueError)) as refused:
         take(seed)
-    assert str(refused.value).endswith(f"got {seed!r}.")
-    assert "seed is " in str(refused.value)
+    assert "must be a whole number from 0 to 2**63 - 1; got " in str(refused.value)
 
 
 @pytest.mark.parametrize("seed", WRONG, ids=repr)
 def test_what_is_no_seed_of_a_face(seed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
-    with pytest.raises((TypeError, ValueError), match="Seeds of faces are"):
+    with pytest.raises((TypeError, ValueError), match="A seed of a face must be"):
         faces(seeds=[0, seed], resolution=8, cache=tmp_path / "cache")
     assert not list(tmp_path.iterdir())
 
 
 def test_seeds_in_a_row():
     assert list(seeds_from(LAST - 1, 2)) == [LAST - 1, LAST]
-    with pytest.raises(ValueError, match="--seed is below .*; got 3 from"):
-        seeds_from(LAST - 1, 3, "--seed is")
+    with pytest.raises(ValueError, match="--seed and each of the 3 from it on must be"):
+        seeds_from(LAST - 1, 3, "--seed")

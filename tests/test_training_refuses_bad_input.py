@@ -22,7 +22,7 @@ from inftydiff.training import TrainConfig, train
         ({"learning_rate": -1.0}, "learning_rate must be"),
         ({"clip_norm": 0.0}, "clip_norm must be"),
         ({"warmup": -1}, "warmup is finite and not negative"),
-        ({"seed": -1}, "seed is finite and not negative"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"weight_decay": float("nan")}, "weight_decay is finite and not negative"),
         ({"accumulate": 0}, "accumulate must be"),
         ({"accumulate": 5}, "4 pictures has at most so many parts; got accumulate=5"),

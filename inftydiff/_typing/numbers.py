@@ -178,7 +178,12 @@ def checked_seed(value: object, name: str = "A seed") -> int:
         TypeError: if the value is no real number; ``name`` says which it was.
         ValueError: if the number is fractional, negative or 2⁶³ or more.
     """
-    return whole(value, name, least=0)
+    try:
+        return whole(value, name, least=0)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name} must be a whole number from 0 to 2**63 - 1; got {shown(value)}."
+        ) from None
 
 
 def _real(value: object, name: str, wanted: str) -> Real:

@@ -137,7 +137,7 @@ class Interpolate(Command):
                 whole(number, f"--{name}")
         checked_seed(self.seed, "--seed")
         for seed in self.seeds or ():
-            checked_seed(seed, "Seeds")
+            checked_seed(seed, "--seeds")
         if self.seeds is not None:
             if self.seeds[0] == self.seeds[1]:
                 raise ValueError(f"Two --seeds differ; got {self.seeds[0]} twice.")

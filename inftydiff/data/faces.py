@@ -180,7 +180,7 @@ def faces(
 
 def _seeds(seeds: Sequence[int]) -> Int64[ndarray, "n"]:
     """The seeds as an array, checked."""
-    numbers = [checked_seed(seed, "Seeds of faces") for seed in seeds]
+    numbers = [checked_seed(seed, "A seed of a face") for seed in seeds]
     if not numbers:
         raise ValueError("faces takes at least one seed; got none.")
     wrong = [seed for seed in numbers if seed >= 2**53]

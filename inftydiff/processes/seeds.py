@@ -41,7 +41,7 @@ def seeds_from(first: int, count: int, name: str = "A seed") -> range:
         range(3, 5)
     """
     begin = checked_seed(first, name)
-    checked_seed(begin + max(0, count - 1), f"{name} and each of the {count} after it")
+    checked_seed(begin + max(0, count - 1), f"{name} and each of the {count} from it on")
     return range(begin, begin + count)
 
 
