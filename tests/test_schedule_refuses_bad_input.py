@@ -96,7 +96,7 @@ def test_noise_levels_in_the_wrong_order(pair: tuple[float, float]):
         (((0, 0.5, 0.5, 1), (1,) * 4, (0, 1, 2, 3)), r"rise from 0 to 1; got 0, 0.5, 0.5, 1"),
         (
             ((0, math.nan, 1), (1,) * 3, (0, 1, 2)),
-            r"table's times must be a finite number; got nan",
+            r"times must be a finite number; got nan",
         ),
         ((range(30), (1,) * 30, range(30)), r"got 0, 1, 2, …, 27, 28, 29"),
         (((0, 1), (0.9, 0.5), (0, 1)), r"begins at the data.*got α = 0.9 and σ = 0"),
