@@ -43,7 +43,7 @@ def test_zero_noise_where_some_is_needed(guide):
 @pytest.mark.parametrize("guide", [DPS, ReconstructionGuidance])
 @pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
 def test_a_strength_that_is_none(guide, strength):
-    with pytest.raises(ValueError, match="strength is a finite number of at least 0; got"):
+    with pytest.raises(ValueError, match="strength must be a finite number of at least 0; got"):
         guide(strength)
 
 
@@ -83,7 +83,7 @@ def test_masks_that_know_nothing():
         known_signal(PROCESS, x0, torch.zeros(256, dtype=torch.bool))
     with pytest.raises(ValueError, match="has the shape"):
         known_signal(PROCESS, x0, torch.ones(8, 8, dtype=torch.bool))
-    with pytest.raises(ValueError, match="coverage lies between 0 and 1"):
+    with pytest.raises(ValueError, match="coverage must be a number in"):
         known_signal(PROCESS, x0, torch.ones(256, dtype=torch.bool), coverage=1.5)
     with pytest.raises(TypeError, match="points of a Grid"):
         known_signal(PROCESS, function(subset(GRID, 5, 0), 0), torch.ones(5, dtype=torch.bool))

@@ -80,5 +80,5 @@ def test_a_model_that_answers_elsewhere():
 
 
 def test_an_unknown_weight():
-    with pytest.raises(ValueError, match=r"Unknown loss weight 'elbo'; choose 'simple'"):
+    with pytest.raises(ValueError, match=r"weight of a loss must be one of 'simple'; got 'elbo'"):
         loss(weight="elbo")

@@ -46,7 +46,7 @@ def test_ratios_out_of_range(ratio: float):
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, -0.1, math.nan])
 def test_a_constant_beta(beta: float):
-    with pytest.raises(ValueError, match=r"constant β lies between 0 and 1; got"):
+    with pytest.raises(ValueError, match="(between 0 and 1|a finite number); got"):
         ConstantSchedule(beta)
 
 
@@ -61,7 +61,10 @@ def test_a_shift(kind, shift: float):
     "arguments", [(3.0, -3.0), (1.0, 1.0), (math.nan, 3.0), (-3.0, math.inf), (-3.0, 3.0, 0.001)]
 )
 def test_a_sigmoid(arguments: tuple[float, ...]):
-    with pytest.raises(ValueError, match="from its start up to its end, neither more than 500"):
+    with pytest.raises(
+        ValueError,
+        match="neither more than 500|must be a finite number",
+    ):
         SigmoidSchedule(*arguments)
 
 
@@ -73,13 +76,13 @@ def test_a_temperature(temperature: float):
 
 @pytest.mark.parametrize("pair", [(0.0, 1.0), (math.nan, 1.0), (1.0, math.inf), (-1.0, 1.0)])
 def test_noise_levels(pair: tuple[float, float]):
-    with pytest.raises(ValueError, match=r"σ_(min|max) must be a finite number above 0; got"):
+    with pytest.raises(ValueError, match=r"σ_(min|max) must be a finite number above 0.*; got"):
         VarianceExplodingSchedule(*pair)
 
 
 @pytest.mark.parametrize("pair", [(1.0, 1.0), (2.0, 1.0)])
 def test_noise_levels_in_the_wrong_order(pair: tuple[float, float]):
-    with pytest.raises(ValueError, match=r"σ_max must be above σ_min; got"):
+    with pytest.raises(ValueError, match=r"σ_max must be above σ_min.*; got"):
         VarianceExplodingSchedule(*pair)
 
 
@@ -91,14 +94,17 @@ def test_noise_levels_in_the_wrong_order(pair: tuple[float, float]):
         (((0, 0.5), (1, 0.5), (0, 1)), r"rise from 0 to 1; got 0, 0.5"),
         (((0.1, 1), (1, 0.5), (0, 1)), r"rise from 0 to 1; got 0.1, 1"),
         (((0, 0.5, 0.5, 1), (1,) * 4, (0, 1, 2, 3)), r"rise from 0 to 1; got 0, 0.5, 0.5, 1"),
-        (((0, math.nan, 1), (1,) * 3, (0, 1, 2)), r"rise from 0 to 1; got 0, nan, 1"),
+        (
+            ((0, math.nan, 1), (1,) * 3, (0, 1, 2)),
+            r"times must be a finite number; got nan",
+        ),
         ((range(30), (1,) * 30, range(30)), r"got 0, 1, 2, …, 27, 28, 29"),
         (((0, 1), (0.9, 0.5), (0, 1)), r"begins at the data.*got α = 0.9 and σ = 0"),
         (((0, 1), (1, 0.5), (0.1, 1)), r"begins at the data.*got α = 1 and σ = 0.1"),
         (((0, 1), (1, 0.0), (0, 1)), r"table's α must be finite and above 0; got 0.*small floor"),
-        (((0, 1), (1, math.nan), (0, 1)), r"table's α must be finite and above 0; got nan"),
+        (((0, 1), (1, math.nan), (0, 1)), r"table's alphas must be a finite number; got nan"),
         (((0, 1), (1, 0.5), (0, 0.0)), r"table's σ must be finite and above 0; got 0"),
-        (((0, 1), (1, 0.5), (0, math.inf)), r"table's σ must be finite and above 0; got inf"),
+        (((0, 1), (1, 0.5), (0, math.inf)), r"table's sigmas must be a finite number; got inf"),
         (
             ((0, 0.5, 1), (1, 0.5, 0.5), (0, 1.0, 0.9)),
             r"σ/α must not fall in a table; got 2 and then 1.8, at t = 0.5 and 1",

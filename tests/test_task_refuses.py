@@ -37,8 +37,17 @@ def test_masks():
 
 @pytest.mark.parametrize("time", [0.0, -0.1, 1.1, float("nan")])
 def test_start_times(time: float):
-    refused("A start time lies above 0", tasks.inpaint, MODEL, X, HALF, start_time=time)
-    refused("A start time lies above 0", tasks.vary, MODEL, X, start_time=time)
+    refused(
+        "A start time (lies above 0|must be a finite number)",
+        tasks.inpaint,
+        MODEL,
+        X,
+        HALF,
+        start_time=time,
+    )
+    refused(
+        "A start time (lies above 0|must be a finite number)", tasks.vary, MODEL, X, start_time=time
+    )
 
 
 def test_no_errors_where_some_are_needed():
@@ -72,12 +81,12 @@ def test_other_domains_channels_and_shapes():
 
 
 def test_numbers_and_names():
-    refused("is done by one of", tasks.super_resolve, MODEL, X, on=MODEL.grid(8), method="magic")
+    refused("must be one of", tasks.super_resolve, MODEL, X, on=MODEL.grid(8), method="magic")
     refused("number of samples", tasks.super_resolve, MODEL, X, on=MODEL.grid(8), samples=0)
     refused("two of them", tasks.interpolate, autoencoder(), X, count=3)
     two = Function(X.on, X.values.expand(2, -1, -1))
     refused("at least its two ends", tasks.interpolate, autoencoder(), two, count=1)
-    with pytest.raises(ValueError, match="Latents come from"):
+    with pytest.raises(ValueError, match="Latents, unless given, must be one of"):
         tasks.Sampling(latent="nowhere")
     how = tasks.Sampling(latent=torch.zeros(2, 5))
     refused("one latent a picture", tasks.super_resolve, MODEL, X, on=MODEL.grid(8), how=how)

@@ -28,15 +28,15 @@ def test_a_number_of_steps_that_is_not_whole(n, spacing):
 @pytest.mark.parametrize("spacing", ["uniform", "quadratic", "log_snr"])
 @pytest.mark.parametrize("ends", [(0.2, 0.8), (0.5, 0.5), (1.1, 0.0), (1.0, -0.1), (math.nan, 0)])
 def test_ends_that_do_not_run_down(ends: tuple[float, float], spacing):
-    with pytest.raises(ValueError, match=r"0 ≤ end < start ≤ 1; got start .* and end"):
+    with pytest.raises(ValueError, match=r"0 ≤ end < start ≤ 1; got start|a finite number"):
         steps(4, spacing=spacing, start=ends[0], end=ends[1], schedule=COSINE)
 
 
 def test_an_unknown_spacing():
     with pytest.raises(
         ValueError,
-        match="Unknown spacing 'cubic'; choose one of 'uniform', 'quadratic', 'log_snr', 'karras', "
-        "'angle'",
+        match="spacing must be one of 'uniform', 'quadratic', 'log_snr', 'karras', 'angle'; got "
+        "'cubic'",
     ):
         steps(4, spacing="cubic")
 
@@ -50,14 +50,18 @@ def test_a_spacing_that_lacks_the_schedule(spacing):
 @pytest.mark.parametrize("spacing", ["log_snr", "karras"])
 @pytest.mark.parametrize("least", [0.0, -1.0, math.nan, 30_000.0, 1000.0])
 def test_a_least_ratio_out_of_range(spacing, least: float):
-    with pytest.raises(ValueError, match=r"least ratio σ/α lies above 0 and below both.*; got"):
+    with pytest.raises(
+        ValueError, match=r"ratio (σ/α lies above 0.*|must be a finite number); got"
+    ):
         steps(4, spacing=spacing, schedule=COSINE, least_ratio=least)
 
 
 @pytest.mark.parametrize("spacing", ["log_snr", "karras"])
 @pytest.mark.parametrize("greatest", [0.0, -1.0, math.nan, 1e-3])
 def test_a_greatest_ratio_out_of_range(spacing, greatest: float):
-    with pytest.raises(ValueError, match=r"least ratio σ/α lies above 0 and below both.*; got"):
+    with pytest.raises(
+        ValueError, match=r"ratio (σ/α lies above 0.*|must be a finite number); got"
+    ):
         steps(4, spacing=spacing, schedule=COSINE, greatest_ratio=greatest)
 
 
@@ -92,5 +96,5 @@ def test_a_rule_with_an_unknown_spacing():
     class Odd:
         spacing = "cubic"
 
-    with pytest.raises(ValueError, match="Unknown spacing 'cubic'"):
+    with pytest.raises(ValueError, match="spacing must be one of .*; got 'cubic'"):
         recommended_steps(4, Odd(), COSINE)

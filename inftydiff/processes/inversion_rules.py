@@ -175,7 +175,8 @@ class FixedPointInversion:
     iterations: int = 30
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.rule, Heun) or self.rule == DETERMINISTIC):
+        deterministic = isinstance(self.rule, DDIM) and self.rule == DETERMINISTIC
+        if not (isinstance(self.rule, Heun) or deterministic):
             raise ValueError(
                 "The step that is inverted has no noise of its own and no memory of other steps: "
                 f"take DDIM() or Heun(); got {self.rule!r}."

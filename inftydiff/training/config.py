@@ -23,8 +23,8 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]
 LONGEST = 1e7
 """The most minutes, about nineteen years."""
 
-LARGEST = 1e6
-"""The largest learning rate, weight decay or norm."""
+LARGEST = 1e30
+"""The largest learning rate, weight decay or norm, well within single precision."""
 
 LARGEST_BATCH = 10**6
 """The most pictures of a step."""

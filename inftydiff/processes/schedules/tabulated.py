@@ -68,7 +68,7 @@ class TabulatedSchedule:
         if self.alphas[0] != 1.0 or self.sigmas[0] != 0.0:
             raise ValueError(
                 "A table begins at the data, α = 1 and σ = 0 at t = 0; got "
-                f"α = {self.alphas[0]} and σ = {self.sigmas[0]}. Add that knot, or divide the "
+                f"α = {self.alphas[0]:g} and σ = {self.sigmas[0]:g}. Add that knot, or divide the "
                 "table by its first α."
             )
         for name, values in (("α", self.alphas), ("σ", self.sigmas[1:])):
