@@ -100,6 +100,8 @@ class ProbabilityFlow:
             ValueError: unless 0 ≤ s < t ≤ 1, or if the denoiser's answer is not finite.
         """
         check_order(s, t)
+        if not x_t.values.numel():
+            return x_t
         end = process.amplitudes(s, x_t.on)
         last = process.schedule.sigma(s.double()) == 0.0
         stop = torch.where(last, _late(process, t), s.double())
