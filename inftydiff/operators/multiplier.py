@@ -326,8 +326,9 @@ class ScaledMultiplier(ByValue, Multiplier):
 
     @property
     def _size(self) -> float:
-        size = self.scale.abs().max() if isinstance(self.scale, Tensor) else abs(self.scale)
-        return float(size)
+        if not isinstance(self.scale, Tensor):
+            return float(abs(self.scale))
+        return float(self.scale.abs().max()) if self.scale.numel() else 0.0
 
 
 def check_dimension(multiplier: Multiplier, dim: int) -> None:

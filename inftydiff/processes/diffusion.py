@@ -460,7 +460,7 @@ class DiffusionProcess:
         """The noise factor times a standard deviation, one a sample or one a sample and a mode."""
         if not isinstance(self.signal, SignalFamily):
             return self.noise_factor * std
-        bound = self.schedule.sigma(t.double()).max().item()
+        bound = self.schedule.sigma(t.double()).max().item() if t.numel() else 0.0
         return SpectralOperator(ComputedMultiplier(formula, bound)) @ self.noise_factor
 
 

@@ -157,7 +157,8 @@ class _Means:
 
 
 def _kl_of_modes(P: Tensor, Q: Tensor, means: _Means, grid: Grid) -> Tensor:
-    image = means.shift.mT.reshape(*means.shift.shape[:-2], -1, *grid.shape)
+    shift = means.shift.mT
+    image = shift.reshape(*shift.shape[:-1], *grid.shape)
     modes = eigenbasis(grid.domain).analysis(image).square().sum(-grid.dim - 1)
     moved = modes * grid.cell_volume
     P, Q = P.to(moved), Q.to(moved)
@@ -170,7 +171,7 @@ def _kl_of_modes(P: Tensor, Q: Tensor, means: _Means, grid: Grid) -> Tensor:
 
 
 def _sum_modes(terms: Tensor, dim: int) -> Tensor:
-    return terms.reshape(*terms.shape[: terms.ndim - dim], -1).sum(-1)
+    return terms.flatten(terms.ndim - dim).sum(-1) if dim else terms
 
 
 def _root(measure: Measure, on: Discretisation) -> Tensor:

@@ -156,9 +156,12 @@ def evidence_bound(
 
     The denoiser is asked once at each time but the last, and nothing is differentiated. Where it
     gives the clean function, the model steps to :math:`S` of it, and the errors are those of
-    :math:`x_0`, times :math:`N^{-1}S`: for :math:`S = N` no operator is inverted. Where it gives
-    the signal only, :math:`N^{-1}` acts on the signal's error, as eq. (45) says, and the bound is
-    as bad as the prediction is rough.
+    :math:`x_0`, times :math:`N^{-1}S`. For :math:`S = N`, in whatever expressions they are given,
+    that is a factor of each mode of the grid of at most one over the noise's intensity, which it is
+    where nothing folds onto the mode; a mode whose noise is lost to rounding has just that, so that
+    :math:`N` need not be invertible and grids may be as fine as you like. Where the denoiser gives
+    the signal only, :math:`N^{-1}` acts on the signal's error, as eq. (45) says: :math:`N` has to
+    be invertible on the grid, and the bound is as bad as the prediction is rough.
 
     Args:
         process: a process with spectral operators and a constant signal operator.
@@ -236,7 +239,8 @@ def _gain(process: DiffusionProcess, reference: Reference) -> Float[Tensor, "*mo
     r"""The factors of :math:`N^{-1}S` on the modes kept, zero on the others.
 
     A mode whose noise is lost to rounding has, for :math:`S = N`, the factor of the functions
-    themselves, one over the intensity.
+    themselves, one over the intensity. What folds onto a mode adds to its noise, so that this is
+    the largest that the factor can be.
     """
     assert isinstance(process.signal, LinearOperator)
     factor = multiplier_of(process.signal)

@@ -131,7 +131,8 @@ def empirical_spectrum(functions: Function, *, width: Real | None = None) -> Rad
 
     Raises:
         TypeError: if the functions do not live on a grid.
-        ValueError: if a value is not finite, or the width is not a finite number above zero.
+        ValueError: if there are no functions, a value is not finite, or the width is not a finite
+            number above zero.
 
     Example:
         >>> grid = Grid((4,))
@@ -147,6 +148,11 @@ def empirical_spectrum(functions: Function, *, width: Real | None = None) -> Rad
             f"{type(functions.on).__name__}. Interpolate them to a grid."
         )
     grid, values = functions.on, check_finite(functions.values, "The values of functions")
+    if not values.numel():
+        raise ValueError(
+            "An empirical spectrum is a mean over functions, at least one; got values of shape "
+            f"{tuple(values.shape)}."
+        )
     basis = eigenbasis(grid.domain)
     image = Function(grid, values.double()).to_image()
     norms = basis.fold_variance(torch.ones(grid.shape, dtype=torch.float64), grid.shape)

@@ -43,7 +43,7 @@ class RoundTrip:
         noise: the state at the first of the times.
         decoded: the state at the last of them, to which the rule goes down again.
         error: the distance of the function and the decoded one over the function's norm, of shape
-            ``(batch,)``.
+            ``(batch,)``; 0 for the function zero, if it is decoded to zero.
     """
 
     noise: Function
@@ -131,7 +131,8 @@ def round_trip(
     The arguments are those of :func:`invert`.
 
     Raises:
-        ValueError: as :func:`invert`.
+        ValueError: as :func:`invert`, or if a function is zero and decoded to another, so that the
+            error has no size to be relative to.
     """
     noise = invert(inversion, process, denoiser, x, times=times)
     decoded = sample(
@@ -145,7 +146,19 @@ def round_trip(
         generator=torch.Generator(),
         start=noise,
     )
-    return RoundTrip(noise, decoded, (decoded - x).norm() / x.norm())
+    return RoundTrip(noise, decoded, _relative(decoded - x, x))
+
+
+def _relative(difference: Function, x: Function) -> Float[Tensor, "batch"]:
+    distance, size = difference.norm(), x.norm()
+    lost = (size == 0.0) & (distance > 0.0)
+    if bool(lost.any()):
+        raise ValueError(
+            "The error of a round trip is relative to the function's norm, and sample "
+            f"{int(lost.nonzero()[0])} is zero, but decoded at a distance of "
+            f"{distance[lost][0].item():.4g}. Leave it out, or compare what invert and sample give."
+        )
+    return torch.where(size > 0.0, distance / torch.where(size > 0.0, size, 1.0), 0.0)
 
 
 def _states(
@@ -167,7 +180,7 @@ def _states(
         after = torch.full((batch,), t, dtype=torch.float64, device=place)
         with torch.no_grad():
             x_t = inversion.rise(process, listen, x, now, after)
-        told = heard and float(process.schedule.sigma(now[:1])) > 0.0
+        told = heard and float(process.schedule.sigma(torch.tensor(s).double())) > 0.0
         yield State(s, x, heard[0] if told else None)
         x = x_t
     yield State(times[-1].item(), x, None)

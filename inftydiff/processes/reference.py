@@ -152,13 +152,14 @@ def require_states(x: Function, name: str) -> None:
     """Refuse functions that a density cannot be asked of.
 
     Raises:
-        ValueError: if they do not live on a full grid, have other than one batch axis, or values
-            that are not finite.
+        ValueError: if they do not live on a full grid, have other than one batch axis, there are
+            none, or values are not finite.
     """
     a_function(x, name)
-    if not isinstance(x.on, Grid) or len(x.batch) != 1:
+    if not isinstance(x.on, Grid) or len(x.batch) != 1 or not x.values.numel():
         raise ValueError(
-            f"{name} live on a full Grid, with values of shape (batch, points, channels); got "
+            f"{name} live on a full Grid, with values of shape (batch, points, channels), at least "
+            "one of each; got "
             f"{type(x.on).__name__}, {tuple(x.values.shape)}. The density of the values at some of "
             "the points is an integral over the others."
         )

@@ -88,9 +88,9 @@ def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
     floating(factors, "Factors")
     if factors.ndim < 2:
         return f * factors
-    if len(factors) and factors[0].numel() == 1:
+    if factors.shape[1:].numel() == 1:
         return f * factors.flatten()
-    bound = factors.abs().max().item()
+    bound = factors.abs().max().item() if factors.numel() else 0.0
     return SpectralOperator(ComputedMultiplier(lambda _: factors, bound))(f)
 
 

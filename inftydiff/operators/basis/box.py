@@ -277,8 +277,8 @@ class _Transform(torch.autograd.Function):
 
     @staticmethod
     def forward(values: Tensor, axes: tuple[AxisBasis, ...], inverse: bool) -> Tensor:
-        if not axes or values.numel() == 0:
-            return values.clone()
+        if not axes or not values.numel():
+            return values.clone(memory_format=torch.contiguous_format)
         space = values.shape[values.ndim - len(axes) :]
         size, later = math.prod(space), math.prod(space[1:])
         result = torch.empty_like(values, memory_format=torch.contiguous_format)

@@ -103,6 +103,8 @@ class ProbabilityFlow:
         """
         check_step(process, denoise, x_t, t, s)
         check_order(s, t)
+        if not x_t.values.numel():
+            return x_t
         end = process.amplitudes(s, x_t.on)
         last = process.schedule.sigma(s.double()) == 0.0
         stop = torch.where(last, _late(process, t), s.double())

@@ -32,14 +32,14 @@ def signal_to_noise_falls(schedule: Schedule, probe: Probe) -> Iterator[Claim]:
     """σ/α does not fall as time goes on."""
     t = _times(probe)
     ratio = schedule.sigma(t) / schedule.alpha(t)
-    fall = (ratio[:-1] - ratio[1:]).nan_to_num(nan=torch.inf)
+    slack = 1e-12 * ratio[:-1].abs()
+    fall = (ratio[:-1] - ratio[1:] - slack).nan_to_num(nan=torch.inf)
     worst = int(fall.argmax())
-    slack = 1e-12 * ratio.abs().max().item()
     yield Claim(
         "σ(s)/α(s) ≤ σ(t)/α(t) for s < t",
         f"{ratio[worst].item():.6g} at s = {t[worst].item():.6g}",
         f"{ratio[worst + 1].item():.6g} at t = {t[worst + 1].item():.6g}",
-        bool(fall[worst] <= slack),
+        bool(fall[worst] <= 0.0),
     )
 
 
