@@ -58,7 +58,7 @@ def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch
         raise ValueError(
             f"A time has as many sines as cosines; got an odd number of features, {features}."
         )
-    if floating(t, "The times of an embedding").ndim != 1:
+    if floating(t, "The times of an embedding", held=False).ndim != 1:
         raise ValueError(f"The times of an embedding are one a sample; got {shown(t)}.")
     t = t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
     frequencies = torch.arange(half, dtype=t.dtype, device=t.device) * (-math.log(1e4) / half)
@@ -126,7 +126,8 @@ class LatentEmbedding(nn.Module):
 
     def forward(self, latent: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
         """Embed latents of shape ``(batch, features)``."""
-        latent = floating(latent, "The latents of an embedding").to(self.first.weight.dtype)
+        floating(latent, "The latents of an embedding", held=False)
+        latent = latent.to(self.first.weight.dtype)
         check_features(latent, self.first.weight, self.first.in_features, "Latents")
         return F.gelu(self.second(F.gelu(self.first(latent))))
 

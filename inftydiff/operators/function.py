@@ -63,7 +63,7 @@ class Function:
 
     def __post_init__(self) -> None:
         expected = require_discretisation(self.on, "Where a function is known").shape_of_points
-        floating(self.values, "A function's values")
+        floating(self.values, "A function's values", held=False)
         if tuple(self.values.shape[:-1][-len(expected) :]) != expected:
             raise ValueError(
                 f"Values on this {type(self.on).__name__} have the shape (*batch, "
