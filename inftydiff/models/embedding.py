@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import MOST_CHANNELS, floating, shown, whole
+from inftydiff._typing import MOST_CHANNELS, check_device, floating, shown, whole
 from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zeroed
 
@@ -96,7 +96,16 @@ class TimeEmbedding(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, t: Float[Tensor, "batch"]) -> Float[Tensor, "batch width"]:
-        """Embed times in [0, 1], of shape ``(batch,)``."""
+        """Embed times in [0, 1], of shape ``(batch,)``.
+
+        Raises:
+            TypeError: if they are no floating-point tensor.
+            ValueError: if they have another shape, or lie on another device than the parameters.
+        """
+        floating(t, "The times of an embedding", held=False)
+        check_device(
+            t.device, self.first.weight.device, "Times and parameters", "Move one of them."
+        )
         features = sinusoidal(t, self.features).to(self.first.weight.dtype)
         return F.gelu(self.second(F.gelu(self.first(features))))
 
@@ -125,7 +134,12 @@ class LatentEmbedding(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, latent: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
-        """Embed latents of shape ``(batch, features)``."""
+        """Embed latents of shape ``(batch, features)``.
+
+        Raises:
+            TypeError: if they are no floating-point tensor.
+            ValueError: if they have another shape, or lie on another device than the parameters.
+        """
         floating(latent, "The latents of an embedding", held=False)
         latent = latent.to(self.first.weight.dtype)
         check_features(latent, self.first.weight, self.first.in_features, "Latents")
