@@ -75,9 +75,9 @@ def test_boxes_with_other_boundaries():
         Interpolation(grid(3, 2), grid(4, 5, boundary="periodic"))
 
 
-@pytest.mark.parametrize("method", ["cubic", "Linear", "", None])
+@pytest.mark.parametrize("method", ["cubic", "Linear", ""])
 def test_unknown_methods(method):
-    with pytest.raises(ValueError, match=f"Unknown method {method!r}; choose from 'linear'"):
+    with pytest.raises(ValueError, match=f"method .* must be one of 'linear'; got {method!r}"):
         interpolate(function(FINE, 0), NODES, method=method)
 
 
@@ -150,7 +150,7 @@ def test_sizes_of_random_subsets(size, batch, message):
 
 
 def test_random_subsets_without_a_generator():
-    with pytest.raises(TypeError, match=r"draws from a torch.Generator; got NoneType"):
+    with pytest.raises(TypeError, match=r"draws from a torch.Generator; got None"):
         random_subset(FINE, 3, generator=None)
     with pytest.raises(TypeError, match="generator"):
         random_subset(FINE, 3)

@@ -141,19 +141,16 @@ def device_of(value: object, name: str) -> torch.device:
 
     Raises:
         TypeError: if the value is neither a device nor a word.
-        ValueError: if the word names no device, or that which holds no values, meta.
+        ValueError: if the word names no device.
     """
     if not isinstance(value, str | torch.device):
         raise TypeError(f"{name} must be a device, such as 'cpu'; got {kind_of(value)}.")
     try:
-        device = torch.device(value)
+        return torch.device(value)
     except RuntimeError:
         raise ValueError(
             f"{name} must be a device, such as 'cpu' or 'cuda:0'; got {shown(value)}."
         ) from None
-    if device.type == "meta":
-        raise ValueError(f"{name} must be a device that holds values; got {device}.")
-    return device
 
 
 def store(

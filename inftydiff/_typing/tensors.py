@@ -25,10 +25,15 @@ Scalar = Real | Tensor
 """A Python number, or a tensor of shape ``()`` or ``(batch,)`` with one number a sample."""
 
 
-def floating(values: Tensor, name: str) -> Tensor:
+def floating(values: Tensor, name: str, *, held: bool = True) -> Tensor:
     """Return ``values``, refusing what is no tensor of floating-point numbers that holds values.
 
-    Integers, bools and complex numbers are refused, as are sparse, nested and meta tensors.
+    Integers, bools and complex numbers are refused, as are sparse and nested tensors.
+
+    Args:
+        values: what is to be a tensor.
+        name: the subject of the message.
+        held: whether tensors on meta are refused, which have shapes and no values.
 
     Raises:
         TypeError: if the values are of another kind.
@@ -38,7 +43,9 @@ def floating(values: Tensor, name: str) -> Tensor:
             f"{name} must be a floating-point tensor; got {kind_of(values)}."
             + (" Convert it first, as by .float()." if isinstance(values, Tensor) else "")
         )
-    _check_held(values, name)
+    _check_layout(values, name)
+    if held:
+        _check_held(values, name)
     return values
 
 
@@ -51,6 +58,7 @@ def integers(values: Tensor, name: str) -> Tensor:
     other = not isinstance(values, Tensor) or values.is_floating_point() or values.is_complex()
     if other or values.dtype is torch.bool:
         raise TypeError(f"{name} must be integer; got {kind_of(values)}.")
+    _check_layout(values, name)
     _check_held(values, name)
     return values
 
@@ -90,6 +98,9 @@ def times(t: Tensor, name: str = "Times") -> Tensor:
 def _check_held(values: Tensor, name: str) -> None:
     if values.is_meta:
         raise TypeError(f"{name} must hold values; got {kind_of(values)}. Make it on a device.")
+
+
+def _check_layout(values: Tensor, name: str) -> None:
     if values.layout is not torch.strided:
         raise TypeError(
             f"{name} must be a dense tensor; got one of layout {values.layout}. Make it dense, as "
@@ -101,8 +112,10 @@ def check_finite(values: Tensor, name: str) -> Tensor:
     """Return ``values``, refusing NaN and infinity.
 
     Raises:
+        TypeError: if there are no values, as on meta.
         ValueError: if any value is NaN or infinite; the message counts them.
     """
+    _check_held(values, name)
     bad = int((~torch.isfinite(values)).sum())
     if bad:
         raise ValueError(
@@ -151,7 +164,7 @@ def expand_trailing(scalar: Scalar, like: Tensor, trailing: int) -> Scalar:
         return scalar
     if not isinstance(scalar, Tensor):
         return number(scalar, "A scalar")
-    if scalar.is_complex() or scalar.is_meta:
+    if scalar.is_complex() or (scalar.is_meta and not like.is_meta):
         raise TypeError(f"A scalar must be a real number, or one a sample; got {shown(scalar)}.")
     scalar = scalar.to(like)
     if scalar.ndim == 0:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from inftydiff._typing import floating, shown
+from inftydiff._typing import check_device, floating, shown
 
 __all__ = ["check_features"]
 
@@ -20,15 +20,18 @@ def check_features(values: Tensor, like: Tensor, count: int, name: str, *, axes:
 
     Raises:
         TypeError: if the features are no floating-point tensor.
-        ValueError: if they have other axes, channels or another dtype than the parameters.
+        ValueError: if they have other axes, channels, or another dtype or device than the
+            parameters.
     """
-    floating(values, name)
+    floating(values, name, held=False)
     right = values.ndim == axes if axes else values.ndim > 1
     if not right or values.shape[1 if axes == 4 else -1] != count:
         shape = ("batch", count, "h", "w") if axes == 4 else ("batch", "…", count)
         raise ValueError(
             f"{name} must have the shape ({', '.join(map(str, shape))}); got {shown(values)}."
         )
+    advice = "Move one to the other, as by .to(device)."
+    check_device(values.device, like.device, f"{name} and the parameters", advice)
     if values.dtype != like.dtype and not torch.is_autocast_enabled(values.device.type):
         raise ValueError(
             f"{name} must have the dtype of the parameters, {like.dtype}; got {values.dtype}. "

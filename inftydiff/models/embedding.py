@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import MOST_CHANNELS, floating, shown, whole
+from inftydiff._typing import MOST_CHANNELS, check_device, floating, shown, whole
 from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zeroed
 
@@ -58,7 +58,7 @@ def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch
         raise ValueError(
             f"A time has as many sines as cosines; got an odd number of features, {features}."
         )
-    if floating(t, "The times of an embedding").ndim != 1:
+    if floating(t, "The times of an embedding", held=False).ndim != 1:
         raise ValueError(f"The times of an embedding are one a sample; got {shown(t)}.")
     t = t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
     frequencies = torch.arange(half, dtype=t.dtype, device=t.device) * (-math.log(1e4) / half)
@@ -96,7 +96,16 @@ class TimeEmbedding(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, t: Float[Tensor, "batch"]) -> Float[Tensor, "batch width"]:
-        """Embed times in [0, 1], of shape ``(batch,)``."""
+        """Embed times in [0, 1], of shape ``(batch,)``.
+
+        Raises:
+            TypeError: if they are no floating-point tensor.
+            ValueError: if they have another shape, or lie on another device than the parameters.
+        """
+        floating(t, "The times of an embedding", held=False)
+        check_device(
+            t.device, self.first.weight.device, "Times and parameters", "Move one of them."
+        )
         features = sinusoidal(t, self.features).to(self.first.weight.dtype)
         return F.gelu(self.second(F.gelu(self.first(features))))
 
@@ -125,8 +134,14 @@ class LatentEmbedding(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, latent: Float[Tensor, "batch features"]) -> Float[Tensor, "batch width"]:
-        """Embed latents of shape ``(batch, features)``."""
-        latent = floating(latent, "The latents of an embedding").to(self.first.weight.dtype)
+        """Embed latents of shape ``(batch, features)``.
+
+        Raises:
+            TypeError: if they are no floating-point tensor.
+            ValueError: if they have another shape, or lie on another device than the parameters.
+        """
+        floating(latent, "The latents of an embedding", held=False)
+        latent = latent.to(self.first.weight.dtype)
         check_features(latent, self.first.weight, self.first.in_features, "Latents")
         return F.gelu(self.second(F.gelu(self.first(latent))))
 

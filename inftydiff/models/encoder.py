@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import flag, floating, instance, shown
+from inftydiff._typing import check_device, flag, floating, instance, shown
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.gathering import Gathering
 from inftydiff.models.unet import Descent
@@ -142,6 +142,8 @@ class Encoder(nn.Module):
                 f"An encoder takes functions in the plane with values of shape (batch, points, "
                 f"{config.channels}); got {tuple(x.values.shape)} in {x.on.domain.dim} dimensions."
             )
+        device = self.out.weight.device
+        check_device(x.values.device, device, "Functions and parameters", "Move one of them.")
         near = neighbours(x.on, size=config.kernel_size, cell=config.cell, device=x.values.device)
         _, cells = self.gathering(x.values, x.on, near)
         coarse, _ = self.descent(cells)

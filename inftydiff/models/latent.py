@@ -182,7 +182,8 @@ class LatentPrior(nn.Module):
         marked = F.pad(features.to(like), (0, 1), value=1.0)
         if known is None:
             return marked
-        if not isinstance(known, Tensor) or known.shape != like.shape[:1] or known.is_complex():
+        other = not isinstance(known, Tensor) or known.is_complex() or known.is_meta
+        if other or known.shape != like.shape[:1]:
             raise TypeError(
                 "Which conditions are known is said by one bool a sample, a tensor of shape "
                 f"({len(like)},); got {kind_of(known)}."

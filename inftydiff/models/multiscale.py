@@ -25,7 +25,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import floating, instance
+from inftydiff._typing import check_device, floating, instance
 from inftydiff.models._initial import zeroed
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
@@ -134,6 +134,8 @@ class MultiscaleNetwork(nn.Module):
             ValueError: as calling it.
             TypeError: as calling it.
         """
+        device = self.projection.weight.device
+        check_device(x.values.device, device, "Functions and parameters", "Move one of them.")
         expected = self.config.latent
         refused = latent if expected is None else None
         require_plain(x, on, refused, condition, "This MultiscaleNetwork")

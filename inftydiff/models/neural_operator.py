@@ -14,7 +14,7 @@ from typing import Protocol, final, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import floating, instance, kind_of
+from inftydiff._typing import check_device, floating, instance, kind_of
 from inftydiff.operators import Discretisation, Function, Grid
 from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.function import require_function
@@ -137,16 +137,18 @@ def require_batch(x: Function, t: Tensor) -> None:
 
     Raises:
         TypeError: if ``x`` is no function, or the times are no floating-point tensor.
-        ValueError: if the values are not of shape ``(batch, points, channels)``, or the times not
-            of shape ``(batch,)``.
+        ValueError: if the values are not of shape ``(batch, points, channels)``, the times not
+            of shape ``(batch,)``, or the two on different devices.
     """
     require_function(x, "What a network reads")
-    floating(t, "The times of a network")
+    floating(t, "The times of a network", held=False)
     if x.values.ndim != 3 or tuple(t.shape) != x.batch:
         raise ValueError(
             "A network takes values of shape (batch, points, channels) and times of shape "
             f"(batch,); got {tuple(x.values.shape)} and {tuple(t.shape)}."
         )
+    advice = "Move the times, as by t.to(x.values.device)."
+    check_device(t.device, x.values.device, "Times and functions", advice)
 
 
 def require_plain(

@@ -71,7 +71,7 @@ class Function(ByValue):
 
     def __post_init__(self) -> None:
         expected = require_discretisation(self.on, "Where a function is known").shape_of_points
-        floating(self.values, "A function's values")
+        floating(self.values, "A function's values", held=False)
         if tuple(self.values.shape[:-1][-len(expected) :]) != expected:
             raise ValueError(
                 f"Values on this {type(self.on).__name__} have the shape (*batch, "
@@ -214,7 +214,8 @@ def require_same(f: Function, g: Function) -> None:
 
     Raises:
         TypeError: if ``g`` is not a Function.
-        ValueError: if their discretisations differ, or the devices of their values.
+        ValueError: if their discretisations differ, or the devices of their values, or their batches
+            and channels do not go together.
     """
     require_function(g, "What meets a function")
     if f.on is not g.on and f.on != g.on:
@@ -228,3 +229,9 @@ def require_same(f: Function, g: Function) -> None:
         "The values of two functions",
         "Move one, or draw it there: a field is read with device=…, whatever its generator's.",
     )
+    pairs = zip(reversed(f.values.shape), reversed(g.values.shape), strict=False)
+    if f.values.shape != g.values.shape and any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise ValueError(
+            "Two functions have the same batch and channels, or one of either; got values of shape "
+            f"{tuple(f.values.shape)} and {tuple(g.values.shape)}."
+        )

@@ -90,6 +90,7 @@ class MatrixOperator(LinearOperator):
         batch = tuple(values.shape[:-2])
         if (
             values.ndim < 2
+            or values.shape[-1] == 0
             or values.shape[-2] != on.size
             or (samples and batch[-1:] not in (samples, (1,), ()))
         ):

@@ -16,6 +16,7 @@ References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1 (three nearest neighbours).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -24,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, choice, length, shown, whole
+from inftydiff._typing import Real, check_size, choice, length, shown, whole
 from inftydiff.operators.discretisation import (
     Discretisation,
     Grid,
@@ -94,7 +95,7 @@ class Interpolation(MatrixOperator):
     def __post_init__(self) -> None:
         _check_grid(self.source, "Interpolation starts from")
         require_discretisation(self.target, "The target of an Interpolation")
-        _check_domain(self.source.domain, self.target.domain)
+        _check_ends(self.source, self.target)
 
     @prepared
     def _factors(self) -> Constants:
@@ -175,7 +176,7 @@ class Average(MatrixOperator):
         require_discretisation(self.source, "The source of an Average")
         _check_grid(self.target, "Average goes to")
         _check_box(self.target.domain, "Average")
-        _check_domain(self.source.domain, self.target.domain)
+        _check_ends(self.source, self.target)
 
     def part_of_sums(
         self, values: Float[Tensor, "*batch points channels"], part: Sequence[slice]
@@ -300,7 +301,7 @@ class NearestNeighbours(MatrixOperator):
         require_discretisation(self.source, "The source of NearestNeighbours")
         _check_grid(self.target, "NearestNeighbours goes to")
         _check_box(self.target.domain, "NearestNeighbours")
-        _check_domain(self.source.domain, self.target.domain)
+        _check_ends(self.source, self.target)
         fewest = int((self.source.weights > 0).sum(-1).min())
         if fewest < self.k:
             raise ValueError(
@@ -376,6 +377,10 @@ def _not_a_grid(on: object, what: str) -> ValueError:
     return ValueError(f"{what} a Grid; got {shown(on)}.")
 
 
-def _check_domain(source: Domain, target: Domain) -> None:
-    if source != target:
-        raise ValueError(f"A transfer stays in one domain; got {source} and {target}.")
+def _check_ends(source: Discretisation, target: Discretisation) -> None:
+    if source.domain != target.domain:
+        raise ValueError(
+            f"A transfer stays in one domain; got {source.domain} and {target.domain}."
+        )
+    for on in (source, target):
+        check_size(math.prod(on.shape_of_points), "The points of a transfer")

@@ -249,7 +249,7 @@ class Eigenbasis:
         return found
 
     def _check_values(self, values: Tensor) -> None:
-        if floating(values, "Values and coefficients").ndim < self.dim:
+        if floating(values, "Values and coefficients", held=False).ndim < self.dim:
             raise ValueError(
                 f"The domain has {self.dim} axes; got values of shape {tuple(values.shape)}."
             )

@@ -148,6 +148,11 @@ def _map(
     if backend is None:
         backend = automatic_backend(on, target, size=size, cell=lengths)
     require_backend(backend, target)
+    if target.type == "meta" and backend != "dense":
+        raise ValueError(
+            f"The points on {target} have no values, and the backend {backend!r} reads them. Name "
+            "a device that holds some."
+        )
     if backend in KERNELS:
         mass, form = _pairs(on, size, lengths, ratios, target, backend)
     elif backend == "reference":

@@ -141,6 +141,8 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
             f"{values.dtype} and a kernel of {weight.dtype}. Convert them first; of a complex "
             "function take the real and the imaginary part as channels."
         )
+    if values.is_meta or weight.is_meta:
+        raise TypeError("The local operator reads values; got a tensor on meta, which has none.")
     mass = neighbours.mass
     if values.shape[-1 - mass.ndim : -1] != mass.shape:
         raise ValueError(
