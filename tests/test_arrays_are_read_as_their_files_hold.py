@@ -16,9 +16,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from inftydiff.cli import main
 from inftydiff.data import ImageArray, image_array
+from inftydiff.data.npy import read_array
 
 X = np.random.default_rng(0).integers(0, 256, (6, 2, 5, 7), dtype=np.uint8)
 
@@ -123,6 +125,15 @@ def test_a_file_that_becomes_shorter_is_an_error_that_names_the_picture(tmp_path
         lazy[2]
 
 
+def test_workers_tell_of_it_in_one_line(tmp_path: Path):
+    np.save(tmp_path / "x.npy", X)
+    lazy = ImageArray(tmp_path / "x.npy")
+    os.truncate(tmp_path / "x.npy", 150)
+    with pytest.raises(ValueError, match=r"^Picture 0 of .*x\.npy cannot be read") as caught:
+        next(iter(DataLoader(lazy, num_workers=1)))
+    assert "\n" not in str(caught.value)
+
+
 def test_large_fortran_rows_are_read_in_pieces(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("inftydiff.data.npy.PIECE", 50)
     np.save(tmp_path / "x.npy", np.asfortranarray(X))
@@ -156,6 +167,17 @@ def test_arrays_that_compress_well_are_read(tmp_path: Path):
     assert len(image_array(tmp_path / "x.npz")) == 64
 
 
+def test_named_members_are_bounded_too(tmp_path: Path):
+    bomb(tmp_path / "x.npz", 2**29)
+    with pytest.raises(ValueError, match="more than 250 times"):
+        read_array(tmp_path / "x.npz", "x")
+    with pytest.raises(ValueError, match=r"no 'y' among its 1 arrays \(x\)"):
+        read_array(tmp_path / "x.npz", "y")
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(ValueError, match="one array without a name"):
+        read_array(tmp_path / "x.npy", "x")
+
+
 def test_a_member_that_is_shorter_than_it_declares_is_refused(tmp_path: Path):
     for words in (header((10**9, 1, 8, 8)), header((6, 2, 5, 7)) + bytes(99)):
         with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -182,7 +204,7 @@ def test_training_on_a_file_that_becomes_shorter_ends_in_one_line(tmp_path: Path
     words = [sys.executable, "-c", code, str(tmp_path / "x.npy")]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
-    assert "ValueError: Picture 4000 of" in ended.stderr.splitlines()[-1]
+    assert "UnreadableSample: Picture 4000 of" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

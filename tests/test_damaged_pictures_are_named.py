@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import png
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from inftydiff.cli import main
 from inftydiff.data import ImageFolder, image_folder, lsun_church
@@ -58,6 +59,14 @@ def test_damaged_files_are_named(tmp_path: Path, name: str):
     lenient = ImageFolder(tmp_path, 4, progress=False, check=False, on_error="skip")
     with pytest.warns(UserWarning, match=r"x\.png cannot be read.*stands in"):
         assert (lenient[1] == lenient[0]).all()
+
+
+def test_workers_name_them_in_one_line(tmp_path: Path):
+    (tmp_path / "x.png").write_bytes(BAD["cut JPEG"])
+    lazy = ImageFolder(tmp_path, 4, progress=False, check=False)
+    with pytest.raises(ValueError, match=r"^/.*x\.png cannot be read") as caught:
+        next(iter(DataLoader(lazy, num_workers=1)))
+    assert "\n" not in str(caught.value)
 
 
 @given(form=st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "GIF"]), data=st.data())

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inftydiff.cli.sources import split
 from inftydiff.data.files import picture_files
+from inftydiff.data.npy import read_array
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["SUBFOLDERS", "class_names", "condition_of", "read_labels", "split_labels"]
@@ -38,10 +39,8 @@ def read_labels(labels: str, pictures: Path) -> Float[Tensor, "pictures conditio
     if labels == SUBFOLDERS:
         return _of_subfolders(pictures)
     try:
-        values = np.load(labels, allow_pickle=False)
-        if not isinstance(values, np.ndarray):
-            raise ValueError("it is no .npy file")
-    except (OSError, ValueError) as error:
+        values = read_array(Path(labels))
+    except Exception as error:  # damaged files raise anything
         raise ValueError(
             f"{labels} cannot be read as labels: {error}. Give {SUBFOLDERS!r} or a .npy file."
         ) from error

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from inftydiff import Function, Scattered
 from inftydiff.data import FieldScale
+from inftydiff.data.npy import read_array
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["holds_readings", "read_readings"]
@@ -139,8 +140,7 @@ def _number(text: str) -> float | None:
 def _npz(file: Path) -> tuple[Tensor, Tensor]:
     """Points of shape ``(sensors, 2)`` and values of shape ``(fields, sensors, channels)``."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            points, values = (_real(arrays[name]) for name in NAMES)
+        points, values = (_real(read_array(file, name)) for name in NAMES)
     except Exception as error:  # damaged archives raise anything
         raise ValueError(f"{file} cannot be read as readings: {error}.") from error
     if points.ndim != 2 or points.shape[1] != 2 or values.shape[-2:-1] != points.shape[:1]:

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from inftydiff.data.images import Images, from_bytes
 from inftydiff.data.reduction import Reduction
+from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["FileSource", "LazyImages", "OnError", "PictureSource", "check_on_error"]
 
@@ -133,7 +134,8 @@ class LazyImages(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
-            ValueError: if the picture (with ``on_error="skip"``: every picture) cannot be read.
+            UnreadableSample: if the picture (with ``on_error="skip"``: every picture) cannot be
+                read.
         """
         return from_bytes(self.pixels(index))
 
@@ -152,13 +154,17 @@ class LazyImages(Dataset[Tensor]):
                 return torch.from_numpy(self.source.read(number, self.reduction))
             except Exception as error:  # decoders of damaged files raise anything
                 self._report(number, error)
-        raise ValueError(f"None of the {count} pictures can be read.")
+        raise UnreadableSample(
+            f"None of the {count} pictures can be read, such as {self.name(index)}."
+        )
 
     def _report(self, number: int, error: Exception) -> None:
         """Raise an error or warn that a picture cannot be read."""
         report = f"{self.source.name(number)} cannot be read ({error})."
         if self.on_error == "raise":
-            raise ValueError(f'{report} Remove or repair it, or pass on_error="skip".') from error
+            raise UnreadableSample(
+                f'{report} Remove or repair it, or pass on_error="skip".'
+            ) from error
         if number not in self._warned:
             self._warned.add(number)
             warnings.warn(f"{report} The next picture stands in for it.", stacklevel=4)

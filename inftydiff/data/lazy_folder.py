@@ -130,7 +130,7 @@ class ImageFolder(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
-            ValueError: if the file (with ``on_error="skip"``: every file) cannot be read.
+            UnreadableSample: if the file (with ``on_error="skip"``: every file) cannot be read.
         """
         return self.pictures[index]
 

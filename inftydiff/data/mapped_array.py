@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers
 from inftydiff.data.images import from_bytes, range_fault
 from inftydiff.data.npy import NpyFile
+from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["ImageArray"]
 
@@ -74,7 +75,8 @@ class ImageArray(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
-            ValueError: if the picture cannot be read, is not finite, or leaves :math:`[-1, 1]`.
+            UnreadableSample: if the picture cannot be read, is not finite, or leaves
+                :math:`[-1, 1]`.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} pictures; got index {index}.")
@@ -82,7 +84,7 @@ class ImageArray(Dataset[Tensor]):
         try:
             values = self._array.row(number)
         except (OSError, ValueError) as error:
-            raise ValueError(
+            raise UnreadableSample(
                 f"Picture {number} of {self.path} cannot be read: {error}. Restore the file."
             ) from error
         if self.layout == "nhw":
@@ -94,7 +96,7 @@ class ImageArray(Dataset[Tensor]):
             return from_bytes(picture)
         if not bool((picture.abs() <= 1).all()):
             what, fix = range_fault(picture)
-            raise ValueError(f"Picture {number} of {self.path} has {what}. {fix}")
+            raise UnreadableSample(f"Picture {number} of {self.path} has {what}. {fix}")
         return picture.float()
 
     def __repr__(self) -> str:

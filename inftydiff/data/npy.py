@@ -155,8 +155,12 @@ class NpyFile:
         return np.frombuffer(content, self.dtype).reshape(shape)
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
-    """The array of a ``.npy`` file, or the only one of an ``.npz`` file.
+def read_array(path: Path, name: str | None = None) -> npt.NDArray[Any]:
+    """The array of a ``.npy`` file, or one of an ``.npz`` file.
+
+    Args:
+        path: the file.
+        name: which of an ``.npz`` file's arrays; by default the only one.
 
     Raises:
         OSError: if the file cannot be read.
@@ -168,20 +172,24 @@ def read_array(path: Path) -> npt.NDArray[Any]:
         begins = stream.read(len(ZIP))
         stream.seek(0)
         if begins != ZIP:
+            if name is not None:
+                raise ValueError(f"it holds one array without a name, and {name!r} is wanted")
             return _whole(stream, _length(stream))
         with zipfile.ZipFile(stream) as archive:
-            members = archive.infolist()
-            names = ", ".join(member.filename.removesuffix(".npy") for member in members)
-            if len(members) != 1:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            names = ", ".join(members)
+            if name is not None and name not in members:
+                raise ValueError(f"it holds no {name!r} among its {len(members)} arrays ({names})")
+            if name is None and len(members) != 1:
                 raise ValueError(f"it holds {len(members)} arrays ({names}), and one is wanted")
-            size = members[0].file_size
-            packed = min(members[0].compress_size, _length(stream))
+            info = members[names if name is None else name]
+            size, packed = info.file_size, min(info.compress_size, _length(stream))
             if size > max(INFLATED, RATIO * packed):
                 raise ValueError(
                     f"its {packed} bytes would become {size}, more than {RATIO} times as many; if "
                     "they are to, write it uncompressed by np.save"
                 )
-            with archive.open(members[0]) as member:
+            with archive.open(info) as member:
                 assert isinstance(member, zipfile.ZipExtFile)
                 return _whole(member, size)
 
