@@ -50,6 +50,8 @@ def from_hdf5(path: Path) -> dict[str, Variable]:
         import h5py
 
     file = h5py.File(path, "r")
+    if path.stat().st_size < file.id.get_filesize():  # not noticed where it is open already
+        raise OSError(f"It had {file.id.get_filesize()} bytes, and has {path.stat().st_size}")
     found = {name: _variable(file, path, name, fault) for name, fault in _names(file, path)}
     return with_coordinates(
         {n: v for n, v in found.items() if not v.attributes.get("only a dimension")}
@@ -147,6 +149,8 @@ def _variable(file: Any, path: Path, name: str, fault: str) -> Variable:
         return Variable(name, place=str(path), fault=fault)
     try:
         dataset = file[f"/{name}"]
+        if dataset.shape is None:
+            return Variable(name, place=str(path), fault=f"{path}: {name!r} holds nothing.")
         dims = _dims(dataset, name)
         attributes = {
             key: _scalar(dataset.attrs[key])
@@ -164,6 +168,7 @@ def _variable(file: Any, path: Path, name: str, fault: str) -> Variable:
             coordinate=dims == (name.rpartition("/")[2],),
             chunk=dataset.chunks or (),
             stored=dataset.id.get_storage_size,
+            file=(path, path.stat().st_size),
         )
     except Exception as error:  # damaged files raise anything
         return Variable(

@@ -104,7 +104,7 @@ def _open(path: Path) -> dict[str, Variable]:
         if suffix == ".npy":
             array = np.lib.format.open_memmap(path, mode="r")
             found = _unnamed(VALUES, array)
-            return {VALUES: replace(found, place=str(path), mapped=(path, path.stat().st_size))}
+            return {VALUES: replace(found, place=str(path), file=(path, path.stat().st_size))}
         if is_hdf5(path):
             return from_hdf5(path)
         return _from_netcdf3(path)
@@ -136,7 +136,7 @@ def _from_netcdf3(path: Path) -> dict[str, Variable]:
     found = _from_xarray(opened.variables, set(map(str, opened.coords)))
     length = path.stat().st_size
     return with_coordinates(
-        {n: replace(v, place=str(path), mapped=(path, length)) for n, v in found.items()}
+        {n: replace(v, place=str(path), file=(path, length)) for n, v in found.items()}
     )
 
 

@@ -34,8 +34,8 @@ class Variable:
         fault: why it cannot be read, if it cannot.
         chunk: the lengths of the parts in which it is kept, if it is kept in parts.
         stored: counts the bytes that its numbers take where they are kept, if that is known.
-        mapped: a file that is mapped into memory, and its length: if it becomes shorter, reading
-            ends the process.
+        file: the one file that it is read from, and its length: beyond the end of one that became
+            shorter, libraries read zeros or end the process.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Variable:
     fault: str = ""
     chunk: tuple[int, ...] = ()
     stored: Callable[[], int] | None = None
-    mapped: tuple[Path, int] | None = None
+    file: tuple[Path, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,9 +105,9 @@ class Variable:
 
     def read(self, index: tuple[int | slice, ...]) -> npt.NDArray[np.float64]:
         """A part of the array in float64 and its units, with NaN where values are missing."""
-        if self.mapped is not None:
-            file, length = self.mapped
-            if file.stat().st_size < length:
+        if self.file is not None:
+            path, length = self.file
+            if path.stat().st_size < length:
                 raise OSError(f"the file is shorter than the {length} bytes that it had")
         part = self.array[index]
         mask = np.ma.getmaskarray(part) if isinstance(part, np.ma.MaskedArray) else None

@@ -110,6 +110,7 @@ def _is_node(folder: Path) -> bool:
 
 def _variable(name: str, array: Any, place: Path | None, folder: Path | None = None) -> Variable:
     """An array with its axes and attributes."""
+    array = _guarded(array)
     attributes = dict(array.attrs)
     dims = attributes.pop("_ARRAY_DIMENSIONS", None)  # where format 2 keeps them
     if array.metadata.zarr_format == 3:
@@ -130,6 +131,21 @@ def _variable(name: str, array: Any, place: Path | None, folder: Path | None = N
         chunk=tuple(array.chunks),
         stored=array.nbytes_stored if folder is None else partial(_bytes, folder),
     )
+
+
+def _guarded(array: Any) -> Any:
+    """The array, whose parts are checked before Blosc reads them, if it does."""
+    import numcodecs
+    import zarr
+
+    from inftydiff.data.field_store import Inside
+
+    last = array.compressors[-1] if array.compressors else None
+    if not isinstance(array.store, Inside) or not isinstance(
+        last, numcodecs.Blosc | zarr.codecs.BloscCodec
+    ):
+        return array
+    return zarr.open_array(store=array.store.checking_blosc(), path=array.path, mode="r")
 
 
 def _bytes(folder: Path) -> int:
