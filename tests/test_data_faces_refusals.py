@@ -127,15 +127,3 @@ def test_a_missing_library_is_named_with_the_command(tmp_path: Path):
         for name in libraries
     ], done.stderr
     assert not (tmp_path / "cache").exists()
-
-
-def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import sys\nfrom inftydiff.data import faces\n"
-        "faces(seeds=range(256), resolution=8, cache=sys.argv[1], workers=2, progress=False)\n"
-    )
-    done = run(script, str(tmp_path / "cache"))
-    assert done.returncode == 1
-    assert "RuntimeError: The 2 processes that draw" in done.stderr
-    assert 'call this below `if __name__ == "__main__":`' in done.stderr

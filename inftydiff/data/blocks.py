@@ -5,10 +5,6 @@ others, finds what has been drawn before. Drawing one takes well under a second 
 up to 1024.
 """
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -20,7 +16,7 @@ from numpy import ndarray
 from inftydiff.data.avatars import render
 from inftydiff.data.cache import load, store
 
-__all__ = ["Block", "block_length", "draw_all"]
+__all__ = ["Block", "block_length"]
 
 MAX_LENGTH = 128
 MAX_PIXELS = 2**19
@@ -55,10 +51,14 @@ class Block:
     resolution: int
     start: int
 
+    def __len__(self) -> int:
+        """How many pictures it has."""
+        return block_length(self.resolution)
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the pictures, ``(length, 3, resolution, resolution)``."""
-        return block_length(self.resolution), 3, self.resolution, self.resolution
+        return len(self), 3, self.resolution, self.resolution
 
     @property
     def file(self) -> Path:
@@ -76,29 +76,3 @@ class Block:
             pixels[row] = render(self.style, self.start + row, self.resolution, self.background)
         store(self.file, pixels)
         return pixels
-
-
-def draw_all(blocks: Sequence[Block], workers: int) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
-    """Draw blocks and yield their pictures, in the order of the blocks.
-
-    Args:
-        blocks: what to draw.
-        workers: processes that draw; one means this process. They are spawned, never forked, as
-            this process may run threads.
-
-    Raises:
-        RuntimeError: if the worker processes do not start, or are killed.
-    """
-    if workers == 1:
-        yield from map(Block.draw, blocks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
-        try:
-            yield from executor.map(Block.draw, blocks)
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                f"The {workers} processes that draw pictures did not start, or were killed. In a "
-                'script, call this below `if __name__ == "__main__":`, as each of them imports the '
-                "script; pass workers=1 where there is no guard, or the script is standard input."
-            ) from error

@@ -106,8 +106,9 @@ def faces(
     """Vector faces, one a seed, in the order of the seeds.
 
     What has been drawn before is read from the cache. The rest is drawn in blocks of consecutive
-    seeds by several processes; many processes may draw the same faces at the same time. A script
-    that draws with more than one process needs the guard ``if __name__ == "__main__":``.
+    seeds by several processes, which import nothing of the caller's: scripts need no guard, and
+    notebooks and standard input do as well. Many processes may draw the same faces at the same
+    time.
 
     Args:
         style: one of ``face_styles()``.
@@ -126,7 +127,8 @@ def faces(
         ModuleNotFoundError: if the ``demo`` extra is not installed.
         ValueError: if there is no such style, no seed, or an argument is out of range, before
             anything is written; or if the cache folder cannot be written to.
-        RuntimeError: if the processes do not start.
+        ChildProcessError: if a process that draws does not start, is killed or fails; what was
+            drawn before is kept.
 
     Example:
         >>> import tempfile
@@ -135,7 +137,8 @@ def faces(
         Images(n=2, c=3, h=16, w=16, uint8)
     """
     from inftydiff.data.avatars import definition, versions
-    from inftydiff.data.blocks import Block, block_length, draw_all
+    from inftydiff.data.blocks import Block, block_length
+    from inftydiff.data.drawing import draw_all
     from inftydiff.data.raster import hex_colour
 
     with extra("demo"):
