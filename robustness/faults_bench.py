@@ -10,7 +10,7 @@ from typing import Any, final
 
 from robustness.faults_run import Children, Outcome
 from robustness.faults_targets import STAGES, TARGETS, Target
-from robustness.faults_verdict import snapshot
+from robustness.faults_verdict import JOURNALS, snapshot
 
 __all__ = ["Bench", "Case", "Finding", "Reference"]
 
@@ -101,23 +101,23 @@ class Bench:
         """The folder of what is made once."""
         return self.scratch / "made"
 
-    def make(self, targets: list[Target]) -> None:
-        """Train and save what the targets read, and the outputs that lie there before."""
+    def make(self) -> None:
+        """Train and save what the targets read."""
         (self.fixture / "old").mkdir(parents=True)
         self.must({"call": "fixture", "args": {"folder": str(self.fixture)}})
         for words in STAGES:
             self.children.inline({"argv": words.replace("{F}", str(self.fixture)).split()})
+        for name in JOURNALS:  # as if steps after the newest checkpoint had been noted
+            journal = self.fixture / "run" / name
+            last = json.loads(journal.read_text(encoding="utf-8").splitlines()[-1])
+            with journal.open("a", encoding="utf-8") as opened:
+                opened.write(json.dumps(last | {"step": last["step"] + 1}) + "\n")
         saved = {"source": str(self.fixture / "prior"), "out": str(self.fixture / "model")}
         self.must({"call": "save_model", "args": saved})
         self.children.inline(
             {"argv": ["sample", str(self.fixture / "prior"), "--size", "8", "--count", "2"]
              + ["--out", str(self.scratch / "warm")]}
         )  # fmt: skip
-        for one in targets:
-            if one.seed is not None:
-                place = self.old(one)
-                place.mkdir()
-                self.must(one.job(self.fixture, place, one.seed, "7"))
 
     def must(self, job: dict[str, Any], limit: float = 120.0) -> Outcome:
         """Run what has to succeed.
@@ -132,14 +132,18 @@ class Bench:
 
     def old(self, target: Target) -> Path:
         """The folder with an earlier run's outputs."""
-        return self.fixture / "old" / target.name.replace(" ", "-")
+        place = self.fixture / "old" / target.name.replace(" ", "-")
+        if not place.exists():
+            place.mkdir()
+            self.must(target.job(self.fixture, place, *target.old.split()))
+        return place
 
     def prepare(self, target: Target, folder: Path) -> dict[str, str]:
         """Put into a folder what lies there before a target, and return its snapshot."""
         folder.mkdir(parents=True, exist_ok=True)
         for source, name in target.copies:
             shutil.copytree(self.fixture / source, folder / name)
-        if target.seed is not None:
+        if target.old:
             shutil.copytree(self.old(target), folder, dirs_exist_ok=True)
         return snapshot(folder)
 

@@ -11,6 +11,7 @@ A job has the words of a command (``argv``) or the name of a function of ``fault
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import resource
@@ -41,8 +42,10 @@ class Server:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what a request asks."""
         if "inline" in request:
-            with contextlib.redirect_stderr(sys.stderr):
-                return {"code": work(request["inline"])}
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said):
+                code = work(request["inline"])
+            return {"code": code, "err": said.getvalue()}
         if "start" in request:
             return {"pid": self.start(request["start"])}
         return self.wait(**request["wait"])

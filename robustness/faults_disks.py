@@ -18,6 +18,19 @@ __all__ = ["disk", "error"]
 
 MEGABYTES = 24
 NOBODY = 65534
+AIMED = (
+    ("sample to .npy", 0.1),
+    ("train", 0.05),
+    ("save_pretrained", 0.3),
+    ("sample to a new folder", 0.5),
+    ("train --resume", 0.3),
+    ("sample to a folder", 0.2),
+    ("inpaint", 0.4),
+    ("faces", 0.5),
+    ("train on fields", 0.0),
+    ("train-prior", 0.3),
+)
+"""The first cases: what is disturbed, and the part of the room that it needs."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.EACCES)
 WAYS = {"raised": 50, "files": 15, "readonly": 10, "gone": 13, "rights": 12}
 
@@ -25,10 +38,14 @@ WAYS = {"raised": 50, "files": 15, "readonly": 10, "gone": 13, "rights": 12}
 def disk(bench: Bench, number: int) -> None:
     """Let the disk be full at some moment of a target, and judge what comes of it."""
     case = bench.case("disks", number)
-    chosen = bench.choose(case)
+    if number < len(AIMED):
+        case.target, part = AIMED[number]
+        chosen = target(case.target)
+    else:
+        chosen = bench.choose(case)
+        part = case.draw.choice((0.0, 1.0, 1.0, 1.0)) * case.draw.random() ** (1 + number % 2)
     need = bench.reference(chosen).need
-    part = case.draw.random()
-    room = 0 if case.draw.random() < 0.1 else int(need * part * (part if number % 2 else 1.0))
+    room = int(need * part)
     case.fault = f"a disk with {room} of {need} bytes free"
     with mounted(case.folder / "disk") as place:
         if place is None:

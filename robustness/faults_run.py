@@ -92,8 +92,9 @@ class Children:
 
     def inline(self, job: Mapping[str, Any]) -> None:
         """Do a job in the server, so that what it compiles and imports is there for all."""
-        if self.ask({"inline": job})["code"] != 0:
-            raise RuntimeError(f"What is done without any fault fails: {job}")
+        answer = self.ask({"inline": job})
+        if answer["code"] != 0:
+            raise RuntimeError(f"Without any fault this fails: {job}\n{answer['err']}")
 
     def start(self, job: Mapping[str, Any]) -> int:
         """Fork a process, and return its number."""

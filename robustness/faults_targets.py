@@ -30,8 +30,8 @@ class Target:
     Args:
         name: its name.
         words: the command, or the name of a function of ``faults_calls`` and its arguments.
-        seed: the word by which outputs of another run are made, which lie there before; None if
-            there are none.
+        old: more words, by which smaller outputs are made that lie there before; empty if there are
+            none.
         copies: what lies in the folder of a trial before, by its name in ``{F}`` and in ``{T}``.
         run: the run folder in ``{T}``, if it is one.
         call: whether the words are those of a function.
@@ -40,7 +40,7 @@ class Target:
 
     name: str
     words: str
-    seed: str | None = None
+    old: str = ""
     copies: tuple[tuple[str, str], ...] = ()
     run: str | None = None
     call: bool = False
@@ -59,7 +59,9 @@ class Target:
 
     def again(self) -> tuple[str, ...]:
         """The words to add when it is called once more after it was disturbed."""
-        return ("--resume",) if self.run is not None and "--resume" not in self.words else ()
+        if self.run is not None and "--resume" not in self.words:
+            return ("--resume",)
+        return ("--overwrite",) if self.words.startswith("sample") else ()
 
 
 TARGETS: tuple[Target, ...] = (
@@ -90,55 +92,55 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "sample to .npy",
         "sample {F}/prior --size 24 --count 4 --out {T}/a.npy --overwrite",
-        seed="--seed",
+        old="--seed 7 --size 6",
         often=4,
     ),
     Target(
         "sample to a folder",
         "sample {F}/prior --size 12 --count 3 --out {T}/samples --overwrite",
-        seed="--seed",
+        old="--seed 7 --size 4",
         often=3,
     ),
     Target("sample to a new folder", "sample {F}/prior --size 12 --count 3 --out {T}/samples"),
     Target(
         "inpaint",
         f"inpaint {{F}}/prior {{F}}/data.npy {FEW} --box .2 .2 .7 .7 --out {{T}}/out --overwrite",
-        seed="--seed",
+        old="--seed 7 --taken-at 8",
     ),
     Target(
         "super-resolve",
         f"super-resolve {{F}}/prior {{F}}/data.npy {FEW} --size 32 --out {{T}}/out --overwrite",
-        seed="--seed",
+        old="--seed 7 --size 12 --taken-at 8",
         often=1,
     ),
     Target(
         "from-sensors",
         "from-sensors {F}/prior {F}/readings.csv --samples 2 --steps 2 --out {T}/out --overwrite",
-        seed="--seed",
+        old="--seed 7 --size 4",
     ),
     Target(
         "interpolate",
         "interpolate {F}/prior {F}/data.npy --steps 2 --out {T}/out --overwrite",
-        seed="--seed",
+        old="--seed 7 --size 8",
         often=1,
     ),
     Target(
         "reconstruct",
         "reconstruct {F}/prior --data {F}/data.npy --steps 2 --out {T}/out --overwrite",
-        seed="--seed",
+        old="--seed 7 --sizes 8",
         often=1,
     ),
     Target(
         "evaluate",
         "evaluate {F}/prior --data {F}/data.npy --count 12 --reference 16 --network-size 32 "
         "--resamples 20 --size 16 --json {T}/e.json --overwrite",
-        seed="--seed",
+        old="--seed 7",
         often=1,
     ),
     Target(
         "demo",
         "demo --rows 1 --sizes 8 --steps 2 --out {T}/demo --overwrite",
-        seed="--seed",
+        old="--seed 7",
         often=1,
     ),
     Target(
@@ -150,7 +152,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target(
         "faces",
-        "draw_faces cache={T}/cache out={T}/faces.npy",
+        "draw_faces cache={T}/cache out={F}/faces.npy",
         call=True,
         often=1,
     ),

@@ -119,7 +119,7 @@ def resumed(bench: Bench, target: Target, folder: Path) -> Verdict:
     files = snapshot(folder)
     for name in sorted(files.keys() - reference.files.keys()):
         if not any(CHECKPOINT.fullmatch(part) for part in Path(name).parts) and ".lock" not in name:
-            verdict.append(("lost", f"called again, it leaves litter: {name}"))
+            verdict.append(("litter", f"called again, it leaves {name}"))
     for name in sorted(reference.files.keys() - files.keys()):
         verdict.append(("lost", f"called again, it leaves no {name}"))
     for name in sorted(reference.files.keys() & files.keys()):

@@ -1,6 +1,6 @@
 """What is right after a fault: every good file old or new and whole, and words instead of tracebacks.
 
-A verdict is a list of pairs of what is counted ("crash", "hang", "lost", "followed", "truncated")
+A verdict is a list of pairs of what is counted ("crash", "hang", "lost", "followed", "truncated", "litter")
 and what is wrong, in words.
 """
 
@@ -18,7 +18,17 @@ import numpy as np
 
 from robustness.faults_run import Outcome
 
-__all__ = ["CHECKPOINT", "COUNTED", "Verdict", "behaved", "broken", "kept", "lines_kept", "snapshot"]
+__all__ = [
+    "CHECKPOINT",
+    "COUNTED",
+    "JOURNALS",
+    "Verdict",
+    "behaved",
+    "broken",
+    "kept",
+    "lines_kept",
+    "snapshot",
+]
 
 Verdict = list[tuple[str, str]]
 COUNTED = {
@@ -27,6 +37,7 @@ COUNTED = {
     "lost": "lost files",
     "followed": "followed links",
     "truncated": "truncated outputs",
+    "litter": "leftovers",
 }
 CHECKPOINT = re.compile(r"step-\d{8,}")
 UNTIDY = ("Traceback (most recent call last)", "Exception ignored", "Fatal Python error")
@@ -54,7 +65,8 @@ def behaved(outcome: Outcome, *, sent: int | None = None, allowed: Collection[in
         allowed: the exit statuses that are right.
     """
     said = outcome.err.strip().splitlines()
-    last = said[-1][-300:] if said else ""
+    full = said[-1] if said else ""
+    last = full[-300:]
     if outcome.hung:
         return [("hang", f"went on for {outcome.seconds:.0f} s, and was killed")]
     if outcome.orphans:
@@ -66,7 +78,7 @@ def behaved(outcome: Outcome, *, sent: int | None = None, allowed: Collection[in
     if outcome.code not in right:
         how = f"died of signal {-outcome.code}" if outcome.code < 0 else f"ended with {outcome.code}"
         return [("crash", f"{how}: {last}")]
-    if outcome.code == 2 and not re.search(r"^\s*(inftydiff|\w*Error): \S", last):
+    if outcome.code == 2 and not re.search(r"(^|\s)(inftydiff|\w*Error): \S", full):
         return [("crash", f"ended with 2, and its last words are {last!r}")]
     return []
 
