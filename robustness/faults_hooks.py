@@ -10,6 +10,7 @@ A plan is a record: ``event`` and ``nth`` say when, ``under`` in which folder, a
 under test, and imports nothing of the package.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -96,7 +97,8 @@ class Hook:
         """Do what is planned."""
         plan = self.plan
         if plan.get("opened") and flags & os.O_TRUNC:
-            os.close(os.open(path, flags, 0o666))  # type: ignore[arg-type]
+            with contextlib.suppress(OSError):  # a folder, if a temporary file has no name
+                os.close(os.open(path, flags, 0o666))  # type: ignore[arg-type]
         if "damage" in plan:
             for file in plan["files"]:
                 damage(file, plan["damage"])

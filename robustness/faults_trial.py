@@ -62,6 +62,7 @@ def tried(
     ready()
     job = {**target.job(bench.fixture, folder), **faults}
     outcome = bench.children.run(job, bench.limit(target), number=number, after=after)
+    case.fault += f"; ended with {outcome.code}"
     verdict = behaved(outcome, sent=sent)
     failed = outcome.code == 2
     if failed and named and str(folder) not in outcome.err:
@@ -97,8 +98,9 @@ def left(
     for name in known - steps.keys() - wrong.keys():
         if int(name.removeprefix("step-")) >= newest:
             verdict.append(("lost", f"checkpoint {name} is gone, and no newer one is there"))
+    before_it = max((int(name.removeprefix("step-")) for name in known), default=-1)
     for name, text in journals.items():
-        verdict += lines_kept(text, run / name, newest)
+        verdict += lines_kept(text, run / name, min(newest, before_it))
     return verdict
 
 
