@@ -1,12 +1,13 @@
 """The server of processes under test: it imports all that is slow once, and forks.
 
 ``python robustness/faults_child.py`` reads a request a line from standard input, as JSON, and
-answers each by a line. ``{"inline": job}`` does a job in the server itself, which compiles and loads
-what the others then have; ``{"start": job}`` forks; ``{"wait": pid, …}`` waits for the end.
+answers each by a line. ``{"inline": job}`` does a job in the server itself, which compiles and
+loads what the others then have; ``{"start": job}`` forks; ``{"wait": pid, …}`` waits for the end.
 
-A job has the words of a command (``argv``) or the name of a function of ``faults_calls`` (``call``,
-``args``), and what is to go wrong: a ``plan`` of ``faults_hooks``, the largest size of a file
-(``fsize``; ``deadly`` if passing it kills), how many files can be open (``nofile``), a user (``uid``).
+A job has the words of a command (``argv``) or the name of a function of ``faults_calls``
+(``call``, ``args``), and what is to go wrong: a ``plan`` of ``faults_hooks``, the largest size of a
+file (``fsize``; ``deadly`` if passing it kills), how many files can be open (``nofile``), a user
+(``uid``).
 """
 
 import contextlib
@@ -97,10 +98,14 @@ class Server:
             os.close(end)
         orphans = _others(pid, 10.0)
         out, err = (part.decode(errors="replace") for part in text)
-        code = os.waitstatus_to_exitcode(status)
         return {
-            "code": code, "out": out, "err": err, "hung": hung, "seconds": seconds, "orphans": orphans
-        }  # fmt: skip
+            "code": os.waitstatus_to_exitcode(status),
+            "out": out,
+            "err": err,
+            "hung": hung,
+            "seconds": seconds,
+            "orphans": orphans,
+        }
 
 
 def work(job: dict[str, Any]) -> int:
@@ -122,9 +127,8 @@ def work(job: dict[str, Any]) -> int:
 
 def _child(job: dict[str, Any], ready: int) -> None:
     """Do a job in a forked process, and end it as the interpreter would."""
-    sys.stdin = open(os.devnull, encoding="utf-8")
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     os.environ |= job.get("env", {})
     os.chdir(job["cwd"])
     _limit(job)
@@ -170,9 +174,10 @@ def _limit(job: dict[str, Any]) -> None:
 
 def _within(error: BaseException) -> bool:
     """Whether an error arose in a command or a function of the package."""
+    ours = (_child.__code__, work.__code__)
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code is not _child.__code__ and trace.tb_frame.f_code is not work.__code__:
+        if trace.tb_frame.f_code not in ours:
             return True
         trace = trace.tb_next
     return False

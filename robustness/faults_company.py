@@ -36,7 +36,10 @@ def company(bench: Bench, number: int) -> None:
 def _second(bench: Bench, case: Case) -> Verdict:
     """Start a second run in the folder of one, kill the first, and start again."""
     chosen = target("train --resume")
-    case.target, case.fault = chosen.name, "a second run in the folder, and then the first is killed"
+    case.target, case.fault = (
+        chosen.name,
+        "a second run in the folder, and then the first is killed",
+    )
     before = bench.prepare(chosen, case.folder)
     flag = case.folder.with_suffix(".paused")
     nth = case.draw.randint(3, 12)

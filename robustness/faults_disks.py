@@ -133,7 +133,9 @@ def _without_rights(bench: Bench, name: str, folder: Path, moment: dict[str, obj
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     shown = {"HOME": str(folder), "MPLCONFIGDIR": str(folder / "none")}
-    lost = str(folder / chosen.run) if chosen.run and (folder / chosen.run).is_dir() else str(folder)
+    lost = (
+        str(folder / chosen.run) if chosen.run and (folder / chosen.run).is_dir() else str(folder)
+    )
     faults = {"uid": NOBODY, "env": shown, "plan": {**moment, "chmod": lost}}
     job = {**chosen.job(bench.fixture, folder), **faults}
     verdict = behaved(bench.children.run(job, bench.limit(chosen)))
@@ -167,5 +169,3 @@ def _mount(place: Path, *words: str) -> bool:
     if "remount" in words[-1]:
         command = ["mount", *words, str(place)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-

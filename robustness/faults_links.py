@@ -100,11 +100,7 @@ def put(kind: str, entry: Path, canaries: Canaries) -> None:
 
 def _all() -> list[tuple[str, str, str]]:
     """Every target, entry and kind of link."""
-    cases = [
-        (RESUMED, entry, kind)
-        for entry in (*RUN_FILES, *RUN_DEEP, *STRAYS)
-        for kind in KINDS
-    ]
+    cases = [(RESUMED, entry, kind) for entry in (*RUN_FILES, *RUN_DEEP, *STRAYS) for kind in KINDS]
     for name, entries in OUTPUTS.items():
         cases += [(name, entry, kind) for entry in entries for kind in KINDS]
     cases += [("train on fields", "ranges.json", kind) for kind in KINDS]
@@ -145,4 +141,3 @@ def _chosen(seed: int, number: int) -> tuple[str, str, str]:
     random.Random(f"{seed} links").shuffle(others)
     every = first + others
     return every[number % len(every)]
-

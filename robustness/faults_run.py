@@ -164,7 +164,9 @@ class Children:
     def close(self) -> None:
         """End the server."""
         assert self.server.stdin is not None
+        assert self.server.stdout is not None
         self.server.stdin.close()
+        self.server.stdout.close()
         try:
             self.server.wait(10)
         except subprocess.TimeoutExpired:

@@ -65,7 +65,9 @@ class Target:
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("train", f"train {{F}}/data.npy --out {{T}}/run {TRAIN} --max-steps 4", run="run", often=4),
+    Target(
+        "train", f"train {{F}}/data.npy --out {{T}}/run {TRAIN} --max-steps 4", run="run", often=4
+    ),
     Target(
         "train --resume",
         f"train {{F}}/data.npy --out {{T}}/run {TRAIN} --max-steps 5 --resume",

@@ -14,11 +14,21 @@ from robustness.faults_verdict import Verdict, behaved, snapshot
 __all__ = ["truncation"]
 
 STEPS = 6
-WHILE = f"{MODEL} {RUN} --checkpoint-steps 1000 --validate-every 1000 --log-every 1 --max-steps {STEPS}"
+WHILE = (
+    f"{MODEL} {RUN} --checkpoint-steps 1000 --validate-every 1000 --log-every 1 --max-steps {STEPS}"
+)
 SOURCES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "data.npy": ("--lazy", ("empty", "half"), r"data\.npy"),
-    "pictures": ("--lazy --resolution 16", ("empty", "half", "text", "remove"), r"pictures/\d+\.png"),
-    "fields.zarr": ("--variables t2m wind", ("empty", "half", "tail"), r"(?s)(?=.*fields\.zarr).*wind"),
+    "pictures": (
+        "--lazy --resolution 16",
+        ("empty", "half", "text", "remove"),
+        r"pictures/\d+\.png",
+    ),
+    "fields.zarr": (
+        "--variables t2m wind",
+        ("empty", "half", "tail"),
+        r"(?s)(?=.*fields\.zarr).*wind",
+    ),
     "fields.nc": ("--variables t2m wind", ("empty", "half"), r"(?s)(?=.*fields\.nc).*(wind|t2m)"),
 }
 """Data that is read picture by picture: its words, how it is damaged, and the pattern of errors."""
@@ -53,7 +63,9 @@ def _data(bench: Bench, case: Case, turn: int) -> Verdict:
     verdict = behaved(outcome)
     steps, _ = checkpoints(bench, case.folder / "run")
     if outcome.code == 2 and not re.search(named, outcome.err):
-        verdict.append(("crash", f"the message does not name what it should: {outcome.err.strip()[-200:]}"))
+        verdict.append(
+            ("crash", f"the message does not name what it should: {outcome.err.strip()[-200:]}")
+        )
     if outcome.code == 2 and not steps:
         verdict.append(("lost", "the steps before the error: there is no checkpoint"))
     _copied(source, copy)

@@ -56,7 +56,9 @@ def snapshot(folder: Path) -> dict[str, str]:
     return found
 
 
-def behaved(outcome: Outcome, *, sent: int | None = None, allowed: Collection[int] = (0, 2)) -> Verdict:
+def behaved(
+    outcome: Outcome, *, sent: int | None = None, allowed: Collection[int] = (0, 2)
+) -> Verdict:
     """Whether a process ended as it should, and said so in words.
 
     Args:
@@ -76,7 +78,9 @@ def behaved(outcome: Outcome, *, sent: int | None = None, allowed: Collection[in
         return [("crash", f"{untidy[0]}: {last}")]
     right = set(allowed) if sent is None else {0, -sent, 128 + sent}
     if outcome.code not in right:
-        how = f"died of signal {-outcome.code}" if outcome.code < 0 else f"ended with {outcome.code}"
+        how = (
+            f"died of signal {-outcome.code}" if outcome.code < 0 else f"ended with {outcome.code}"
+        )
         return [("crash", f"{how}: {last}")]
     if outcome.code == 2 and not re.search(r"(^|\s)(inftydiff|\w*Error): \S", full):
         return [("crash", f"ended with 2, and its last words are {last!r}")]
