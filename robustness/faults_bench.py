@@ -114,10 +114,8 @@ class Bench:
                 opened.write(json.dumps(last | {"step": last["step"] + 1}) + "\n")
         saved = {"source": str(self.fixture / "prior"), "out": str(self.fixture / "model")}
         self.must({"call": "save_model", "args": saved})
-        self.children.inline(
-            {"argv": ["sample", str(self.fixture / "prior"), "--size", "8", "--count", "2"]
-             + ["--out", str(self.scratch / "warm")]}
-        )  # fmt: skip
+        words = f"sample {self.fixture}/prior --size 8 --count 2 --out {self.scratch}/warm"
+        self.children.inline({"argv": words.split()})
 
     def must(self, job: dict[str, Any], limit: float = 120.0) -> Outcome:
         """Run what has to succeed.

@@ -5,9 +5,9 @@ hook counts them by kind, and at a planned one it acts: a signal to itself, an e
 damage to another file, or a pause. Flushes, and weights that safetensors writes beside Python, are
 told of by functions in the place of those that do it.
 
-A plan is a record: ``event`` and ``nth`` say when, ``under`` in which folder, and one of ``signal``,
-``errno``, ``damage``, ``remove``, ``chmod`` and ``pause`` what. This file is read by the processes
-under test, and imports nothing of the package.
+A plan is a record: ``event`` and ``nth`` say when, ``under`` in which folder, and one of
+``signal``, ``errno``, ``damage``, ``remove``, ``chmod`` and ``pause`` what. This file is read by
+the processes under test, and imports nothing of the package.
 """
 
 import contextlib

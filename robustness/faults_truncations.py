@@ -1,4 +1,4 @@
-"""Truncation: data, checkpoints and other files are cut or garbled, while they are read or before."""
+"""Truncation: data, checkpoints and other files are cut or garbled."""
 
 import re
 import shutil
@@ -63,9 +63,7 @@ def _data(bench: Bench, case: Case, turn: int) -> Verdict:
     verdict = behaved(outcome)
     steps, _ = checkpoints(bench, case.folder / "run")
     if outcome.code == 2 and not re.search(named, outcome.err):
-        verdict.append(
-            ("crash", f"the message does not name what it should: {outcome.err.strip()[-200:]}")
-        )
+        verdict.append(("crash", f"the message does not name it: {outcome.err.strip()[-200:]}"))
     if outcome.code == 2 and not steps:
         verdict.append(("lost", "the steps before the error: there is no checkpoint"))
     _copied(source, copy)
@@ -81,7 +79,7 @@ def _data(bench: Bench, case: Case, turn: int) -> Verdict:
 
 
 def _checkpoint(bench: Bench, case: Case, turn: int) -> Verdict:
-    """Damage a file of the newest checkpoint; what reads it says so in words, or does not need it."""
+    """Damage a file of the newest checkpoint; a reader says so in words, or does not need it."""
     name, how = INSIDE[turn // 2 % len(INSIDE)], case.draw.choice(BEFORE)
     reads = case.draw.choice(("train --resume", "sample to .npy"))
     case.target, case.fault = reads, f"{name} of the newest checkpoint: {how}"

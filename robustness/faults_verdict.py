@@ -1,7 +1,6 @@
-"""What is right after a fault: every good file old or new and whole, and words instead of tracebacks.
+"""What is right after a fault: every good file old or new and whole, and words, not tracebacks.
 
-A verdict is a list of pairs of what is counted ("crash", "hang", "lost", "followed", "truncated", "litter")
-and what is wrong, in words.
+A verdict is a list of pairs of what is counted (a key of ``COUNTED``) and what is wrong, in words.
 """
 
 import hashlib

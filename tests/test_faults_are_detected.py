@@ -1,4 +1,4 @@
-"""Each fault finds what is wrong with a toy that replaces files in place, and passes one that does not."""
+"""Each fault finds a toy that replaces files in place, and passes one that renames."""
 
 import errno
 import os
