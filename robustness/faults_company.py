@@ -14,6 +14,7 @@ from robustness.faults_verdict import Verdict, behaved, broken
 __all__ = ["company"]
 
 LIMIT = 60.0
+ODD = ("a$x^{", "50% {0} \\n", "ü λ", "-- -x", "a\nb")
 STREAMS = {
     "standard output is closed": '"$@" >&-',
     "standard error is closed": '"$@" 2>&-',
@@ -27,7 +28,7 @@ STREAMS = {
 def company(bench: Bench, number: int) -> None:
     """Let two processes share a folder, or take a stream away, and judge what comes of it."""
     case = bench.case("company", number)
-    ways: list[Callable[[Bench, Case], Verdict]] = [_second, _ascii, _names, _overtaken]
+    ways: list[Callable[[Bench, Case], Verdict]] = [_names, _ascii, _second, _overtaken]
     ways += [_Stream(what) for what in STREAMS]
     way = ways[number % len(ways)]
     bench.found(case, way(bench, case))
@@ -90,7 +91,7 @@ def _ascii(bench: Bench, case: Case) -> Verdict:
 
 def _names(bench: Bench, case: Case) -> Verdict:
     """Write to a folder whose name has signs that mean something elsewhere."""
-    odd = case.draw.choice(("a$x^{", "50% {0} \\n", "ü λ", "-- -x", "a\nb"))
+    odd = ODD[case.number // len(STREAMS) % len(ODD)]
     case.target, case.fault = "sample to a folder", f"from and to folders named {odd!r}"
     model = case.folder / odd / "model"
     shutil.copytree(bench.fixture / "model", model)

@@ -9,7 +9,7 @@ from robustness.faults_bench import Bench
 from robustness.faults_targets import target
 from robustness.faults_verdict import Verdict, behaved
 
-__all__ = ["CASES", "Canaries", "link", "put"]
+__all__ = ["CASES", "Canaries", "drawn", "link", "put"]
 
 RUN_FILES = ("log.jsonl", "steps.jsonl", ".lock", "ranges.json", "samples", "tensorboard")
 RUN_DEEP = ("samples/step-00000004.png", "step-00000002/model.safetensors")
@@ -114,7 +114,7 @@ CASES = _all()
 def link(bench: Bench, number: int) -> None:
     """Replace an entry by a link, run a target, and look whether the link was followed."""
     case = bench.case("links", number)
-    case.target, entry, kind = _chosen(bench.seed, number)
+    case.target, entry, kind = drawn(bench.seed, number)
     chosen = target(case.target)
     folder = case.folder / "t"
     case.fault = f"{entry} is a link: {kind}"
@@ -133,7 +133,7 @@ def link(bench: Bench, number: int) -> None:
     bench.found(case, verdict + canaries.verdict())
 
 
-def _chosen(seed: int, number: int) -> tuple[str, str, str]:
+def drawn(seed: int, number: int) -> tuple[str, str, str]:
     """The case of a number: those that empty files first, then all, in an order of the seed."""
     first = [(RESUMED, "log.jsonl", "file"), (RESUMED, "step-00000001", "folder")]
     first += [(RESUMED, ".lock", "hard"), ("sample to .npy", "a.npy", "file")]
