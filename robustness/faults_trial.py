@@ -109,9 +109,12 @@ def resumed(bench: Bench, target: Target, folder: Path) -> Verdict:
     reference = bench.reference(target)
     job = target.job(bench.fixture, folder, *target.again())
     outcome = bench.children.run(job, bench.limit(target))
-    plain = target.run is not None and not checkpoints(bench, folder / target.run)[0]
-    if plain and outcome.code == 2:
-        if not PLAINLY.search(outcome.err):
+    if (
+        target.run is not None
+        and outcome.code == 2
+        and not checkpoints(bench, folder / target.run)[0]
+    ):
+        if (folder / target.run).exists() and not PLAINLY.search(outcome.err):
             what = f"no checkpoint yet, and --resume says only: {outcome.err.strip()[-200:]}"
             return [("crash", what)]
         outcome = bench.children.run(target.job(bench.fixture, folder), bench.limit(target))
