@@ -14,7 +14,7 @@ from robustness.faults_verdict import Verdict, behaved, broken
 __all__ = ["company"]
 
 LIMIT = 60.0
-ODD = ("a$x^{", "50% {0} \\n", "ü λ", "-- -x", "a\nb")
+ODD = ("$x^{$ a", "50% {0} \\n", "ü λ", "-- -x", "a\nb")
 STREAMS = {
     "standard output is closed": '"$@" >&-',
     "standard error is closed": '"$@" 2>&-',
