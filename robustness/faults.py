@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,7 +27,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from robustness.faults_bench import Bench
+from robustness.faults_bench import Bench, Lacking
 from robustness.faults_company import company
 from robustness.faults_disks import disk, error
 from robustness.faults_kills import kill
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
     scratch.chmod(0o755)
     tree = "" if args.tree == _here() else f" --tree {args.tree}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # disks are unmounted
     children = Children(args.tree, scratch)
     bench = Bench(children, scratch, args.seed, tree, args.keep)
     began, done = time.monotonic(), Counter[str]()
@@ -72,7 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             count = KINDS[kind][3 if args.quick else 2] if count is None else count
             for number in range(count) if args.case is None else [args.case]:
                 seen = len(bench.findings)
-                KINDS[kind][0](bench, number)
+                try:
+                    KINDS[kind][0](bench, number)
+                except Lacking as lacking:
+                    bench.skipped.append(str(lacking))
+                    continue
                 done[kind] += 1
                 for found in bench.findings[seen:]:
                     _tell(found)

@@ -12,11 +12,16 @@ from robustness.faults_run import Children, Outcome
 from robustness.faults_targets import STAGES, TARGETS, Target
 from robustness.faults_verdict import JOURNALS, snapshot
 
-__all__ = ["Bench", "Case", "Finding", "Reference"]
+__all__ = ["Bench", "Case", "Finding", "Lacking", "Reference"]
 
 GRACE = 10.0
 """Seconds beyond a command's own work after which it hangs."""
 BLOCK = 4096
+
+
+@final
+class Lacking(RuntimeError):
+    """Something cannot be tried here, as a library is not installed."""
 
 
 @final
@@ -121,9 +126,12 @@ class Bench:
         """Run what has to succeed.
 
         Raises:
+            Lacking: if it does not, for want of a library.
             RuntimeError: if it does not.
         """
         outcome = self.children.run(job, limit)
+        if outcome.code != 0 and "not installed" in outcome.err:
+            raise Lacking(outcome.err.strip().splitlines()[-1])
         if outcome.code != 0:
             raise RuntimeError(f"Without any fault this fails: {job}\n{outcome.err}")
         return outcome
@@ -133,7 +141,11 @@ class Bench:
         place = self.fixture / "old" / target.name.replace(" ", "-")
         if not place.exists():
             place.mkdir()
-            self.must(target.job(self.fixture, place, *target.old.split()))
+            try:
+                self.must(target.job(self.fixture, place, *target.old.split()))
+            except RuntimeError:
+                shutil.rmtree(place)
+                raise
         return place
 
     def prepare(self, target: Target, folder: Path) -> dict[str, str]:
@@ -149,6 +161,7 @@ class Bench:
         """What an undisturbed run of a target does and leaves."""
         if target.name not in self.references:
             folder = self.scratch / "reference"
+            shutil.rmtree(folder, ignore_errors=True)
             before = self.prepare(target, folder)
             counts = self.scratch / "counts.json"
             job = target.job(self.fixture, folder)

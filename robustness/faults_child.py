@@ -30,7 +30,7 @@ __all__ = ["Server"]
 
 PIPE = 1 << 20
 F_SETPIPE_SZ = 1031
-DOCUMENTED = (ValueError, TypeError, OSError, FloatingPointError)
+DOCUMENTED = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
 
 
 @final
