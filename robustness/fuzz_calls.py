@@ -32,7 +32,7 @@ from robustness.fuzz_hostile import hostile, twin
 from robustness.fuzz_judge import described, documented, out_of_memory
 from robustness.fuzz_slots import Call, Slot
 from robustness.fuzz_surface import called
-from robustness.fuzz_values_seen import differ, finite, fingerprint
+from robustness.fuzz_values_seen import differ, fingerprint, finite
 
 __all__ = ["EXAMPLES", "Calls"]
 
@@ -66,9 +66,29 @@ UNBOUNDED = ("log_snr", "noise_ratio", "time_at_ratio", "__mul__", "__rmul__", "
 
 
 RECORDS = frozenset(
-    "Equivalent Singular Unknown NotTraceClass TraceClass Claim State RoundTrip EvidenceBound "
-    "Estimate Distances Scores Particles Past Prediction ErrorBudget DeconvolutionRisk Law "
-    "Progress OutputLaw PointwiseLaw".split()
+    [
+        "Equivalent",
+        "Singular",
+        "Unknown",
+        "NotTraceClass",
+        "TraceClass",
+        "Claim",
+        "State",
+        "RoundTrip",
+        "EvidenceBound",
+        "Estimate",
+        "Distances",
+        "Scores",
+        "Particles",
+        "Past",
+        "Prediction",
+        "ErrorBudget",
+        "DeconvolutionRisk",
+        "Law",
+        "Progress",
+        "OutputLaw",
+        "PointwiseLaw",
+    ]
 )
 """What the library makes for its callers, often within loops; who makes one has its parts."""
 
