@@ -9,12 +9,22 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
-__all__ = ["MARK", "NotWritten", "append_line", "flush", "reason", "whole_file", "whole_folder"]
+__all__ = [
+    "MARK",
+    "NotWritten",
+    "append_line",
+    "flush",
+    "reason",
+    "require_writable",
+    "whole_file",
+    "whole_folder",
+]
 
 MARK = ".tmp-"
 """How the names of unfinished files and folders begin."""
@@ -69,15 +79,15 @@ def whole_file(file: str | Path) -> Iterator[Path]:
             return
         if file.is_dir() and not file.is_symlink():
             raise IsADirectoryError(f"{file} is a folder, and a file is to be written there.")
-        file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{MARK}{secrets.token_hex(4)}{file.suffix}")
-        try:
-            yield partial
-            flush(partial)
-            os.replace(partial, file)
-            flush(file.parent)
-        finally:
-            partial.unlink(missing_ok=True)
+        with _parents(file):
+            try:
+                yield partial
+                flush(partial)
+                os.replace(partial, file)
+                flush(file.parent)
+            finally:
+                partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -99,10 +109,8 @@ def whole_folder(folder: str | Path, *, last: str | None = None) -> Iterator[Pat
             is as it was.
     """
     folder = Path(folder)
-    with _told(folder):
+    with _told(folder), _parents(folder):
         there = folder.is_dir()
-        if not there:
-            folder.parent.mkdir(parents=True, exist_ok=True)
         partial = (folder if there else folder.parent) / f"{MARK}{secrets.token_hex(4)}"
         try:
             partial.mkdir()
@@ -135,6 +143,40 @@ def append_line(file: Path, line: str) -> None:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError("it is no regular file; remove it")
             opened.write(line + "\n")
+
+
+@contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Make the folders above a path, and remove those made if they are to stay empty."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def require_writable(folder: Path, advice: str) -> None:
+    """Refuse a folder that cannot be written to, or cannot be made, without making it.
+
+    Args:
+        folder: the folder.
+        advice: what to do, a sentence.
+
+    Raises:
+        ValueError: if so.
+    """
+    nearest = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written to: {nearest}: {error.strerror}. {advice}"
+        ) from error
 
 
 def flush(path: Path) -> None:

@@ -82,12 +82,13 @@ def wrong_style(folder: Path) -> list[Block]:
 
 
 def no_folder(folder: Path) -> list[Block]:
+    (folder / "none").write_text("a file")
     return [Block(folder / "none", "toon-head", "b6e3f4", SIZE, 0)]
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
-    [(wrong_style, "ValueError: No style is called"), (no_folder, "FileNotFoundError: .*none")],
+    [(wrong_style, "ValueError: No style is called"), (no_folder, "NotWritten: .*none")],
 )
 def test_a_failure_is_one_line(asked: Callable[[Path], list[Block]], message: str, tmp_path: Path):
     with pytest.raises(ChildProcessError, match=f"Seeds 0 to 127 of .*: {message}") as failed:
@@ -146,7 +147,7 @@ def test_the_processes_end_with_the_caller(number: signal.Signals, tmp_path: Pat
         env=environment(),
         text=True,
     )
-    while not list(tmp_path.rglob("*.npz")) and caller.poll() is None:
+    while not list(tmp_path.rglob("[0-9]*.npz")) and caller.poll() is None:
         time.sleep(0.05)
     ours = [child for child in children(caller.pid) if Path(f"/proc/{child}").exists()]
     assert len(ours) >= 2
@@ -158,7 +159,7 @@ def test_the_processes_end_with_the_caller(number: signal.Signals, tmp_path: Pat
     while any(running(child) for child in ours) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(running(child) for child in ours)
-    whole = [load(file, (LENGTH, 3, 64, 64)) for file in tmp_path.rglob("*.npz")]
+    whole = [load(file, (LENGTH, 3, 64, 64)) for file in tmp_path.rglob("[0-9]*.npz")]
     assert all(pixels is not None for pixels in whole)
 
 

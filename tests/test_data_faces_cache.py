@@ -191,8 +191,8 @@ def test_an_interrupted_write_leaves_what_was_there(
     file = tmp_path / "0.npz"
     cache.store(file, pixels)
 
-    def fail(stream, **arrays):
-        stream.write(b"half of")
+    def fail(partial, **arrays):
+        partial.write_bytes(b"half of")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", fail)

@@ -1,8 +1,9 @@
 """Output folders: nothing of the user's is overwritten unasked, and errors come before the work."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from inftydiff import _writing
 
 __all__ = ["require_free", "require_writable"]
 
@@ -35,11 +36,4 @@ def require_writable(folder: Path) -> None:
     Raises:
         ValueError: if so.
     """
-    nearest = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"{folder} cannot be written to: {nearest}: {error.strerror}. Choose another --out."
-        ) from error
+    _writing.require_writable(folder, "Choose another --out.")

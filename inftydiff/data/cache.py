@@ -6,16 +6,16 @@ file carries check sums, so that a damaged one is told from a good one.
 """
 
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._writing import whole_file
 from inftydiff.data._extras import extra
 
-__all__ = ["VARIABLE", "cache_folder", "load", "make_folder", "store"]
+__all__ = ["VARIABLE", "cache_folder", "load", "store"]
 
 VARIABLE = "INFTYDIFF_CACHE"
 """The environment variable that moves the cache folder."""
@@ -42,33 +42,14 @@ def cache_folder() -> Path:
     return user_cache_path("inftydiff", appauthor=False)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder in the cache.
+def store(file: Path, pixels: UInt8[ndarray, "n c h w"]) -> None:
+    """Write pictures to a file in one step, replacing what is there.
 
     Raises:
-        ValueError: if it cannot be made or written to.
+        OSError: if it cannot be written; what is there stays.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        failure = None if os.access(folder, os.W_OK) else "permission denied"
-    except OSError as error:
-        failure = str(error)
-    if failure:
-        raise ValueError(
-            f"The cache folder {folder} cannot be written to: {failure}. Pass cache=, or set "
-            f"{VARIABLE}, to another folder."
-        )
-
-
-def store(file: Path, pixels: UInt8[ndarray, "n c h w"]) -> None:
-    """Write pictures to a file in one step, replacing what is there."""
-    partial = file.with_name(f"{file.stem}.{secrets.token_hex(8)}.partial")
-    try:
-        with partial.open("xb") as stream:
-            np.savez_compressed(stream, pixels=pixels)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(file) as partial:
+        np.savez_compressed(partial, pixels=pixels)
 
 
 def load(file: Path, shape: tuple[int, int, int, int]) -> UInt8[ndarray, "n c h w"] | None:

@@ -15,8 +15,9 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from inftydiff._typing import checked_seed, whole
+from inftydiff._writing import require_writable
 from inftydiff.data._extras import extra
-from inftydiff.data.cache import cache_folder, make_folder
+from inftydiff.data.cache import VARIABLE, cache_folder
 from inftydiff.data.images import Images
 
 __all__ = ["face_credit", "face_seeds", "face_styles", "faces"]
@@ -152,7 +153,7 @@ def faces(
 
     root = cache_folder() if cache is None else Path(cache)
     folder = root / "faces" / style / background / str(resolution) / versions()
-    make_folder(folder)
+    require_writable(folder, f"Pass cache=, or set {VARIABLE}, to another folder.")
 
     length = block_length(resolution)
     pixels = np.empty((len(wanted), 3, resolution, resolution), dtype=np.uint8)
