@@ -118,8 +118,8 @@ def _expanded(multiplier: Multiplier) -> list[_Term]:
         case HeatMultiplier():
             return [_Term(1.0, 0.5 * multiplier.width**2)]
         case BesselMultiplier():
-            one = BesselMultiplier(1.0, multiplier.length_scale, multiplier.cutoff)
-            return [_Term(1.0, 0.0, ((one, float(multiplier.order)),))]
+            unit = BesselMultiplier(1.0, multiplier.length_scale, multiplier.cutoff)
+            return [_Term(1.0, 0.0, ((unit, float(multiplier.order)),))]
         case MaternMultiplier():
             return _expanded(multiplier.scaled_bessel)
         case SquaredExponentialMultiplier():

@@ -107,7 +107,7 @@ def spectral_multiplier(operator: LinearOperator) -> Multiplier | None:
         case Sum():
             first = spectral_multiplier(operator.first)
             second = spectral_multiplier(operator.second)
-            both = SumMultiplier
+            both: type[SumMultiplier | ProductMultiplier] = SumMultiplier
         case Composition():
             first = spectral_multiplier(operator.outer)
             second = spectral_multiplier(operator.inner)

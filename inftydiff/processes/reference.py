@@ -176,7 +176,7 @@ def require_density(process: DiffusionProcess, *, smooth_data: bool) -> None:
     Raises:
         NoDensity: if :math:`N^{-1}S` is unbounded, or not known to be bounded, and the caller does
             not vouch.
-        ValueError: if the signal operator changes with time.
+        ValueError: if the signal operator changes with time, or an operator has one scale a sample.
         TypeError: if an operator is not spectral.
     """
     if isinstance(process.signal, SignalFamily):
@@ -185,6 +185,13 @@ def require_density(process: DiffusionProcess, *, smooth_data: bool) -> None:
             f"got {type(process.signal).__name__}. Take DiffusionProcess.white or .mollified."
         )
     signal, noise = multiplier_of(process.signal), multiplier_of(process.noise_factor)
+    for name, multiplier in (("signal operator", signal), ("noise factor", noise)):
+        scales = multiplier(torch.zeros(1, dtype=torch.float64))
+        if scales.ndim > 1:
+            raise ValueError(
+                f"A density is relative to one law of the noise; got a {name} with {len(scales)} "
+                "scales, one a sample. Make a process of each, and ask for one sample at a time."
+            )
     if smooth_data or same_multiplier(signal, noise):
         return
     S, N = signal.asymptote, noise.asymptote
