@@ -1,6 +1,7 @@
 """Physical fields to train on, from a zarr store or a NetCDF file."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,17 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from inftydiff.cli.source import Source, how_many_held_out
-from inftydiff.data import Fields, Images, field_array
+from inftydiff.data import Fields, FieldScale, Images, field_array
 from inftydiff.data.field_sources import HDF5, NETCDF
+from inftydiff.data.field_variable import said
 
 __all__ = ["RANGES", "FieldSource", "read_ranges"]
 
 RANGES = "ranges.json"
 """The file in a run folder that says which values became −1 and 1."""
+
+MAX_TEXT = 2**20
+"""Characters that a file of ranges has at most."""
 
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """What a zarr store has one of at least."""
@@ -85,9 +90,21 @@ class FieldSource(Source):
     def keep(self, run: Path) -> None:
         file = run / RANGES
         ranges = {name: list(ends) for name, ends in self.fields.scale.ranges.items()}
+        if file.is_symlink():
+            raise ValueError(f"{file} is a link, and is not followed. Remove it.")
         if not file.exists():
             run.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
+            partial = run / f".{RANGES}.{os.getpid()}"
+            partial.unlink(missing_ok=True)  # of a process that was killed
+            try:
+                with partial.open("x", encoding="utf-8") as text:
+                    text.write(json.dumps(ranges, indent=2) + "\n")
+                    text.flush()
+                    os.fsync(text.fileno())
+                os.replace(partial, file)
+            except OSError as error:
+                partial.unlink(missing_ok=True)
+                raise OSError(f"{file} cannot be written: {error}.") from error
         elif read_ranges(file) != ranges:
             raise ValueError(
                 f"{file} has other ranges than these fields: {read_ranges(file)}, and {ranges}. Go "
@@ -102,9 +119,12 @@ def read_ranges(file: Path) -> dict[str, list[float]]:
         ValueError: if it does not state some.
     """
     try:
-        ranges = json.loads(file.read_text(encoding="utf-8"))
-        return {name: [float(low), float(high)] for name, (low, high) in ranges.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no regular file")
+        with file.open(encoding="utf-8") as text:
+            scale = FieldScale(json.loads(text.read(MAX_TEXT)))
+        return {name: [float(low), float(high)] for name, (low, high) in scale.ranges.items()}
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(
-            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {error}.'
+            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {said(error)}.'
         ) from error
