@@ -101,3 +101,24 @@ def test_bad_input_is_one_line(tmp_path, capsys, words, match):
     assert said.count("\n") == 1
     assert match in said
     assert not (tmp_path / "run").exists()
+
+
+def test_a_link_in_the_place_of_the_ranges_is_not_followed(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "ranges.json").symlink_to(tmp_path / "elsewhere")
+    assert main(["train", "weather.nc", "--variables", "t", *QUICK]) == 2
+    assert "is a link, and is not followed" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 10**5, '{"t": [0, Infinity]}', '{"t": 3}', "null", '{"t": [0, 1' + "0" * 400 + "]}"],
+)
+def test_a_file_of_ranges_that_is_none_is_one_line(tmp_path, capsys, text):
+    (tmp_path / "r.json").write_text(text)
+    words = ["weather.nc", "--variables", "t", "--ranges", "r.json"]
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "r.json cannot be read as ranges" in said

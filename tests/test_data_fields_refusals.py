@@ -62,6 +62,13 @@ def test_infinite_values_are_refused():
         ({"ranges": {"t": (0, float("inf"))}}, "finite maximum"),
         ({"ranges": {"t": (0, 1, 2)}}, "finite maximum"),
         ({"missing": {"x": 0}}, "missing names 'x'"),
+        ({"ranges": {"t": (float("nan"), 1)}}, "finite maximum; got .nan, 1"),
+        ({"ranges": {"t": (1, 0)}}, r"finite maximum; got \[1.0, 0.0\]"),
+        ({"ranges": {"t": (0, 10**400)}}, "finite maximum"),
+        ({"ranges": {"t": (-1e308, 1e308)}}, "finite maximum"),
+        ({"missing": float("nan")}, "stands for missing values of 't' is a finite number; got nan"),
+        ({"axes": "xy"}, "got 'xy'"),
+        ({"axes": (True, 0)}, "axes names two axes"),
         ({"outside": "wrap"}, "outside must be"),
     ],
 )
@@ -101,3 +108,32 @@ def test_sources_that_do_not_fit_are_refused(tmp_path: Path):
         FieldScale({})
     with pytest.raises(IndexError, match="There are 6 samples"):
         field_array(dataset(), "t")[6]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ranges": [(0, 1)]}, "ranges is a mapping from names to pairs"),
+        ({"ranges": {"t": 5}}, "The range of 't' is a pair of numbers; got 5"),
+        ({"ranges": {"t": "ab"}}, "The range of 't' is a pair of numbers; got 'ab'"),
+        ({"ranges": {"t": (0, "1")}}, "An end of the range of 't' is a number; got '1'"),
+        ({"missing": "0"}, "stands for missing values of 't' is a number; got '0'"),
+        ({"missing": True}, "is a number; got True"),
+        ({"variables": [1]}, "Variables are named by words"),
+        ({"variables": 1}, "Variables are named by words"),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused(options, message):
+    with pytest.raises(TypeError, match=message):
+        field_array(dataset(), **({"variables": "t"} | options))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_values_and_indices_of_other_kinds_are_refused():
+    with pytest.raises(TypeError, match="floating-point numbers; got torch.int64"):
+        FieldScale({"t": (0.5, 1.5)})(torch.ones(1, 2, 2, dtype=torch.int64))
+    with pytest.raises(TypeError, match="asked for by a whole number; got 1.5"):
+        field_array(dataset(), "t")[1.5]
+    with pytest.raises(ValueError, match="Every value of 't' is missing"):
+        field_array({"t": np.full((2, 2, 2), np.nan)}, missing=0)

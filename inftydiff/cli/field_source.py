@@ -13,13 +13,17 @@ from torch.utils.data import Dataset, Subset
 from inftydiff._reading import read_json
 from inftydiff._writing import whole_file
 from inftydiff.cli.source import Source, how_many_held_out
-from inftydiff.data import Fields, Images, field_array
+from inftydiff.data import Fields, FieldScale, Images, field_array
 from inftydiff.data.field_sources import HDF5, NETCDF
+from inftydiff.data.field_variable import said
 
 __all__ = ["RANGES", "FieldSource", "read_ranges"]
 
 RANGES = "ranges.json"
 """The file in a run folder that says which values became −1 and 1."""
+
+MAX_TEXT = 2**20
+"""Characters that a file of ranges has at most."""
 
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """What a zarr store has one of at least."""
@@ -106,9 +110,9 @@ def read_ranges(file: Path) -> dict[str, list[float]]:
         ValueError: if it does not state some.
     """
     try:
-        ranges = read_json(file)
-        return {name: [float(low), float(high)] for name, (low, high) in ranges.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        scale = FieldScale(read_json(file))
+        return {name: [float(low), float(high)] for name, (low, high) in scale.ranges.items()}
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {error}.'
+            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {said(error)}.'
         ) from error

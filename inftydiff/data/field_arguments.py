@@ -41,9 +41,9 @@ def chosen(variables: str | Sequence[str] | None, found: Mapping[str, Variable])
         if len(own) != 1:
             raise ValueError(f"Say which variables to read; there are {_listed(found)}.")
         return own
-    asked = (variables,) if isinstance(variables, str) else tuple(variables)
-    if not all(isinstance(name, str) for name in asked):
-        raise TypeError(f"Variables are named by words; got {asked!r}.")
+    asked = (variables,) if isinstance(variables, str) else variables
+    if not isinstance(asked, Sequence) or not all(isinstance(name, str) for name in asked):
+        raise TypeError(f"Variables are named by words, in a list; got {asked!r:.80}.")
     names = tuple(name if name in found else name.strip("/") for name in asked)
     wrong = [name for name in names if name not in found]
     if wrong or not names or len(set(names)) < len(names):

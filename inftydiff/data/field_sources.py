@@ -1,5 +1,6 @@
 """Arrays with named axes, from xarray, zarr, NetCDF or numpy, read when asked for."""
 
+import importlib.util
 import os
 import re
 import sys
@@ -124,14 +125,12 @@ def _from_netcdf3(path: Path) -> dict[str, Variable]:
             raise ValueError("It begins neither as HDF5 nor as NetCDF")
     with extra("fields"):
         import xarray
-    try:
-        import scipy  # noqa: F401
-    except ModuleNotFoundError as error:
+    if importlib.util.find_spec("scipy") is None:
         raise ModuleNotFoundError(
             f"Reading the NetCDF 3 file {path} needs scipy, which is not installed: pip install "
             "scipy",
             name="scipy",
-        ) from error
+        )
     opened = xarray.open_dataset(path, engine="scipy", cache=False, decode_cf=False)
     found = _from_xarray(opened.variables, set(map(str, opened.coords)))
     length = path.stat().st_size

@@ -266,34 +266,43 @@ def field_array(
     missing: Real | Mapping[str, Real] | None = None,
     outside: Literal["raise", "clip"] = "raise",
 ) -> Fields:
-    r"""Variables on a rectangular grid as a dataset, from xarray, zarr, NetCDF or numpy.
+    r"""Variables on a rectangular grid as a dataset, from xarray, zarr, NetCDF, HDF5 or numpy.
 
     Each variable is a channel, two of the axes are rows and columns, and every position along the
-    other axes (times, levels, members) is a sample. Only what is asked for is read. Packed values
-    (``scale_factor``, ``add_offset``) are unpacked and fill values are missing where the file
-    follows the CF conventions.
+    other axes (times, levels, members) is a sample. Only what is asked for is read. The attributes
+    of each variable decide what its numbers mean, by the CF and netCDF conventions, whatever way
+    it is reached: ``scale_factor``, ``add_offset`` and ``_Unsigned`` are undone; ``_FillValue``,
+    ``missing_value`` and what lies outside ``valid_min``, ``valid_max`` or ``valid_range`` are
+    missing. The fill that a container has of its own is a value.
 
     Args:
-        source: the path of a zarr store (a folder), a NetCDF file or a ``.npy`` file; a Dataset or
-            DataArray of xarray; a Group or Array of zarr; a numpy array, or a mapping from names
-            to numpy arrays. Paths suit the workers of a ``DataLoader`` best: each opens the file
-            for itself.
-        variables: the names of the variables, one a channel; by default the only one there is.
+        source: the path of a zarr store or of an array in it (folders), of a NetCDF or HDF5 file or
+            of a ``.npy`` file; a Dataset or DataArray of xarray; a Group or Array of zarr; a numpy
+            array, or a mapping from names to numpy arrays. Paths suit the workers of a
+            ``DataLoader`` best: each opens the file for itself. Nothing is read from other files
+            that a file names.
+        variables: the names of the variables, one a channel, with ``/`` between groups; by default
+            the only one there is that is no coordinate.
         axes: the names or the numbers of the axes of rows and columns.
         ranges: the minimum and the maximum of each variable, in its unit, which become −1 and 1;
             by default those of the data, which takes reading all of them once. They are kept in
             ``.scale``: give ``ranges=train.scale.ranges`` to held-out data, and
             ``train.scale.undo(samples)`` has the units again.
         missing: what stands for missing values, in the variable's unit: a number for all
-            variables, or one for each that may miss some. By default they are refused.
+            variables, or one for each that may miss some. It lies in the range of each variable
+            that misses some. By default they are refused.
         outside: ``"raise"`` refuses values outside the ranges, ``"clip"`` moves them to the ends.
 
     Raises:
         ModuleNotFoundError: if the ``fields`` extra is not installed and is needed.
-        TypeError: if the source is none of these, or a variable is not of real numbers.
-        ValueError: if the file cannot be read; if there is no such variable or axis, or several
-            variables and none is named; if the variables' axes differ; or if a range, a value for
-            missing ones, or (where the ranges are those of the data) a value is not admissible.
+        TypeError: if the source is none of these, a variable is not of real numbers, or an argument
+            is of another kind.
+        UnreadableSample: where the ranges are those of the data: if a sample cannot be read, or
+            misses values that are not declared. It is a ``ValueError``.
+        ValueError: if the file is an address, or cannot be read; if there is no such variable or
+            axis, or several variables and none is named; if the numbers lie in other files, or
+            what is claimed is beyond bounds; if attributes contradict the conventions; if the
+            variables' axes differ; or if a range or a value for missing ones is not admissible.
 
     Example:
         >>> rows, columns = np.mgrid[:8, :16]

@@ -16,6 +16,7 @@ class UnreadableSample(ValueError):
         message: what is wrong and what to do.
 
     Example:
+        >>> import numpy as np
         >>> from inftydiff.data import field_array
         >>> gap = np.array([[[0.0, 1.0]], [[np.nan, 1.0]]])
         >>> fields = field_array({"t": gap}, ranges={"t": (0, 1)})
