@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inftydiff.cli import main
-from inftydiff.cli.inpaint import box_mask
+from inftydiff.cli.inpaint import box_mask, read_mask
+from inftydiff.cli.task_pictures import task_pictures
+from inftydiff.cli.tasks import Prepared
 from inftydiff.data.masks import painted, touched
+from inftydiff.training import load_pipeline
 
 SIDES = st.integers(1, 13)
 
@@ -108,6 +111,20 @@ def test_boxes_hide_what_they_touch(shape, ends):
     parts = fine.repeat(rows, 0).repeat(columns, 1).reshape(rows, 40, columns, 40).any((1, 3))
     known = box_mask((top / 40, left / 40, bottom / 40, right / 40), shape)
     assert np.array_equal(~known.numpy(), parts)
+
+
+def test_arrays_take_masks_of_their_own_size(model, tmp_path: Path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3, 16, 16), np.uint8))
+    paint = np.zeros((16, 16), np.uint8)
+    paint[3, 5] = 255
+    file = saved(tmp_path, paint, "L")
+    words = {"style": "toon-head", "count": 1}
+    source = task_pictures([str(tmp_path / "x.npy")], **words)
+    pipeline = load_pipeline(Path(model))
+    ready = Prepared(pipeline, source, source.take(pipeline, 8), pipeline.grid(8))
+    right = torch.ones(8, 8, dtype=torch.bool)
+    right[1, 2] = False
+    assert torch.equal(read_mask(file, ready), right)
 
 
 def test_hidden_red_is_not_put_back(model, tmp_path: Path):

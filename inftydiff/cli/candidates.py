@@ -15,7 +15,7 @@ from inftydiff._typing import whole
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.real import chosen, is_array
 from inftydiff.data import Images, image_array, image_folder
-from inftydiff.data.array import Layout, read_one
+from inftydiff.data.array import Layout, held_by, read_one
 from inftydiff.data.files import pictures_below
 from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff
@@ -208,7 +208,8 @@ def _array(path: Path, layout: Layout | None) -> Images:
     values = read_one(path)
     if np.issubdtype(values.dtype, np.floating) and np.abs(values).max(initial=0) <= OVERSHOOT:
         values = values.clip(-1.0, 1.0)
-    pictures = image_array(values, layout=layout)
+    with held_by(path):
+        pictures = image_array(values, layout=layout)
     if pictures.pixels.dtype == torch.uint8:
         return pictures
     return Images(as_bytes(pictures.pixels))

@@ -37,9 +37,9 @@ DEVIATIONS = 6.0
 
 def holds_readings(file: Path) -> bool:
     """Whether a file is one of readings, by its name or by the arrays in it."""
-    if file.suffix == ".csv":
+    if file.suffix.lower() == ".csv":
         return True
-    if file.suffix != ".npz" or not file.is_file():
+    if file.suffix.lower() != ".npz" or not file.is_file():
         return False
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -67,7 +67,7 @@ def read_readings(
         ValueError: if the file cannot be read, has no readings or ones that are not finite, other
             channels than the model, coordinates outside its domain, or values out of its range.
     """
-    points, values = _csv(file) if file.suffix == ".csv" else _npz(file)
+    points, values = _csv(file) if file.suffix.lower() == ".csv" else _npz(file)
     channels, lengths = pipeline.config.channels, pipeline.config.lengths
     if not len(points):
         raise ValueError(f"{file} has no readings. Give one sensor at least.")

@@ -1,5 +1,7 @@
 """Pictures from an array in memory or in a ``.npy`` or ``.npz`` file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,7 +13,15 @@ from torch import Tensor
 from inftydiff.data.images import Images
 from inftydiff.data.npy import read_array
 
-__all__ = ["Layout", "check_axes", "check_layout", "check_numbers", "image_array", "read_one"]
+__all__ = [
+    "Layout",
+    "check_axes",
+    "check_layout",
+    "check_numbers",
+    "held_by",
+    "image_array",
+    "read_one",
+]
 
 Layout = Literal["nchw", "nhwc", "nhw"]
 """The order of an array's axes: pictures, channels, rows, columns."""
@@ -59,16 +69,25 @@ def image_array(
     """
     check_layout(layout)
     if isinstance(source, str | Path):
-        pixels = _tensor(read_one(Path(source)))
-    elif isinstance(source, np.ndarray):
-        pixels = _tensor(source)
-    elif isinstance(source, Tensor):
-        pixels = source.detach().clone()
-    else:
+        array = read_one(Path(source))
+        with held_by(Path(source)):
+            check_numbers(array.dtype)
+            native = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+            return _images(torch.from_numpy(native), layout)
+    if isinstance(source, np.ndarray):
+        check_numbers(source.dtype)  # and copy it, whatever its strides and byte order
+        native = np.array(source, dtype=source.dtype.newbyteorder("="), order="C")
+        return _images(torch.from_numpy(native), layout)
+    if not isinstance(source, Tensor):
         raise TypeError(
             "image_array takes a numpy array, a tensor, or a path to a .npy or .npz file; got "
             f"{type(source).__name__}."
         )
+    return _images(source.detach().clone(), layout)
+
+
+def _images(pixels: Tensor, layout: Layout | None) -> Images:
+    """Pictures of a tensor."""
     layout = check_axes(tuple(pixels.shape), layout)
     if layout == "nhw":
         return Images(pixels.unsqueeze(1))
@@ -149,7 +168,12 @@ def read_one(path: Path) -> npt.NDArray[Any]:
         ) from error
 
 
-def _tensor(array: npt.NDArray[Any]) -> Tensor:
-    """A tensor with a copy of an array, whatever its strides and byte order."""
-    check_numbers(array.dtype)
-    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+@contextmanager
+def held_by(path: Path) -> Iterator[None]:
+    """Name the file in errors of what it holds."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -47,7 +47,7 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
         path = Path(entry.path)
         if _is_folder(entry) or (pattern is None and entry.name.startswith(".")):
             continue
-        if not path.is_file():
+        if not _is_file(entry):
             left_out["no file"].add(path)
         elif pattern is None and path.suffix.lower() not in ends:
             left_out[path.suffix.lower() or "no suffix"].add(path)
@@ -77,7 +77,7 @@ def pictures_below(folder: Path) -> Iterator[Path]:
     ends = _suffixes()
     for entry in _matching(folder, _parts(None), set()):
         path = Path(entry.path)
-        if not entry.name.startswith(".") and path.suffix.lower() in ends and path.is_file():
+        if not entry.name.startswith(".") and path.suffix.lower() in ends and _is_file(entry):
             yield path
 
 
@@ -111,7 +111,7 @@ def _matching(folder: Path, parts: Sequence[str], shut: set[Path]) -> Iterator[o
     """
     first, *others = parts
     if first == ANY_FOLDERS:
-        for inner in _folders(folder) if others else ():
+        for inner in _folders(folder, shut) if others else ():
             yield from _matching(inner, others, shut)
         return
     for entry in _entries(folder, shut):
@@ -122,8 +122,13 @@ def _matching(folder: Path, parts: Sequence[str], shut: set[Path]) -> Iterator[o
                 yield from _matching(Path(entry.path), others, shut)
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    """A folder and those below it, each once; one that is also linked to has its own path."""
+def _folders(folder: Path, shut: set[Path]) -> Iterator[Path]:
+    """A folder and those below it, each once; one that is also linked to has its own path.
+
+    Args:
+        folder: the folder.
+        shut: where folders that may not be searched are noted.
+    """
     waiting, seen = [folder], set()
     links: list[Path] = []
     while waiting or links:
@@ -131,12 +136,16 @@ def _folders(folder: Path) -> Iterator[Path]:
             links.sort(reverse=True)
             waiting.append(links.pop())
         inner = waiting.pop()
-        status = inner.stat()
+        try:
+            status = inner.stat()
+        except OSError:
+            shut.add(inner)
+            continue
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
         yield inner
-        for entry in _entries(inner, set()):
+        for entry in _entries(inner, shut):
             if _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(Path(entry.path))
 
@@ -149,6 +158,14 @@ def _entries(folder: Path, shut: set[Path]) -> list[os.DirEntry[str]]:
     except OSError:
         shut.add(folder)
         return []
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file, or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # links in a circle
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

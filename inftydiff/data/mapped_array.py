@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers
+from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers, held_by
 from inftydiff.data.images import from_bytes, range_fault
 from inftydiff.data.npy import NpyFile
 from inftydiff.data.unreadable import UnreadableSample
@@ -48,8 +48,9 @@ class ImageArray(Dataset[Tensor]):
         check_layout(layout)
         self.path = Path(path)
         self._array = _opened(self.path)
-        check_numbers(self._array.dtype)
-        self.layout = check_axes(self._array.shape, layout)
+        with held_by(self.path):
+            check_numbers(self._array.dtype)
+            self.layout = check_axes(self._array.shape, layout)
         if 0 in self._array.shape:
             raise ValueError(
                 f"Pictures have every size at least 1; {path} has shape {self._array.shape}."
