@@ -3,7 +3,7 @@
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Literal, final, get_args
+from typing import Literal, cast, final, get_args
 
 from inftydiff._typing import positive, whole
 from inftydiff.processes.seeds import checked_seed
@@ -118,7 +118,7 @@ class TrainConfig:
                 whole(getattr(self, name), name)
         for name in ("warmup", "seed", "weight_decay"):
             value = getattr(self, name)
-            if not (isinstance(value, numbers.Real) and 0.0 <= value < math.inf):
+            if not (isinstance(value, numbers.Real) and 0.0 <= cast(float, value) < math.inf):
                 raise ValueError(f"{name} is finite and not negative; got {value!r}.")
         object.__setattr__(self, "seed", checked_seed(self.seed, "seed is"))
         if self.workers != 0:
