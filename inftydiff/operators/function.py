@@ -206,8 +206,8 @@ def require_same(f: Function, g: Function) -> None:
 
     Raises:
         TypeError: if ``g`` is not a Function.
-        ValueError: if their discretisations differ, or the devices of their values, or their batches
-            and channels do not go together.
+        ValueError: if their discretisations differ, the devices of their values, or their batches
+            or channels, which do not go together.
     """
     require_function(g, "What meets a function")
     if f.on is not g.on and f.on != g.on:
