@@ -91,6 +91,8 @@ def entries(
         TypeError: if the values are not entries in an order.
         ValueError: if there are too few or too many.
     """
+    if type(values) is tuple and len(values) <= most and count in (None, len(values)):
+        return values
     number = f"{count} values" if count is not None else f"up to {most} values"
     other = isinstance(values, str | bytes | Mapping | Set | torch.Tensor)
     if isinstance(values, np.ndarray):

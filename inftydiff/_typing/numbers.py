@@ -109,6 +109,8 @@ def length(value: object, name: str) -> float:
         TypeError: if the value is no real number; ``name`` says which it was.
         ValueError: if the number is not above zero and finite, or is too short or too long.
     """
+    if type(value) is float and SHORTEST <= value <= LONGEST:
+        return value
     found = positive(value, name)
     if not SHORTEST <= found <= LONGEST:
         raise ValueError(

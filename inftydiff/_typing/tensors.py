@@ -25,7 +25,7 @@ Scalar = Real | Tensor
 """A Python number, or a tensor of shape ``()`` or ``(batch,)`` with one number a sample."""
 
 
-def floating(values: Tensor, name: str, *, held: bool = True) -> Tensor:
+def floating(values: Tensor | None, name: str, *, held: bool = True) -> Tensor:
     """Return ``values``, refusing what is no tensor of floating-point numbers that holds values.
 
     Integers, bools and complex numbers are refused, as are sparse and nested tensors.
@@ -43,8 +43,9 @@ def floating(values: Tensor, name: str, *, held: bool = True) -> Tensor:
             f"{name} must be a floating-point tensor; got {kind_of(values)}."
             + (" Convert it first, as by .float()." if isinstance(values, Tensor) else "")
         )
-    _check_layout(values, name)
-    if held:
+    if values.layout is not torch.strided:
+        _check_layout(values, name)
+    if held and values.is_meta:
         _check_held(values, name)
     return values
 

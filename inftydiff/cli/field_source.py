@@ -22,9 +22,6 @@ __all__ = ["RANGES", "FieldSource", "read_ranges"]
 RANGES = "ranges.json"
 """The file in a run folder that says which values became −1 and 1."""
 
-MAX_TEXT = 2**20
-"""Characters that a file of ranges has at most."""
-
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """What a zarr store has one of at least."""
 

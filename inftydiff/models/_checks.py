@@ -8,7 +8,9 @@ from inftydiff._typing import check_device, floating, shown
 __all__ = ["check_features"]
 
 
-def check_features(values: Tensor, like: Tensor, count: int, name: str, *, axes: int = 0) -> None:
+def check_features(
+    values: Tensor | None, like: Tensor, count: int, name: str, *, axes: int = 0
+) -> None:
     """Refuse what a layer would refuse in words of its own.
 
     Args:
@@ -23,9 +25,19 @@ def check_features(values: Tensor, like: Tensor, count: int, name: str, *, axes:
         ValueError: if they have other axes, channels, or another dtype or device than the
             parameters.
     """
-    floating(values, name, held=False)
+    where = 1 if axes == 4 else -1
+    if (
+        isinstance(values, Tensor)
+        and values.dtype == like.dtype
+        and values.device == like.device
+        and (values.ndim == axes if axes else values.ndim > 1)
+        and values.shape[where] == count
+        and values.layout is torch.strided
+    ):
+        return
+    values = floating(values, name, held=False)
     right = values.ndim == axes if axes else values.ndim > 1
-    if not right or values.shape[1 if axes == 4 else -1] != count:
+    if not right or values.shape[where] != count:
         shape = ("batch", count, "h", "w") if axes == 4 else ("batch", "…", count)
         raise ValueError(
             f"{name} must have the shape ({', '.join(map(str, shape))}); got {shown(values)}."

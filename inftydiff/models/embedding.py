@@ -202,12 +202,13 @@ class ModulatedNorm(nn.Module):
                 f"What is normalised must have the shape (batch, …, {self.channels}); got "
                 f"{shown(x)}."
             )
-        for given, layer, name in (
-            (embedding, self.modulation, "The embedded times of a norm"),
-            (latent, self.latent_scale, "The embedded latents of a norm"),
-        ):
-            if layer is not None:
-                check_features(given, layer.weight, layer.in_features, name, axes=2)
+        timed, coded = self.modulation, self.latent_scale
+        if timed is not None:
+            name = "The embedded times of a norm"
+            check_features(embedding, timed.weight, timed.in_features, name, axes=2)
+        if coded is not None:
+            name = "The embedded latents of a norm"
+            check_features(latent, coded.weight, coded.in_features, name, axes=2)
         modulation: Tensor = (
             self.constant if self.modulation is None else self.modulation(embedding)
         )

@@ -140,9 +140,8 @@ class Descent(nn.Module):
             ValueError: if the images have other channels, or a side that cannot be halved once a
                 level.
         """
-        check_features(
-            x, self.middle[0].first.weight, self.widths[0], "The images of a U-Net", axes=4
-        )
+        like = next(self.parameters())
+        check_features(x, like, self.widths[0], "The images of a U-Net", axes=4)
         factor = 2 ** (len(self.widths) - 1)
         if x.shape[-2] % factor or x.shape[-1] % factor:
             raise ValueError(

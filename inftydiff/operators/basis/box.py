@@ -102,7 +102,8 @@ class Eigenbasis:
     def eigenvalues(self, counts: Sequence[int], device: Device = None) -> Float[Tensor, "*modes"]:
         r"""The eigenvalues :math:`\lambda_k`, of shape ``counts``, in float64."""
         counts = self._checked(counts, "numbers of modes")
-        device = None if device is None else device_of(device, "The device of eigenvalues")
+        if device is not None and not isinstance(device, torch.device):
+            device = device_of(device, "The device of eigenvalues")
         total = torch.zeros((), dtype=torch.float64, device=device)
         for axis, count in zip(self.axes, counts, strict=True):
             total = total.unsqueeze(-1) + axis.waves(count, device).square()

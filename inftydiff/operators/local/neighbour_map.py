@@ -304,7 +304,7 @@ def _ragged(
         place = first.points.device if device is None else torch.device(device)
         parts = [on for on in samples if not isinstance(on, Grid)]
         backend = automatic_backend(parts, place, size=odd(size), cell=cell)
-    if backend not in (*KERNELS, "dense"):
+    if not isinstance(backend, str) or backend not in (*KERNELS, "dense"):
         raise ValueError(
             f"The backend of a ragged batch is one of {', '.join(KERNELS)}, or 'dense'; got "
             f"{backend!r}."
