@@ -115,5 +115,5 @@ def test_the_scale_is_the_standard_deviation_of_the_noise():
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(ValueError, match="The presets are"):
+    with pytest.raises(ValueError, match="name of a preset must be one of"):
         preset("huge")
