@@ -68,7 +68,7 @@ def test_what_is_not_known_is_refused(text, message):
     [
         ({"predict": "score"}, "predict"),
         ({"schedule": "sine"}, "schedule"),
-        ({"lengths": (1.0, 2.0)}, "the longest of them 1"),
+        ({"lengths": (1.0, 2.0)}, "of at most 1"),
         ({"clip": (1.0, -1.0)}, "lower first"),
         ({"steps": 0}, "steps must be"),
         ({"noise_intensity": 0.0}, "noise_intensity must be"),
