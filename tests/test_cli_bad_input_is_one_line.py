@@ -93,7 +93,7 @@ def test_train(tmp_path, capsys, monkeypatch, words, match):
         (".", "holds no checkpoint"),
         (". --count 0", "--count must be"),
         (". --seed -1", "--seed must be a whole number from 0"),
-        (". --eta 2", "lies in [0, 1]"),
+        (". --eta 2", "must be a number in [0, 1]"),
         (". --rule ddpm --eta 0.5", "--eta belongs to --rule ddim"),
         (". --steps 0", "number of steps must be"),
     ],

@@ -151,5 +151,5 @@ def test_a_denoiser_without_a_clean_estimate_leaves_none():
 
 @pytest.mark.parametrize("strength", [float("nan"), float("inf")])
 def test_a_strength_that_is_not_finite_is_refused(strength: float):
-    with pytest.raises(ValueError, match="strength is a finite number"):
+    with pytest.raises(ValueError, match="strength must be a finite number"):
         classifier_free(with_mean(1.0), with_mean(0.0), strength=strength)

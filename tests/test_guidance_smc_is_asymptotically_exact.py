@@ -209,7 +209,7 @@ def test_bad_input_is_refused():
         run(observation=Observation(seen(8).reads, VALUES))
     with pytest.raises(ValueError, match="end at 0"):
         run(times=torch.tensor([1.0, 0.5]))
-    with pytest.raises(ValueError, match="threshold lies between"):
+    with pytest.raises(ValueError, match="threshold must be a number in"):
         run(threshold=2.0)
     with pytest.raises(ValueError, match="number of particles"):
         run(particles=0)

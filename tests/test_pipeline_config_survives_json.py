@@ -68,7 +68,7 @@ def test_what_is_not_known_is_refused(text, message):
     [
         ({"predict": "score"}, "predict"),
         ({"schedule": "sine"}, "schedule"),
-        ({"lengths": (1.0, 2.0)}, "the longest of them 1"),
+        ({"lengths": (1.0, 2.0)}, "of at most 1"),
         ({"clip": (1.0, -1.0)}, "lower first"),
         ({"steps": 0}, "steps must be"),
         ({"noise_intensity": 0.0}, "noise_intensity must be"),
@@ -115,5 +115,5 @@ def test_the_scale_is_the_standard_deviation_of_the_noise():
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(ValueError, match="The presets are"):
+    with pytest.raises(ValueError, match="name of a preset must be one of"):
         preset("huge")

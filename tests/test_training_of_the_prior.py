@@ -110,7 +110,7 @@ def test_bad_calls_are_refused(tmp_path):
         train_prior(with_latents(), codes()[:, :2], None, PRIOR, SETTINGS, tmp_path)
     with pytest.raises(ValueError, match="no encoder"):
         encode_pictures(InftyDiff(model()), pictures(), progress=False)
-    with pytest.raises(ValueError, match="points is a fraction"):
+    with pytest.raises(ValueError, match="points must be a finite number above 0"):
         encode_pictures(with_latents(), pictures(), points=0.0, progress=False)
     with pytest.raises(ValueError, match="no prior"):
         LatentObjective(with_latents())

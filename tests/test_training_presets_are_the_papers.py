@@ -57,7 +57,7 @@ def test_the_others_have_the_defaults(name):
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(ValueError, match="The presets are .*; got 'fases'"):
+    with pytest.raises(ValueError, match="must be one of .*; got 'fases'"):
         training_preset("fases")
 
 
