@@ -159,10 +159,10 @@ def kept(
 def _half_made(
     before: Mapping[str, str], after: Mapping[str, str], final: Collection[str]
 ) -> Verdict:
-    """New folders of outputs that have some of their files, and not all."""
+    """New folders of outputs that have some of their files, and not all; a cache may."""
     verdict = Verdict()
     for place in sorted({str(Path(name).parent) for name in final} - {"."}):
-        if place.startswith("run") or any(name.startswith(place) for name in before):
+        if place.startswith(("run", "cache")) or any(name.startswith(place) for name in before):
             continue
         wanted = {name for name in final if str(Path(name).parent) == place}
         there = wanted & after.keys()
