@@ -22,6 +22,8 @@ from robustness.faults_verdict import (
 
 __all__ = ["checkpoints", "left", "resumed", "tried"]
 
+KEPT = 2
+"""How many checkpoints runs keep."""
 PLAINLY = re.compile(r"without --?resume|leave out --?resume|omit --?resume|drop --?resume", re.I)
 """Words that say how to begin a run that has no checkpoint yet."""
 
@@ -93,6 +95,8 @@ def left(
     known = {Path(name).parts[1] for name in before if CHECKPOINT.match(Path(name).parent.name)}
     newest = max(steps.values(), default=-1)
     for name, said in wrong.items():
+        if sum(step > int(name.removeprefix("step-")) for step in steps.values()) >= KEPT:
+            continue  # it was being removed, for newer ones
         counted = "lost" if name in known else "truncated"
         verdict.append((counted, f"checkpoint {name} does not load: {said}"))
     for name in known - steps.keys() - wrong.keys():
@@ -125,6 +129,9 @@ def resumed(bench: Bench, target: Target, folder: Path) -> Verdict:
     for name in sorted(files.keys() - reference.files.keys()):
         if not any(CHECKPOINT.fullmatch(part) for part in Path(name).parts) and ".lock" not in name:
             verdict.append(("litter", f"called again, it leaves {name}"))
+    if target.run is not None:
+        wrong_ones = checkpoints(bench, folder / target.run)[1]
+        verdict += [("litter", f"called again, {name} does not load") for name in wrong_ones]
     for name in sorted(reference.files.keys() - files.keys()):
         verdict.append(("lost", f"called again, it leaves no {name}"))
     for name in sorted(reference.files.keys() & files.keys()):

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import zipfile
 from collections.abc import Collection, Mapping
@@ -72,7 +73,12 @@ def behaved(
         return [("hang", f"went on for {outcome.seconds:.0f} s, and was killed")]
     if outcome.orphans:
         return [("hang", "left processes that went on")]
-    untidy = [mark for mark in UNTIDY if mark in outcome.err]
+    printed = outcome.err
+    if sent == signal.SIGINT:  # Python drops one that falls into a finaliser, and says so
+        printed = re.sub(
+            r"Exception ignored(?s:.*?)^KeyboardInterrupt: ?$", "", printed, flags=re.M
+        )
+    untidy = [mark for mark in UNTIDY if mark in printed]
     if untidy:
         return [("crash", f"{untidy[0]}: {last}")]
     right = set(allowed) if sent is None else {0, -sent, 128 + sent}
@@ -153,10 +159,10 @@ def kept(
 def _half_made(
     before: Mapping[str, str], after: Mapping[str, str], final: Collection[str]
 ) -> Verdict:
-    """New folders of outputs that have some of their files, and not all."""
+    """New folders of outputs that have some of their files, and not all; a cache may."""
     verdict = Verdict()
     for place in sorted({str(Path(name).parent) for name in final} - {"."}):
-        if place.startswith("run") or any(name.startswith(place) for name in before):
+        if place.startswith(("run", "cache")) or any(name.startswith(place) for name in before):
             continue
         wanted = {name for name in final if str(Path(name).parent) == place}
         there = wanted & after.keys()

@@ -14,6 +14,7 @@ from PIL import Image
 from robustness.faults_disks import fill, mounted
 from robustness.faults_hooks import damage
 from robustness.faults_links import KINDS, Canaries, put
+from robustness.faults_run import Outcome
 from robustness.faults_trial import tried
 from robustness.faults_verdict import COUNTED, behaved, broken
 
@@ -134,6 +135,14 @@ def test_links_that_are_followed(children, tmp_path, kind, how):
     assert not behaved(outcome)
     followed = how == "bad" and kind not in ("folder", "loop")
     assert [key for key, _ in canaries.verdict()] == ["followed"] * followed
+
+
+def test_an_interrupt_that_python_drops_is_none():
+    trace = "Traceback (most recent call last):\n  File x\nKeyboardInterrupt: \n"
+    dropped = Outcome(0, "", f"Exception ignored in: <f>\n{trace}done\n", False, 1.0)
+    assert not behaved(dropped, sent=signal.SIGINT)
+    assert behaved(dropped)
+    assert behaved(Outcome(0, "", trace, False, 1.0), sent=signal.SIGINT)
 
 
 def test_all_that_is_counted_is_in_the_total():
