@@ -22,7 +22,7 @@ from robustness.fuzz_findings import Finding
 
 __all__ = ["Commands"]
 
-SEEDS = 12
+SEEDS = 40
 """Every so many tries, one draws by two seeds that are far from each other, or by one too large."""
 
 
@@ -75,9 +75,9 @@ class Commands:
     def _special(self, number: int) -> tuple[str, str] | None:
         if number < len(self.good):
             return None
-        if number % SEEDS == 0:
+        if number % SEEDS == 21:
             return "seeds", "5 and 2**32 + 5 are two pictures, 2**64 is refused in words"
-        if number % 100 == 50 or number == len(self.good):
+        if number == len(self.good):
             return "faces", "a thousand faces in a script without a main guard"
         return None
 

@@ -151,7 +151,7 @@ latent_config = replace(config, network=replace(config.network, latent=5), prior
 ae = InftyDiff(latent_config).eval(); ae.prior.fit(rand(20, 5))
 net = MultiscaleNetwork(config.network).eval(); big = Grid((16, 16)); p0 = Function(Grid((8, 8)), rand(2, 64, 3))
 codes = rand(2, 5); cond = torch.eye(2)
-pictures = Images((rand(6, 3, 8, 8) * 127 + 128).to(torch.uint8))
+pictures = Images((rand(16, 3, 8, 8) * 127 + 128).to(torch.uint8))
 settings = TrainConfig(max_steps=1, batch_size=2, precision="float32", warmup=1)
 train_prior_config = LatentPriorConfig(width=12, layers=2)
 unet = UNet(32, 16); descent = Descent(32, 16); encoder = Encoder(replace(config.network, latent=5)).eval()

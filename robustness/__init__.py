@@ -1,0 +1,1 @@
+"""Commands that look for faults; they are run from the top of the repository."""
