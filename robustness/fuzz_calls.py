@@ -24,53 +24,16 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from robustness import fuzz_examples_models as models
-from robustness import fuzz_examples_operators as operators
+from robustness.fuzz_examples import EXAMPLES, INNER, OFTEN, RECORDS, SLOW, UNBOUNDED
 from robustness.fuzz_findings import Finding
 from robustness.fuzz_hints import hints_of, misfit
 from robustness.fuzz_hostile import hostile, twin
 from robustness.fuzz_judge import described, documented, out_of_memory
 from robustness.fuzz_slots import Call, Slot
 from robustness.fuzz_surface import called
-from robustness.fuzz_values_seen import differ, finite, fingerprint
+from robustness.fuzz_values_seen import differ, fingerprint, finite
 
-__all__ = ["EXAMPLES", "MISFIT", "Calls"]
-
-EXAMPLES = [
-    line.strip()
-    for block in (
-        operators.OPERATORS,
-        operators.PROCESSES,
-        operators.TESTING,
-        models.LEARNING,
-        models.DATA,
-    )
-    for line in block.strip().splitlines()
-]
-
-INNER = (
-    "apply_values", "transpose_values", "averages_of", "part_of_", "local_operator(", "descent(",
-    "unet(", "block(", "norm(", "embedding(", "clocked(", "basis.", "code.", "heat(", "spectrum(",
-    "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
-    "Code(", "GuidanceDiverged(", "Interrupted(",
-)  # fmt: skip
-
-SLOW = (
-    "log_likelihood", "ProbabilityFlow(rtol=0.1, atol=0.1)", "from_diffusers", "faces(", "lite",
-    "face_credit", "train(", "train_prior(", "EfficientNet", "ae.", "pipe.", "infty_diff_",
-    "guided_output", "activation_bytes", "laws_for", "law()",
-)  # fmt: skip
-
-UNBOUNDED = ("log_snr", "noise_ratio", "time_at_ratio", "__mul__", "__rmul__", "scaled(2.0)")
-"""Whose answers may be infinite: at the ends of time, and as arithmetic has it."""
-
-
-RECORDS = frozenset(
-    "Equivalent Singular Unknown NotTraceClass TraceClass Claim State RoundTrip EvidenceBound "
-    "Estimate Distances Scores Particles Past Prediction ErrorBudget DeconvolutionRisk Law "
-    "Progress OutputLaw PointwiseLaw".split()
-)
-"""What the library makes for its callers, often within loops; who makes one has its parts."""
+__all__ = ["MISFIT", "Calls"]
 
 MISFIT = "another kind than annotated"
 """What is noted of findings whose value is of another kind than its annotation."""
@@ -138,6 +101,8 @@ class Calls:
         example = EXAMPLES[place]
         if turn == 0:
             return Drawn(example, example)
+        if draw.random() < 0.05:
+            example = draw.choice(OFTEN)
         while any(word in example for word in SLOW) and draw.random() < 0.8:
             example = draw.choice(EXAMPLES)
         call = Call(example)
@@ -290,7 +255,7 @@ class Calls:
 
     @staticmethod
     def _states() -> tuple[Any, ...]:
-        return torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
+        return torch.get_rng_state(), random.getstate(), np.random.get_state()[1]  # noqa: NPY002
 
 
 def _said(call: Call, edits: Mapping[Slot, str], function: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, final
 
 import numpy as np
 
-from robustness.fuzz_command_lines import Line, draw_line, good_lines, prepared
+from robustness.fuzz_command_lines import CORNERS, Line, draw_line, good_lines, prepared
 from robustness.fuzz_findings import Finding
 
 __all__ = ["Commands"]
@@ -73,11 +73,11 @@ class Commands:
         return draw_line(draw, self.good, number)
 
     def _special(self, number: int) -> tuple[str, str] | None:
-        if number < len(self.good):
+        if number < len(self.good) + len(CORNERS):
             return None
-        if number % SEEDS == 21:
+        if number % SEEDS == 25:
             return "seeds", "5 and 2**32 + 5 are two pictures, 2**64 is refused in words"
-        if number == len(self.good):
+        if number == len(self.good) + len(CORNERS):
             return "faces", "a thousand faces in a script without a main guard"
         return None
 

@@ -210,7 +210,8 @@ def _settings(n: dict[str, Any], good: Path) -> list[Kind]:
     folder.mkdir()
     lines = ['preset = "tiny"', "max-steps = 1", "batch-size = 2", 'precision = "float32"',
              "held-out = 2", "learning-rate = 1e-3", "mollifier-width = 0.1", "clip = [-1.0, 1.0]",
-             "lengths = [1.0, 1.0]", "seed = 0", "", "[network]", "width = 8", "local-blocks = 1"]  # fmt: skip
+             "lengths = [1.0, 1.0]", "seed = 0", "", "[network]", "width = 8",
+             "local-blocks = 1"]  # fmt: skip
     (folder / "a.toml").write_text("\n".join(lines))
     record = {"preset": "tiny", "max-steps": 1, "batch-size": 2, "held-out": 2, "seed": 0,
               "mollifier-width": 0.1, "network": {"width": 8, "grid": [8, 8]}}  # fmt: skip

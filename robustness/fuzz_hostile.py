@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables of expressions
 """Hostile values in place of a good one, as expressions: of its kind, and of others.
 
 ``X`` stands for the good value's own expression, so that a hostile tensor can have its shape.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables of expressions
 """Small good values for examples of calls, and hostile ones in their place.
 
 Both are written as Python expressions in one namespace, so that a finding is one line of code.
@@ -82,7 +83,7 @@ def namespace(scratch: Path) -> dict[str, Any]:
         module = importlib.import_module(package)
         names |= {name: getattr(module, name) for name in module.__all__}
         names[package.rpartition(".")[2]] = module
-    names |= dict(
+    names |= dict(  # noqa: C408 -- each by its own name
         g=g, rand=rand, torch=torch, np=np, math=math, Path=Path, replace=replace, random=random,
         Fraction=Fraction, Stranger=Stranger, Rows=Rows, nan=math.nan, inf=math.inf,
         scratch=scratch, SimpleNamespace=SimpleNamespace,

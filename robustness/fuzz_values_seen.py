@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["differ", "finite", "fingerprint", "leaves"]
+__all__ = ["differ", "fingerprint", "finite", "leaves"]
 
 DEEP = 8
 """How far values within values are followed."""
