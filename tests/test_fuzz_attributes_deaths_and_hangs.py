@@ -1,4 +1,4 @@
-"""A try that kills its process, hangs, waits for ever or asks for all memory is told as that try's."""
+"""A try that kills its process, hangs, waits for ever or takes all memory is told as its own."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import the_fuzzer  # noqa: F401
+
 from robustness.fuzz_findings import Finding
 from robustness.fuzz_pool import attempts
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import the_fuzzer  # noqa: F401
 import torch
+
 from robustness.fuzz_hints import hints_of, misfit
-from robustness.fuzz_values_seen import differ, finite, fingerprint
+from robustness.fuzz_values_seen import differ, fingerprint, finite
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Values in an example's expression are found and replaced by their place, and twins mean one thing."""
+"""Values in an example are found and replaced by their place, and twins mean one thing."""
 
 import ast
 import random
@@ -6,6 +6,7 @@ import random
 import pytest
 import the_fuzzer  # noqa: F401
 import torch
+
 from robustness.fuzz_hostile import LISTS, hostile, twin
 from robustness.fuzz_slots import Call
 

@@ -1,11 +1,12 @@
-"""The fuzzer calls an error a crash unless the package raised it in words, or Python or the caller did."""
+"""An error is a crash unless the package raised it in words, or Python or the caller did."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import the_fuzzer  # noqa: F401
+import the_fuzzer
+
 from robustness.fuzz_judge import described, documented, out_of_memory
 
 TOY = '''
