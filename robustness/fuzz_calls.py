@@ -24,8 +24,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from robustness import fuzz_examples_models as models
-from robustness import fuzz_examples_operators as operators
+from robustness.fuzz_examples import EXAMPLES, INNER, OFTEN, RECORDS, SLOW, UNBOUNDED
 from robustness.fuzz_findings import Finding
 from robustness.fuzz_hints import hints_of, misfit
 from robustness.fuzz_hostile import hostile, twin
@@ -34,63 +33,10 @@ from robustness.fuzz_slots import Call, Slot
 from robustness.fuzz_surface import called
 from robustness.fuzz_values_seen import differ, fingerprint, finite
 
-__all__ = ["EXAMPLES", "Calls"]
+__all__ = ["MISFIT", "Calls"]
 
-EXAMPLES = [
-    line.strip()
-    for block in (
-        operators.OPERATORS,
-        operators.PROCESSES,
-        operators.TESTING,
-        models.LEARNING,
-        models.DATA,
-    )
-    for line in block.strip().splitlines()
-]
-
-INNER = (
-    "apply_values", "transpose_values", "averages_of", "part_of_", "local_operator(", "descent(",
-    "unet(", "block(", "norm(", "embedding(", "clocked(", "basis.", "code.", "heat(", "spectrum(",
-    "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
-    "Code(", "GuidanceDiverged(", "Interrupted(",
-)  # fmt: skip
-
-SLOW = (
-    "log_likelihood", "ProbabilityFlow(rtol=0.1, atol=0.1)", "from_diffusers", "faces(", "lite",
-    "face_credit", "train(", "train_prior(", "EfficientNet", "ae.", "pipe.", "infty_diff_",
-    "guided_output", "activation_bytes", "laws_for", "law()",
-)  # fmt: skip
-
-UNBOUNDED = ("log_snr", "noise_ratio", "time_at_ratio", "__mul__", "__rmul__", "scaled(2.0)")
-"""Whose answers may be infinite: at the ends of time, and as arithmetic has it."""
-
-
-RECORDS = frozenset(
-    [
-        "Equivalent",
-        "Singular",
-        "Unknown",
-        "NotTraceClass",
-        "TraceClass",
-        "Claim",
-        "State",
-        "RoundTrip",
-        "EvidenceBound",
-        "Estimate",
-        "Distances",
-        "Scores",
-        "Particles",
-        "Past",
-        "Prediction",
-        "ErrorBudget",
-        "DeconvolutionRisk",
-        "Law",
-        "Progress",
-        "OutputLaw",
-        "PointwiseLaw",
-    ]
-)
-"""What the library makes for its callers, often within loops; who makes one has its parts."""
+MISFIT = "another kind than annotated"
+"""What is noted of findings whose value is of another kind than its annotation."""
 
 REFUSED = "REFUSED"
 """In place of a twin: there is none, and the value ought to be refused."""
@@ -155,6 +101,8 @@ class Calls:
         example = EXAMPLES[place]
         if turn == 0:
             return Drawn(example, example)
+        if draw.random() < 0.05:
+            example = draw.choice(OFTEN)
         while any(word in example for word in SLOW) and draw.random() < 0.8:
             example = draw.choice(EXAMPLES)
         call = Call(example)
@@ -189,6 +137,8 @@ class Calls:
             warnings.simplefilter("ignore")
             found = self._tried(drawn)
         target, argument, again = self.describe(number)
+        if found and self._misfits(drawn):
+            argument = f"{argument} ({MISFIT})"
         return [
             Finding(kind, target, argument, words, again, "calls", number) for kind, words in found
         ]
@@ -216,8 +166,7 @@ class Calls:
         found = [] if error is None else self._judged(error, inner, drawn.call)
         if fingerprint(given) != before:
             found.append(("changed", "an argument is another after the call"))
-        initialised = isinstance(answer, torch.nn.Module)  # as torch does, from its global state
-        if not initialised and not _same(states, self._states()):
+        if not _may_draw(function, drawn.call) and not _same(states, self._states()):
             found.append(("changed", "the global random state is another after the call"))
         if error is not None or inner or drawn.call == drawn.example:
             return found
@@ -230,9 +179,22 @@ class Calls:
                 found.append(("silent", "a fraction is taken for a whole number"))
         elif drawn.other is not None:
             found += self._compared(answer, drawn.other)
-        if not found and is_dataclass(function) and function.__name__ not in RECORDS:
+        made = inspect.isclass(function) and is_dataclass(function)
+        if not found and made and function.__name__ not in RECORDS:
             found += _kept(function, arguments, keywords)
         return found
+
+    def _misfits(self, drawn: Drawn) -> bool:
+        """Whether a value is of another kind than its parameter's annotation."""
+        call = Call(drawn.call)
+        try:
+            function = self._function(call)
+            arguments, keywords = self._arguments(call)
+            given = inspect.signature(function).bind(*arguments, **keywords).arguments
+        except Exception:
+            return True
+        hints = hints_of(function)
+        return any(misfit(hints.get(name, object), value) for name, value in given.items())
 
     def _judged(self, error: BaseException, inner: bool, call: str) -> list[tuple[str, str]]:
         if documented(error, self.package) or (inner and isinstance(error, Exception)):
@@ -256,7 +218,9 @@ class Calls:
     def _function(self, call: Call) -> Any:
         if call.is_index:
             return self._eval(call.call.value).__getitem__
-        return self._eval(call.call.func)
+        found = self._eval(call.call.func)
+        # a network's call takes what its forward takes
+        return found.forward if isinstance(found, torch.nn.Module) else found
 
     def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         if call.is_index:
@@ -291,12 +255,18 @@ class Calls:
 
     @staticmethod
     def _states() -> tuple[Any, ...]:
-        return torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
+        return torch.get_rng_state(), random.getstate(), np.random.get_state()[1]  # noqa: NPY002
 
 
 def _said(call: Call, edits: Mapping[Slot, str], function: Any) -> str:
     """What is replaced in a call, in words."""
     return ", ".join(f"{call.name(slot, function)}={new}" for slot, new in edits.items())[:200]
+
+
+def _may_draw(function: Any, call: str) -> bool:
+    """Whether a call may draw from the global state: for weights, as torch does, or as asked."""
+    network = inspect.isclass(function) and issubclass(function, torch.nn.Module)
+    return network or "default_generator" in call
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

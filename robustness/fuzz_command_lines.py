@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-__all__ = ["Line", "draw_line", "good_lines"]
+__all__ = ["CORNERS", "Line", "draw_line", "good_lines", "prepared"]
 
 NUMBERS = ["0", "-1", "1", "2.5", "nan", "inf", "-inf", "1e300", "1e-300", "1000000000", str(2**31),
-           str(2**63), str(2**64), "1" + "0" * 400, "", " ", "x", "None", "True", "0x10", "1,2", "١", "1e3"]  # fmt: skip
+           str(2**63), str(2**64), "1" + "0" * 400, "", " ", "x", "None", "True", "0x10", "1,2",
+           "١", "1e3"]  # fmt: skip
 WORDS = [
     "",
     " ",
@@ -30,9 +31,10 @@ WORDS = [
     "skip",
     "DDIM",
 ]
-PATHS = ["", "nowhere", "nowhere/deep/er", "a b", "$x^{", "∞-пример", "a\nb", "--dash", "-", ".", "/",
+PATHS = ["", "nowhere", "nowhere/deep/er", "a b", "$x^{", "∞-пример", "a\nb", "--dash", "-", ".",
+         "/",
          "/dev/null", "/proc/self/mem", "full.txt", "pipe", "closed", "x" * 300, "gs://bucket/x",
-         "out.npy", "out.npy/", "out.NPY", "~", "%s", "{x}", "a;b", "\\u0000x".replace("\\u0000", "")]  # fmt: skip
+         "out.npy", "out.npy/", "out.NPY", "~", "%s", "{x}", "a;b", "[x]"]  # fmt: skip
 STRANGE = ["a b", "$x^{", "∞-пример", "a\nb", "-dash", "_{x}^$", "%d", "[x]", "'", "\\alpha"]
 """Names that a folder can well have."""
 
@@ -40,7 +42,8 @@ STREAMS = ("", "", "", "closed input", "closed output", "broken pipe", "closed e
 SURROUNDINGS: tuple[Mapping[str, str | None], ...] = (
     {}, {}, {}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "ascii", "LANG": "C"},
     {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"HOME": None},
-    {"COLUMNS": "1"}, {"COLUMNS": "0"}, {"TMPDIR": "/nowhere"}, {"HOME": "/nowhere", "XDG_CACHE_HOME": "/nowhere"},
+    {"COLUMNS": "1"}, {"COLUMNS": "0"}, {"TMPDIR": "/nowhere"},
+    {"HOME": "/nowhere", "XDG_CACHE_HOME": "/nowhere"},
     {"MPLCONFIGDIR": "/nowhere", "TERM": "dumb"}, {"NO_COLOR": "1", "LINES": "1"},
 )  # fmt: skip
 
@@ -91,13 +94,18 @@ def good_lines(n: Mapping[str, Any]) -> dict[str, list[str]]:
                          "--out", "@/out", "--variables", "t2m", "--missing", "285"],
         "train-prior": ["train-prior", latents, array, "--prior.width", "8", "--prior.layers", "2",
                         "--max-steps", "1", "--batch-size", "2", "--held-out", "2", "--draws", "1",
-                        "--warmup", "1", "--drop-condition", "0.1", "--out", "@/out"],
-        "evaluate": ["evaluate", array, "--data", array, "--count", "2", "--reference", "2",
-                     "--network-size", "32", "--resamples", "2", "--low-pass", "0.1", "--json", "@/a.json"],
+                        "--warmup", "1", "--seen", "0.5", "--prior.condition", "None",
+                        "--drop-condition", "0.1", "--out",
+                        "@/out"],
+        "evaluate": ["evaluate", array, "--data", array, "--count", "6", "--reference", "6",
+                     "--network-size", "32", "--resamples", "10", "--low-pass", "0.1", "--json",
+                     "@/a.json"],
         "info": ["info"],
         "inpaint": ["inpaint", model, array, "--box", "0.25", "0.25", "0.75", "0.75",
-                    "--start-time", "0.7", "--noise-std", "0.02", "--seed", "0", "--out", "@/out", *few],
-        "super-resolve": ["super-resolve", model, array, "--size", "16", "--noise-std", "0.02",
+                    "--start-time", "0.7", "--noise-std", "0.02", "--seed", "0", "--out", "@/out",
+                    *few],
+        "super-resolve": ["super-resolve", model, array, "--size", "8", "--taken-at", "4",
+                          "--noise-std", "0.02",
                           "--out", "@/out", *few],
         "interpolate": ["interpolate", latents, "--seeds", "1", "2", "--size", "8", "--count", "3",
                         "--steps", "1", "--out", "@/out"],
@@ -120,6 +128,10 @@ def draw_line(draw: random.Random, good: Mapping[str, list[str]], number: int) -
     names = list(good)
     if number < len(names):
         return names[number], Line(tuple(good[names[number]]), said="the good line")
+    if number < len(names) + len(CORNERS):
+        name, more, variables, fresh = CORNERS[number - len(names)]
+        said = ", ".join([*more, *(f"{key}={value}" for key, value in variables.items())])
+        return name, Line((*good[name], *more), variables, "", fresh, said)
     name = draw.choice(names)
     words = list(good[name])
     fresh = draw.random() < 0.08
@@ -136,6 +148,20 @@ def draw_line(draw: random.Random, good: Mapping[str, list[str]], number: int) -
     said += [f"{key}={value}" for key, value in variables.items()] + [stream] * bool(stream)
     line = Line(tuple(words), variables, stream, fresh, ", ".join(said) or "a good line")
     return name, line
+
+
+CORNERS: tuple[tuple[str, tuple[str, ...], Mapping[str, str | None], bool], ...] = (
+    ("train folder", ("--resolution", "0"), {}, False),
+    ("train", ("--mollifier-width", "1e300"), {}, False),
+    ("train folder", ("--workers", "100000"), {}, False),
+    ("sample", ("--seed", str(2**64)), {}, False),
+    ("sample", ("--out", "@/$x^{"), {}, False),
+    ("evaluate", ("--count", "2", "--reference", "2", "--resamples", "2"), {}, False),
+    ("info", (), {"PYTHONIOENCODING": "ascii"}, True),
+    ("sample", (), {"PYTHONIOENCODING": "ascii"}, True),
+    ("evaluate", (), {"PYTHONIOENCODING": "ascii"}, True),
+)
+"""Lines that random words seldom make: the command, more words, the environment, a new process."""
 
 
 def _edit(draw: random.Random, words: list[str]) -> str:

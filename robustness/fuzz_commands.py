@@ -17,12 +17,12 @@ from typing import Any, final
 
 import numpy as np
 
-from robustness.fuzz_command_lines import Line, draw_line, good_lines, prepared
+from robustness.fuzz_command_lines import CORNERS, Line, draw_line, good_lines, prepared
 from robustness.fuzz_findings import Finding
 
 __all__ = ["Commands"]
 
-SEEDS = 12
+SEEDS = 40
 """Every so many tries, one draws by two seeds that are far from each other, or by one too large."""
 
 
@@ -73,11 +73,11 @@ class Commands:
         return draw_line(draw, self.good, number)
 
     def _special(self, number: int) -> tuple[str, str] | None:
-        if number < len(self.good):
+        if number < len(self.good) + len(CORNERS):
             return None
-        if number % SEEDS == 0:
+        if number % SEEDS == 25:
             return "seeds", "5 and 2**32 + 5 are two pictures, 2**64 is refused in words"
-        if number % 100 == 50 or number == len(self.good):
+        if number == len(self.good) + len(CORNERS):
             return "faces", "a thousand faces in a script without a main guard"
         return None
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- a call is a line
 """Good calls of what models, data, training and evaluation export, a line each."""
 
 __all__ = ["DATA", "LEARNING"]
@@ -16,6 +17,8 @@ GridNetwork(torch.nn.Conv2d(3, 3, 1), clock=lambda t: t)
 functionalise(torch.nn.Conv2d(3, 3, 1), clock=lambda t: t)
 LatentEmbedding(5, 16)
 embedding(rand(2, 5))
+latent_prior(Function(Grid((), Point()), rand(2, 1, 5)), t)
+lifted(p0, t)
 LatentPrior(5, LatentPriorConfig(width=12, layers=2))
 LatentPriorConfig(width=12, layers=2, condition=2, dropout=0.1)
 LocalBlock(4, 16, latent=5, size=3, expansion=2, skip=False)
@@ -99,6 +102,8 @@ field_array(fields_array, axes=(-2, -1), ranges={"values": (-9.0, 9.0)}, missing
 fields.raw(0)
 fields.where(0)
 fields[0]
+pictures[0]
+hub_dataset(table, resolution=4)[0]
 Images(pictures.pixels)
 ImageArray(array_file, layout="nchw")
 array[0]

@@ -5,6 +5,7 @@ are bounded; whether what is read is finite; whether anything outside the folder
 link or changed; and whether what lay in the folder before, and is no other's to remove, still does.
 """
 
+import contextlib
 import hashlib
 import os
 import random
@@ -22,6 +23,7 @@ from robustness.fuzz_good_files import Kind, Refused
 from robustness.fuzz_judge import described, documented
 from robustness.fuzz_mutations import ANY, LINKS, TEXT, Mutation, Unfit
 from robustness.fuzz_mutations_arrays import ARRAYS
+from robustness.fuzz_mutations_weights import WEIGHTS
 from robustness.fuzz_values_seen import finite, leaves
 
 __all__ = ["Files"]
@@ -93,7 +95,7 @@ class Files:
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         for _ in range(50):
             file = draw.choice(files)
-            group: tuple[Mutation, ...] = draw.choice([ANY, LINKS, TEXT, ARRAYS, ARRAYS])
+            group: tuple[Mutation, ...] = draw.choice([ANY, LINKS, TEXT, ARRAYS, WEIGHTS])
             mutation = draw.choice(group)
             try:
                 words = mutation(draw, folder, file)
@@ -137,10 +139,9 @@ class Files:
             lines = [line for line in words.splitlines() if line.strip()]
             if "Traceback" in words:
                 return [("crash", f"a traceback: {words[-300:]}")]
-            if not any(line.startswith("inftydiff: ") for line in lines) and "usage" not in words:
-                if "╭" not in words:  # the frame in which the parser of words says what is wrong
-                    return [("crash", f"ends without a word: {words[:200]}")]
-            return []
+            ours = any(line.startswith("inftydiff: ") for line in lines)
+            parsed = any(mark in words for mark in ("usage", "╭", "----"))  # of the words' parser
+            return [] if ours or parsed else [("crash", f"ends without a word: {words[:200]}")]
         if not documented(error, self.package):
             return [("crash", described(error, self.package))]
         file = Path(said.partition(":")[0]).name
@@ -213,10 +214,8 @@ def _digest(file: Path) -> str:
 
 
 def _reset_peak() -> None:
-    try:
+    with contextlib.suppress(OSError):  # then the peak is that of the process
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # then the peak is that of the process
 
 
 def _peak() -> int:

@@ -210,7 +210,8 @@ def _settings(n: dict[str, Any], good: Path) -> list[Kind]:
     folder.mkdir()
     lines = ['preset = "tiny"', "max-steps = 1", "batch-size = 2", 'precision = "float32"',
              "held-out = 2", "learning-rate = 1e-3", "mollifier-width = 0.1", "clip = [-1.0, 1.0]",
-             "lengths = [1.0, 1.0]", "seed = 0", "", "[network]", "width = 8", "local-blocks = 1"]  # fmt: skip
+             "lengths = [1.0, 1.0]", "seed = 0", "", "[network]", "width = 8",
+             "local-blocks = 1"]  # fmt: skip
     (folder / "a.toml").write_text("\n".join(lines))
     record = {"preset": "tiny", "max-steps": 1, "batch-size": 2, "held-out": 2, "seed": 0,
               "mollifier-width": 0.1, "network": {"width": 8, "grid": [8, 8]}}  # fmt: skip
@@ -250,12 +251,12 @@ def _tables(n: dict[str, Any], good: Path) -> list[Kind]:
     mask = np.zeros((8, 8), np.uint8)
     mask[2:5, 3:6] = 255
     n["Pillow"].fromarray(mask).save(good / "mask" / "a.png")
-    np.save(good / "labels" / "a.npy", np.array([0, 1, 0, 1, 0, 1]))
+    np.save(good / "labels" / "a.npy", np.arange(16) % 2)
     autoencoder = good.parent / "autoencoder"
     n["ae"].save_pretrained(autoencoder)
     few = ("--steps", "1", "--samples", "1", "--count", "1")
     prior = ("--prior.width", "8", "--prior.layers", "2", "--max-steps", "1", "--batch-size", "2",
-             "--held-out", "2", "--draws", "1", "--warmup", "1")  # fmt: skip
+             "--held-out", "2", "--draws", "1", "--warmup", "1", "--seen", "0.5")  # fmt: skip
     return [
         Kind(
             "sensors",

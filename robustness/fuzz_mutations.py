@@ -139,7 +139,8 @@ def linked_writes(draw: random.Random, folder: Path, file: Path) -> str:
     """Put links where a run or a command writes next."""
     outside = folder.parent / "outside"
     names = ["log.jsonl", "steps.jsonl", "config.json", "ranges.json", ".lock", "model.safetensors",
-             "out", "samples", "step-00000003", "step-00000001.tmp-00", "step-00000000", "log.jsonl.tmp",
+             "out", "samples", "step-00000003", "step-00000001.tmp-00", "step-00000000",
+             "log.jsonl.tmp",
              "out/ranges.json", "step-00000009", "tensorboard", "README.md"]  # fmt: skip
     place = folder / draw.choice(names)
     hard = draw.random() < 0.2
@@ -158,7 +159,8 @@ def linked_writes(draw: random.Random, folder: Path, file: Path) -> str:
 
 def stray(draw: random.Random, folder: Path, file: Path) -> str:
     """Put files and folders of others where checkpoints lie."""
-    name = draw.choice(["step-00000000", "step-00000009", "step-00000001.tmp-x", "step-x", "notes.txt",
+    name = draw.choice(["step-00000000", "step-00000009", "step-00000001.tmp-x", "step-x",
+                        "notes.txt",
                         "step-99999999999999999999"])  # fmt: skip
     place = folder / name
     if place.exists():
@@ -224,8 +226,10 @@ def toml_value(draw: random.Random, folder: Path, file: Path) -> str:
         raise Unfit
     number = draw.choice(numbers)
     key = lines[number].partition("=")[0]
-    value = draw.choice(["1" + "0" * 400, "inf", "nan", "-inf", "-1", "0", "1e-9", '""', "[]", "true",
-                         "[" * 10**5, "1e308", "[nan, 1.0]", "[0]", '"$x^{"', "{a = 1}", "1979-05-27",
+    value = draw.choice(["1" + "0" * 400, "inf", "nan", "-inf", "-1", "0", "1e-9", '""', "[]",
+                         "true",
+                         "[" * 10**5, "1e308", "[nan, 1.0]", "[0]", '"$x^{"', "{a = 1}",
+                         "1979-05-27",
                          "1000000000", "[[1]]", '["a"]', '"--resume"', '"-1"'])  # fmt: skip
     lines[number] = f"{key}= {value}"
     file.write_text("\n".join(lines))
@@ -250,7 +254,7 @@ def text_value(draw: random.Random, folder: Path, file: Path) -> str:
 
 def _unsigned(draw: random.Random, folder: Path) -> None:
     """Take the digests away, which would tell of the change at once; or leave them."""
-    from robustness.fuzz_mutations_arrays import resigned
+    from robustness.fuzz_mutations_weights import resigned
 
     if draw.random() < 0.75:
         resigned(folder)

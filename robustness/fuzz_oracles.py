@@ -20,6 +20,21 @@ __all__ = ["MATHEMATICS", "Oracle", "Said"]
 Said = Iterator[tuple[str, str]]
 Oracle = Callable[[random.Random, dict[str, Any], Path], Said]
 
+EMPTY = (
+    "T(f)",
+    "R(f)",
+    "process.transition(f, t[:0], t[:0]).mean_on(grid)",
+    "process.marginal(f, t[:0])",
+    "f.norm()",
+    "coarsen(f, Grid((2, 2)))",
+    "interpolate(f, fine)",
+    "(T @ M)(f)",
+    "exact_inverse(T, on=grid)(f)",
+    "wdenoiser(f, t[:0])",
+    "local(f)",
+)
+"""What is asked of an empty batch ``f``."""
+
 MANY = 300 * 2**20
 """Bytes that a small question may take."""
 
@@ -169,9 +184,7 @@ def nan_denoisers(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said
 def empty_batches(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
     """An empty batch gives an empty answer, or is refused."""
     f = n["Function"](n["grid"], torch.zeros(0, 16, 3))
-    text = draw.choice(["T(f)", "R(f)", "process.transition(f, t[:0], t[:0]).sample(grid, batch=1, channels=3, generator=g())",
-                        "process.marginal(f, t[:0])", "f.norm()", "coarsen(f, Grid((2, 2)))", "interpolate(f, fine)",
-                        "(T @ M)(f)", "exact_inverse(T, on=grid)(f)", "wdenoiser(f, t[:0])", "local(f)"])  # fmt: skip
+    text = draw.choice(EMPTY)
     eval(text, {**n, "f": f})
     return
     yield

@@ -1,4 +1,4 @@
-"""Answers by two routes: of fields, written in one format and read by each way, and of schedules."""
+"""Answers by two routes: of fields, in one format and by each way, and of schedules."""
 
 import inspect
 import random
@@ -142,7 +142,9 @@ def places_in_files(draw: random.Random, n: dict[str, Any], scratch: Path) -> Sa
     import h5netcdf
 
     place = _new(scratch, "places")
-    what = draw.choice(["a group", "a coordinate", ".hdf5", ".NC", ".Nc4", ".H5", "gs://bucket/a.zarr", "s3://bucket/a.nc", "https://host.invalid/a.nc"])  # fmt: skip
+    what = draw.choice(["a group", "a coordinate", ".hdf5", ".NC", ".Nc4", ".H5",
+                        "gs://bucket/a.zarr", "s3://bucket/a.nc",
+                        "https://host.invalid/a.nc"])  # fmt: skip
     values = np.random.default_rng(6).uniform(0, 1, (3, 4, 5)).astype(np.float32)
     file = place / (f"a{what}" if what.startswith(".") else "a.nc")
     name = "t2m"

@@ -224,8 +224,10 @@ def masks(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
         Image.fromarray(paint).convert(mode).save(place / "mask.png")
     from inftydiff.cli import main
 
-    words = ["inpaint", str(n["model_folder"]), str(place / "a.png"), "--mask", str(place / "mask.png"),
-             "--taken-at", str(cells), "--samples", "2", "--steps", "2", "--out", str(place / "out")]  # fmt: skip
+    words = ["inpaint", str(n["model_folder"]), str(place / "a.png"), "--mask",
+             str(place / "mask.png"),
+             "--taken-at", str(cells), "--samples", "2", "--steps", "2", "--out",
+             str(place / "out")]  # fmt: skip
     error = io.StringIO()
     status = _silently(lambda: main(words), error)
     blocks = hidden.reshape(cells, side // cells, cells, side // cells).any((1, 3))

@@ -6,6 +6,7 @@ next child goes on after it. Seconds are those of the processor, and those in wh
 child's threads and processes wait: a loaded machine does not count, a wait for ever does.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -20,7 +21,7 @@ from typing import final
 
 from robustness.fuzz_findings import Finding
 
-__all__ = ["LIMIT", "MEMORY", "Watched", "attempts"]
+__all__ = ["LIMIT", "MEMORY", "Watched", "attempts", "end_with_parent"]
 
 LIMIT = 10.0
 """Seconds that a try may take."""
@@ -87,6 +88,7 @@ class Watched:
             status = 1
             try:
                 os.setsid()
+                end_with_parent()
                 _bound(memory)
                 with os.fdopen(writer, "w", buffering=1) as said:
                     _make(attempt, self.numbers, said.write)
@@ -148,6 +150,11 @@ class Watched:
         except ProcessLookupError:
             os.kill(self.pid, signal.SIGKILL)
         return os.waitpid(self.pid, 0)[1]
+
+
+def end_with_parent() -> None:
+    """Let the system end this process when the one that has begun it ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def _make(attempt: Try, numbers: Sequence[int], say: Callable[[str], object]) -> None:

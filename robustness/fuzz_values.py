@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- tables of expressions
 """Small good values for examples of calls, and hostile ones in their place.
 
 Both are written as Python expressions in one namespace, so that a finding is one line of code.
@@ -48,6 +49,13 @@ class Stranger:
     name: str = "stranger"
 
 
+class Timed(torch.nn.Module):
+    """A network of pictures and times."""
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return x * t.reshape(-1, 1, 1, 1)
+
+
 class Rows:
     """The part of a table of the Hub that is read."""
 
@@ -82,9 +90,9 @@ def namespace(scratch: Path) -> dict[str, Any]:
         module = importlib.import_module(package)
         names |= {name: getattr(module, name) for name in module.__all__}
         names[package.rpartition(".")[2]] = module
-    names |= dict(
+    names |= dict(  # noqa: C408 -- each by its own name
         g=g, rand=rand, torch=torch, np=np, math=math, Path=Path, replace=replace, random=random,
-        Fraction=Fraction, Stranger=Stranger, Rows=Rows, nan=math.nan, inf=math.inf,
+        Fraction=Fraction, Stranger=Stranger, Rows=Rows, Timed=Timed, nan=math.nan, inf=math.inf,
         scratch=scratch, SimpleNamespace=SimpleNamespace,
     )  # fmt: skip
     for block in (MATHEMATICS, LEARNING, FILES, HOSTILE):
@@ -151,12 +159,12 @@ latent_config = replace(config, network=replace(config.network, latent=5), prior
 ae = InftyDiff(latent_config).eval(); ae.prior.fit(rand(20, 5))
 net = MultiscaleNetwork(config.network).eval(); big = Grid((16, 16)); p0 = Function(Grid((8, 8)), rand(2, 64, 3))
 codes = rand(2, 5); cond = torch.eye(2)
-pictures = Images((rand(6, 3, 8, 8) * 127 + 128).to(torch.uint8))
+pictures = Images((rand(16, 3, 8, 8) * 127 + 128).to(torch.uint8))
 settings = TrainConfig(max_steps=1, batch_size=2, precision="float32", warmup=1)
 train_prior_config = LatentPriorConfig(width=12, layers=2)
 unet = UNet(32, 16); descent = Descent(32, 16); encoder = Encoder(replace(config.network, latent=5)).eval()
 block = LocalBlock(4, 16, size=3); norm = ModulatedNorm(4, 16); clocked = TimeEmbedding(16)
-embedding = LatentEmbedding(5, 16); lifted = GridNetwork(torch.nn.Conv2d(3, 3, 1))
+embedding = LatentEmbedding(5, 16); lifted = GridNetwork(Timed())
 latent_prior = LatentPrior(5, train_prior_config).eval(); code = Code(codes, codes)
 tiles = TiledNetwork(net, (8, 8)); scale = FieldScale({"u": (-1.0, 1.0)})
 lite = EfficientNetLite0(32)

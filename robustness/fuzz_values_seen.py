@@ -26,6 +26,8 @@ def leaves(value: Any, depth: int = DEEP) -> Iterator[Any]:
             yield tensor
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
+            if field.name.startswith("_"):
+                continue  # what an object keeps to itself, such as what it has computed before
             yield from leaves(getattr(value, field.name, None), depth - 1)
     elif isinstance(value, Mapping):
         for key, item in value.items():

@@ -23,7 +23,7 @@ from robustness.fuzz_commands import Commands
 from robustness.fuzz_files import Files
 from robustness.fuzz_findings import Finding
 from robustness.fuzz_good_files import kinds
-from robustness.fuzz_pool import attempts
+from robustness.fuzz_pool import attempts, end_with_parent
 from robustness.fuzz_surface import public
 from robustness.fuzz_values import namespace
 
@@ -39,6 +39,7 @@ WITHIN_COMMAND = 1.5
 def main() -> None:
     """Make the tries of the record in the first argument."""
     asked: dict[str, Any] = json.loads(sys.argv[1])
+    end_with_parent()
     said = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the library prints is no line of ours
     torch.set_num_threads(1)
