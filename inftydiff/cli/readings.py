@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inftydiff import Function, Scattered
+from inftydiff._reading import require_regular
 from inftydiff.data import FieldScale
 from inftydiff.data.npy import read_array
 from inftydiff.pipelines import InftyDiff
@@ -106,14 +107,16 @@ def read_readings(
 def _csv(file: Path) -> tuple[Tensor, Tensor]:
     """Points of shape ``(sensors, 2)`` and values of shape ``(1, sensors, channels)``."""
     try:
+        require_regular(file)
         with file.open(newline="", encoding="utf-8-sig") as opened:
             lines = [
                 (number, [cell.strip() for cell in cells])
                 for number, cells in enumerate(csv.reader(opened), 1)
                 if any(cell.strip() for cell in cells)
             ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{file} cannot be read as lines of numbers: {error}.") from error
+    except (OSError, ValueError, csv.Error) as error:
+        said = str(error).removesuffix(".")
+        raise ValueError(f"{file} cannot be read as lines of numbers: {said}.") from error
     if lines and all(_number(cell) is None for cell in lines[0][1]):
         lines = lines[1:]
     width = len(lines[0][1]) if lines else 3
