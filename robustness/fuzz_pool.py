@@ -15,6 +15,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import final
@@ -28,6 +29,9 @@ LIMIT = 10.0
 
 MEMORY = 3 * 2**30
 """Bytes that a child may have beyond those of the loaded process."""
+
+CROWD = 64
+"""Processes that a try may begin."""
 
 INTERVAL = 0.2
 """Seconds between two looks at a child."""
@@ -122,6 +126,10 @@ class Watched:
                 continue
             if now < 0:
                 continue
+            if len(_family(self.pid)) > CROWD:
+                self._end()
+                yield now, [], ("hang", f"begins over {CROWD} processes")
+                return
             before, cpu = cpu, _cpu(self.pid)
             blocked += INTERVAL if cpu == before and _waiting(self.pid) else 0.0
             spent = cpu - begun + blocked
@@ -145,10 +153,12 @@ class Watched:
             if pid:
                 return status
             time.sleep(0.01)
-        try:
+        os.kill(self.pid, signal.SIGSTOP)  # it begins no others
+        for member in _family(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            os.kill(self.pid, signal.SIGKILL)
         return os.waitpid(self.pid, 0)[1]
 
 

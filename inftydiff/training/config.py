@@ -29,7 +29,7 @@ LARGEST = 1e30
 LARGEST_BATCH = 10**6
 """The most pictures of a step."""
 
-MOST_WORKERS = 1024
+MOST_WORKERS = 256
 """The most processes that read pictures."""
 
 
