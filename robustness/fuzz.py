@@ -155,9 +155,11 @@ def _started(
         "INFTYDIFF_CACHE": str(home / "faces"), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg",
         "HF_HUB_OFFLINE": "1", "TMPDIR": str(paths.parent), "PYTHONHASHSEED": "0",
     }  # fmt: skip
+    asked = log.with_suffix(".json")
+    asked.write_text(json.dumps(record))
     with log.open("w") as errors:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "robustness.fuzz_worker", json.dumps(record)],
+            [sys.executable, "-m", "robustness.fuzz_worker", str(asked)],
             cwd=paths.parent, env={**os.environ, **surroundings}, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip

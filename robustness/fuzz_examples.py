@@ -31,7 +31,15 @@ SLOW = (
     "guided_output", "activation_bytes", "laws_for", "law()",
 )  # fmt: skip
 
-UNBOUNDED = ("log_snr", "noise_ratio", "time_at_ratio", "__mul__", "__rmul__", "scaled(2.0)")
+UNBOUNDED = (
+    "log_snr",
+    "noise_ratio",
+    "time_at_ratio",
+    "encoder(",
+    "__mul__",
+    "__rmul__",
+    "scaled(2.0)",
+)
 """Whose answers may be infinite: at the ends of time, and as arithmetic has it."""
 
 

@@ -91,7 +91,7 @@ def known_part(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 def budgets(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
     """The finest grid does not change what the error costs of data that have no finer modes."""
-    grid = n["Grid"]((8,) if draw.random() < 0.5 else (8, 8))
+    grid = n["Grid"]((draw.choice([8, 9, 12]),))  # radial spectra have finer modes in the plane
     data = n["empirical_spectrum"](n["Function"](grid, n["rand"](2, grid.size, 1)))
     error = n["GaussianMeasure"](
         None, n["gaussian_mollifier"](draw.choice([0.02, 0.05])), n["WhiteNoise"](0.05)

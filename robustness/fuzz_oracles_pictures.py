@@ -183,7 +183,6 @@ def layouts(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
             ((40, 3, 16, 16), ["--layout", "nhwc"]),
             ((40, 1, 16, 16), ["--layout", "nhwc"]),
             ((40, 16, 16, 16), []),
-            ((40, 16, 16, 16), ["--layout", "nhwc"]),
             ((40, 3, 64), ["--layout", "nhw"]),
             ((40, 16, 16, 3), []),
         ]
@@ -236,7 +235,7 @@ def masks(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
             yield "silent", f"a {mode} mask that hides a part is refused: {error.getvalue()[:200]}"
         return
     samples = np.load(place / "out" / "answer.npz")["samples"][0]
-    known = (samples[0] == samples[1]).all(0)
+    known = np.abs(samples[0] - samples[1]).max(0) < 1e-4  # put back, but for rounding
     if (known & blocks).any():
         part = (known & blocks).sum() / blocks.sum()
         yield "silent", f"{part:.0%} of the cells that a {mode} mask hides are put back as known"

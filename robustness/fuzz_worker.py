@@ -1,6 +1,6 @@
 """A loaded process that makes its share of the tries; :mod:`robustness.fuzz` starts some of these.
 
-It is given one argument, a JSON record, and writes a line of JSON for what is public, and for every
+It is given the path of a JSON record, and writes a line of JSON for what is public, and for every
 try.
 """
 
@@ -37,8 +37,8 @@ WITHIN_COMMAND = 1.5
 
 
 def main() -> None:
-    """Make the tries of the record in the first argument."""
-    asked: dict[str, Any] = json.loads(sys.argv[1])
+    """Make the tries of the record that the first argument names."""
+    asked: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     end_with_parent()
     said = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the library prints is no line of ours

@@ -112,8 +112,8 @@ class BesselMultiplier(Multiplier):
     def bandwidth(self, tolerance: float) -> float:
         if tolerance >= 1.0:
             return 0.0
-        if self.cutoff == math.inf:
-            return math.inf
+        if self.cutoff == math.inf or not tolerance > 0.0:
+            return float(self.cutoff)
         exponent = -2.0 * math.log(tolerance) / self.order
         reached = math.expm1(exponent) if exponent < 700.0 else math.inf
         return min(self.cutoff, math.sqrt(reached) / self.length_scale)

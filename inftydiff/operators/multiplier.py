@@ -122,6 +122,8 @@ class HeatMultiplier(Multiplier):
         return 1.0
 
     def bandwidth(self, tolerance: float) -> float:
+        if not tolerance > 0.0:
+            return math.inf
         return math.sqrt(max(0.0, -2.0 * math.log(tolerance))) / self.width
 
     @property

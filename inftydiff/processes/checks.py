@@ -65,7 +65,8 @@ def conforming(value: Value, protocol: type, name: str, advice: str) -> Value:
     Raises:
         TypeError: if the value does not conform.
     """
-    if isinstance(value, type) or not isinstance(value, protocol):
+    plain = type(value).__module__ == "builtins"  # a range has a step, which is no method
+    if plain or isinstance(value, type) or not isinstance(value, protocol):
         wanted = article(protocol.__name__)
         raise TypeError(f"{name} must be {wanted}; got {kind_of(value)}. {advice}")
     return value

@@ -50,7 +50,7 @@ from inftydiff.processes.checks import STRONGEST, a_callable, a_function, an_ope
 from inftydiff.processes.normals import normals
 from inftydiff.processes.parameterisation import ANSWER, Prediction
 
-__all__ = ["Observation", "observe"]
+__all__ = ["Observation", "an_observation", "observe"]
 
 SAME = 1e-9
 """Readings of random functions that agree to this part are taken for those of one functional."""
@@ -261,3 +261,12 @@ def _refuse_contradictions(reads: Functionals, values: Tensor) -> None:
             "same functional and differ, and without noise both cannot be right. Leave one out, or "
             "pass noise_std above zero."
         )
+
+
+def an_observation(observation: Observation) -> Observation:
+    """Return ``observation``, refusing what is none.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    return instance(observation, Observation, "What was observed", "Make one by observe().")

@@ -205,6 +205,11 @@ def _check_target(signal: Function, noise: Function, clean: Function, *numbers: 
         a_function(f, f"The {name} of a target")
     for amplitude in numbers:
         floating(amplitude, "An amplitude")
+        if amplitude.shape != numbers[0].shape:
+            raise ValueError(
+                "The amplitudes alpha and sigma must have one shape; got "
+                f"{tuple(numbers[0].shape)} and {tuple(amplitude.shape)}."
+            )
 
 
 def _check_read(output: Function, x_t: Function, *numbers: Tensor) -> None:
@@ -218,3 +223,8 @@ def _check_read(output: Function, x_t: Function, *numbers: Tensor) -> None:
         )
     for amplitude in numbers:
         floating(amplitude, "An amplitude")
+        if amplitude.shape != numbers[0].shape:
+            raise ValueError(
+                "The amplitudes alpha and sigma must have one shape; got "
+                f"{tuple(numbers[0].shape)} and {tuple(amplitude.shape)}."
+            )

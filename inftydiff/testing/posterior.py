@@ -60,15 +60,22 @@ class PointwiseLaw(NamedTuple):
 
     def mean_error(self, truth: "PointwiseLaw") -> float:
         """The norm of the difference of the means, over that of the true mean."""
+        _a_law(truth)
         return ((self.mean - truth.mean).norm() / truth.mean.norm()).item()
 
     def variance_error(self, truth: "PointwiseLaw") -> float:
         """The largest difference of the variances, each as a part of the true one there."""
+        _a_law(truth)
         return (self.variance / truth.variance - 1.0).abs().max().item()
 
     def mean_variance_error(self, truth: "PointwiseLaw") -> float:
         """The mean absolute difference of the variances, over the mean of the true ones."""
+        _a_law(truth)
         return ((self.variance - truth.variance).abs().sum() / truth.variance.sum()).item()
+
+
+def _a_law(truth: PointwiseLaw) -> PointwiseLaw:
+    return instance(truth, PointwiseLaw, "The truth", "Take one of exact_posterior().")
 
 
 def functionals_matrix(reads: Functionals) -> Float[Tensor, "m points"]:

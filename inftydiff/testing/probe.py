@@ -82,6 +82,7 @@ class Probe:
 
     def generator(self, key: int = 0) -> torch.Generator:
         """A generator of its own for each ``key`` below 1000, on the CPU."""
+        whole(key, "A key", least=0, most=KEYS - 1)
         return torch.Generator().manual_seed(KEYS * self.seed + key)
 
     def normal(self, *shape: int, key: int = 0) -> Tensor:

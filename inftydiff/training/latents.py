@@ -117,7 +117,7 @@ def encode_pictures(
     batch_size = whole(batch_size, "batch_size", most=LARGEST_BATCH)
     flag(progress, "progress")
     device = next(pipeline.parameters()).device
-    loader = DataLoader(data, batch_size=batch_size)
+    loader = DataLoader(data, batch_size=batch_size, generator=torch.Generator())
     if not len(loader):
         raise ValueError("There is no picture to encode; got an empty dataset.")
     found, bar = [], tqdm(total=draws * len(loader), desc="Encoding", disable=not progress)

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from inftydiff._typing import Real
 from inftydiff.processes.guidance.guide import check_strength
-from inftydiff.processes.guidance.linearisation import Linearisation
-from inftydiff.processes.observation import Observation
+from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
+from inftydiff.processes.observation import Observation, an_observation
 
 __all__ = ["DPS"]
 
@@ -46,9 +46,10 @@ class DPS:
         object.__setattr__(self, "strength", check_strength(self.strength))
 
     def check(self, observation: Observation) -> None:
-        observation.require_noise("DPS, whose residual is in units of the errors,")
+        an_observation(observation).require_noise("DPS, whose residual is in units of the errors,")
 
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        a_linearisation(at)
         length = at.residual.square().sum((-2, -1), keepdim=True).sqrt()
         scale = float(self.strength) / float(at.observation.noise_std)
         return torch.where(length > 0.0, scale * at.residual / length, 0.0)

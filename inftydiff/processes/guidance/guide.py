@@ -28,7 +28,11 @@ from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import conforming, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
-from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
+from inftydiff.processes.guidance.linearisation import (
+    Linearisation,
+    a_linearisation,
+    noise_covariance,
+)
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
 
@@ -144,6 +148,7 @@ class GuidedDenoiser:
         Raises:
             GuidanceDiverged: if that leads away from the observation.
         """
+        a_linearisation(at)
         self._check(at, shift)
         found = at.prediction
         signal = found.signal + shift

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._typing import instance
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
@@ -37,7 +38,7 @@ from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.spectra import ComputedMultiplier
 
-__all__ = ["Linearisation", "noise_covariance"]
+__all__ = ["Linearisation", "a_linearisation", "noise_covariance"]
 
 
 def noise_covariance(process: DiffusionProcess, on: Grid) -> SpectralOperator:
@@ -196,3 +197,12 @@ class Linearisation:
         with torch.inference_mode(False), torch.enable_grad():
             values = clean.values.detach().clone().requires_grad_()
             return values, observation.reads(Function(clean.on, values))
+
+
+def a_linearisation(at: Linearisation) -> Linearisation:
+    """Return ``at``, refusing what is no linearisation.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    return instance(at, Linearisation, "What a guide weighs", "Take one that guided() makes.")

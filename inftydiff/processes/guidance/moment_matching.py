@@ -33,8 +33,8 @@ from torch import Tensor
 from inftydiff._typing import Real, positive, whole
 from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
-from inftydiff.processes.guidance.linearisation import Linearisation
-from inftydiff.processes.observation import Observation
+from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
+from inftydiff.processes.observation import Observation, an_observation
 
 __all__ = ["MomentMatching"]
 
@@ -67,9 +67,10 @@ class MomentMatching:
         """None: there is nothing to choose."""
 
     def check(self, observation: Observation) -> None:
-        observation.require_noise("Moment matching")
+        an_observation(observation).require_noise("Moment matching")
 
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        a_linearisation(at)
         variance = float(at.observation.noise_std) ** 2
 
         def covariance(z: Tensor) -> Tensor:

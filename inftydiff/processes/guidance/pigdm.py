@@ -22,8 +22,8 @@ from torch import Tensor
 from inftydiff._typing import Real, positive, whole
 from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
-from inftydiff.processes.guidance.linearisation import Linearisation
-from inftydiff.processes.observation import Observation
+from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
+from inftydiff.processes.observation import Observation, an_observation
 
 __all__ = ["PiGDM"]
 
@@ -59,9 +59,10 @@ class PiGDM:
         """None: there is nothing to choose."""
 
     def check(self, observation: Observation) -> None:
-        observation.require_noise("Pseudoinverse guidance")
+        an_observation(observation).require_noise("Pseudoinverse guidance")
 
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        a_linearisation(at)
         variance = float(at.observation.noise_std) ** 2
         ratio = float(self.signal_to_noise)
         guess = ratio * at.sigma**2 / (ratio * at.alpha**2 + at.sigma**2)

@@ -39,8 +39,8 @@ from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.guide import check_strength
-from inftydiff.processes.guidance.linearisation import Linearisation
-from inftydiff.processes.observation import Observation
+from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
+from inftydiff.processes.observation import Observation, an_observation
 
 __all__ = ["ReconstructionGuidance", "known_signal"]
 
@@ -66,13 +66,14 @@ class ReconstructionGuidance:
         object.__setattr__(self, "strength", check_strength(self.strength))
 
     def check(self, observation: Observation) -> None:
-        if not isinstance(observation.reads, Evaluation):
+        if not isinstance(an_observation(observation).reads, Evaluation):
             raise ValueError(
                 "Reconstruction guidance knows a function at points, where the residual has a norm "
                 f"in L²; got {type(observation.reads).__name__}. Take MomentMatching()."
             )
 
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+        a_linearisation(at)
         reads = at.observation.reads
         assert isinstance(reads, Evaluation)
         assert isinstance(at.x_t.on, Grid)
