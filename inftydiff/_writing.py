@@ -6,10 +6,13 @@ to is left alone.
 """
 
 import os
+import platform
+import re
 import secrets
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,12 +25,21 @@ __all__ = [
     "flush",
     "reason",
     "require_writable",
+    "sweep",
+    "unfinished",
     "whole_file",
     "whole_folder",
 ]
 
 MARK = ".tmp-"
 """How the names of unfinished files and folders begin."""
+
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+"""What stands for this machine in such a name, before the number of the process."""
+
+
+OWNED = re.compile(rf"{re.escape(MARK)}{HOST}-(\d+)-[0-9a-f]{{8}}(?:\.\w+)?")
+"""The names of what this machine has not finished."""
 
 
 @final
@@ -66,6 +78,7 @@ def whole_file(file: str | Path) -> Iterator[Path]:
 
     Example:
         >>> import tempfile
+    import zlib
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with whole_file(f"{folder}/a.txt") as partial:
         ...         _ = partial.write_text("all of it")
@@ -79,13 +92,14 @@ def whole_file(file: str | Path) -> Iterator[Path]:
             return
         if file.is_dir() and not file.is_symlink():
             raise IsADirectoryError(f"{file} is a folder, and a file is to be written there.")
-        partial = file.with_name(f"{MARK}{secrets.token_hex(4)}{file.suffix}")
+        partial = unfinished(file.parent, file.suffix)
         with _parents(file):
             try:
                 yield partial
                 flush(partial)
                 os.replace(partial, file)
                 flush(file.parent)
+                sweep(file.parent)
             finally:
                 partial.unlink(missing_ok=True)
 
@@ -111,7 +125,7 @@ def whole_folder(folder: str | Path, *, last: str | None = None) -> Iterator[Pat
     folder = Path(folder)
     with _told(folder), _parents(folder):
         there = folder.is_dir()
-        partial = (folder if there else folder.parent) / f"{MARK}{secrets.token_hex(4)}"
+        partial = unfinished(folder if there else folder.parent)
         try:
             partial.mkdir()
             yield partial
@@ -123,7 +137,8 @@ def whole_folder(folder: str | Path, *, last: str | None = None) -> Iterator[Pat
                     os.replace(path, folder / path.name)
             else:
                 os.replace(partial, folder)
-            flush(folder if there else folder.parent)
+            flush(partial.parent)
+            sweep(partial.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -143,6 +158,35 @@ def append_line(file: Path, line: str) -> None:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError("it is no regular file; remove it")
             opened.write(line + "\n")
+
+
+def unfinished(folder: Path, suffix: str = "") -> Path:
+    """Return a new name for what is to be written in a folder."""
+    return folder / f"{MARK}{HOST}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes of this machine that are no more have left unfinished in a folder."""
+    for old in folder.glob(f"{MARK}{HOST}-*"):
+        found = OWNED.fullmatch(old.name)
+        if found and not old.is_symlink() and _ended(int(found[1])):
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.unlink(missing_ok=True)
+
+
+def _ended(process: int) -> bool:
+    """Tell whether there is no such process; where systems cannot tell, there may be one."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

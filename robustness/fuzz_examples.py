@@ -35,6 +35,7 @@ UNBOUNDED = (
     "log_snr",
     "noise_ratio",
     "time_at_ratio",
+    "bandwidth(",
     "encoder(",
     "__mul__",
     "__rmul__",

@@ -88,7 +88,7 @@ class Call:
                 fresh.call.slice = new
             elif len(slot) > 2:
                 around = fresh.node(slot[:2])
-                if isinstance(around, ast.Tuple | ast.List):
+                if isinstance(around, ast.Tuple | ast.List) and int(slot[3]) < len(around.elts):
                     around.elts[int(slot[3])] = new  # type: ignore[call-overload]
             elif slot[0] == "args":
                 fresh.call.args[slot[1]] = new

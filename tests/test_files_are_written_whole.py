@@ -1,11 +1,13 @@
 """What a write that fails was to replace is as it was, and what a link leads to is left alone."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from inftydiff import _writing
-from inftydiff._writing import NotWritten, append_line, whole_file, whole_folder
+from inftydiff._writing import NotWritten, append_line, unfinished, whole_file, whole_folder
 
 
 @pytest.fixture
@@ -115,3 +117,17 @@ def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(OSError, match="is a folder"), whole_file(tmp_path / "a"):
         pass
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    own = unfinished(tmp_path, ".txt")
+    dead = own.with_name(own.name.replace(f"-{os.getpid()}-", f"-{killed.pid}-"))
+    for path in (own, dead, tmp_path / ".tmp-mine", tmp_path / f".tmp-00000000-{killed.pid}-0"):
+        path.write_text("half")
+    (dead.with_suffix("")).mkdir()
+    with whole_file(tmp_path / "a") as partial:
+        partial.write_text("new")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a", own.name, ".tmp-mine", f".tmp-00000000-{killed.pid}-0"}

@@ -86,9 +86,6 @@ def write_folder(
             f"The model could not be written to {folder}: {reason(error)}. {there}; make room "
             "there, and save again."
         ) from error
-    for unfinished in folder.glob(f"{MARK}*"):
-        if not unfinished.is_symlink():
-            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

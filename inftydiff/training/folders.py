@@ -6,11 +6,10 @@ in a run folder is no checkpoint, and where a run writes it is refused.
 
 import contextlib
 import re
-import secrets
 import shutil
 from pathlib import Path
 
-from inftydiff._writing import MARK
+from inftydiff._writing import MARK, unfinished
 from inftydiff.pipelines.pretrained import PICKLES
 
 __all__ = [
@@ -39,7 +38,7 @@ WRITTEN = (LOCK, LOG, STEPS, SAMPLES, BOARD)
 """What a run writes beside its checkpoints."""
 
 FOLDER = re.compile(r"step-([0-9]{8,18})")
-UNFINISHED = re.compile(rf"(step-[0-9]{{8,18}})?{re.escape(MARK)}[0-9a-f]{{8}}(\.\w+)?")
+UNFINISHED = re.compile(rf"(step-[0-9]{{8,18}})?{re.escape(MARK)}[0-9a-f-]{{8,40}}(\.\w+)?")
 
 
 def name_of(step: int) -> str:
@@ -129,7 +128,7 @@ def prune(run: Path, keep: int, also: str | None = None) -> None:
     """
     for old in steps_in(run)[:-keep]:
         if old.name != also:
-            partial = run / f"{MARK}{secrets.token_hex(4)}"
+            partial = unfinished(run)
             with contextlib.suppress(OSError):
                 old.rename(partial)
                 shutil.rmtree(partial, ignore_errors=True)
