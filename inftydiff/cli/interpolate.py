@@ -142,11 +142,15 @@ class Interpolate(Command):
             if self.seeds[0] == self.seeds[1]:
                 raise ValueError(f"Two --seeds differ; got {self.seeds[0]} twice.")
             if self.encodings or self.taken_at is not None:
-                raise ValueError("--encodings and --taken-at are for pictures, not for --seeds.")
+                raise ValueError(
+                    "--encodings and --taken-at are for pictures, not for --seeds. Leave them out, "
+                    "or give pictures."
+                )
         if self.samples > 1 and (self.encodings or self.seeds is not None):
             raise ValueError(
                 "--samples draws ways with several noises; between --seeds, and with --encodings, "
-                "the noise is given, and there is one way."
+                "the noise is given, and there is one way. "
+                f"Got {self.samples}: leave --samples out."
             )
 
     def taken(self, pipeline: InftyDiff, source: TaskPictures) -> Float[Tensor, "2 c h w"]:

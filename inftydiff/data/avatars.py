@@ -63,7 +63,7 @@ def definition(style: str) -> dict[str, Any]:
     if width != height:
         raise ValueError(
             f"Style {style!r} is {width} by {height}, and only square styles are rendered. "
-            "face_styles() lists the others."
+            "face_styles() lists the others. Choose one of them."
         )
     return content
 

@@ -115,7 +115,9 @@ class LocalBlock(RecomputedBlock):
             )
         if (skip is None) is not (self.entry is None):
             wanted = "takes no skip" if self.entry is None else "takes a skip"
-            raise ValueError(f"This block {wanted}; see its argument skip.")
+            raise ValueError(
+                f"This block {wanted}; see its argument skip. Leave the skip out, or give one."
+            )
         return self.kept(self._compute, x, embedding, near, skip, latent)
 
     def _compute(

@@ -107,7 +107,7 @@ def require_run(run: Path, resume: bool) -> None:
             "it, or give another folder."
         )
     elif run.exists() and not run.is_dir():
-        raise ValueError(f"{run} is a file, and a run takes a folder.")
+        raise ValueError(f"{run} is a file, and a run takes a folder. Give another path.")
 
 
 def remove_partial(run: Path) -> None:

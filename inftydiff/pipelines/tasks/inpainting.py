@@ -81,7 +81,10 @@ def inpaint(
     known_points(mask, on=cells)
     mask = mask.flatten().to(x.values.device)
     if bool(mask.all()):
-        raise ValueError("The mask is true everywhere: nothing is hidden, and nothing to sample.")
+        raise ValueError(
+            "The mask is true everywhere: nothing is hidden, and nothing to sample. Make it "
+            "false where something is hidden."
+        )
     how.times_from(model, start_time)
     on = cells if on is None else on
     grid = grid_between(model, cells, on)

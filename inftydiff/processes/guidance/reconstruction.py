@@ -123,7 +123,8 @@ def known_signal(
     coverage = fraction(coverage, "A coverage")
     if not isinstance(known.on, Grid):
         raise TypeError(
-            f"A mask knows the points of a Grid; the functions live on {type(known.on).__name__}."
+            f"A mask knows the points of a Grid; the functions live on {type(known.on).__name__}. "
+            "Interpolate them to one."
         )
     grid = known.on
     reads = known_points(mask.to(known.values.device), on=grid)
