@@ -86,7 +86,7 @@ class Inpaint(Command):
         if (self.mask is None) == (self.box is None):
             raise ValueError(
                 "Say what is hidden: by --mask, a picture that is white there, or by --box, such "
-                "as --box 0.25 0.25 0.75 0.75. Give one of the two."
+                "as --box 0.25 0.25 0.75 0.75. Got both, or neither."
             )
         if not 0.0 < self.start_time <= 1.0:
             raise ValueError(f"--start-time lies above 0 and at most at 1; got {self.start_time}.")

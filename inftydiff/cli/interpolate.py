@@ -127,7 +127,7 @@ class Interpolate(Command):
         if (self.seeds is None) == (not self.pictures):
             raise ValueError(
                 "Say what the functions are between: two pictures, or two samples by --seeds, such "
-                "as --seeds 3 7."
+                "as --seeds 3 7. Got both, or neither."
             )
         whole(self.samples, "--samples")
         if whole(self.count, "--count") < 2:

@@ -259,6 +259,7 @@ def _require(folder: Path, name: str) -> Path:
         pickled = [other for other in there if Path(other).suffix.lower() in PICKLES]
         hint = f" {pickled[0]} is a pickle by its name, and {_REFUSED}" if pickled else ""
         raise ValueError(
-            f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}.{hint}"
+            f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}. "
+            f"Give such a folder.{hint}"
         )
     return require_regular(file, within=folder)

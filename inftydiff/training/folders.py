@@ -137,7 +137,10 @@ def prune(run: Path, keep: int, also: str | None = None) -> None:
 
 def _nothing_at(path: Path) -> str:
     """What is wrong with a path that leads to no checkpoint."""
-    what = f"a checkpoint is a folder step-… with {MODEL} and {CONFIG}, or the folder of such."
+    what = (
+        f"a checkpoint is a folder step-… with {MODEL} and {CONFIG}, or the folder of such. Give "
+        "one."
+    )
     pickles = [path.name] if path.suffix.lower() in PICKLES else pickles_in(path)
     if pickles:
         return (

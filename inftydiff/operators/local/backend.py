@@ -164,7 +164,8 @@ def require_backend(backend: str, device: torch.device) -> None:
     if backend == "triton" and device.type != "cuda" and not interpreted:
         raise ValueError(
             f"The backend 'triton' runs on CUDA; the points are on {device}. With "
-            "TRITON_INTERPRET=1 its kernels are interpreted, for tests."
+            "TRITON_INTERPRET=1 its kernels are interpreted, for tests. Move the points there, or "
+            "take another backend."
         )
 
 

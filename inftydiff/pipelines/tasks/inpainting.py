@@ -77,7 +77,7 @@ def inpaint(
     cells = require_pictures(model, x)
     samples = check_task(generator, samples, how, on=on, guide=guide)
     flag(composite, "composite")
-    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
+    instance(mask, Tensor, "A mask", "Give a boolean tensor, true where a value is known.")
     known_points(mask, on=cells)
     mask = mask.flatten().to(x.values.device)
     if bool(mask.all()):

@@ -117,7 +117,7 @@ def known_signal(
     """
     check_process(process)
     a_function(known, "What is known")
-    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
+    instance(mask, Tensor, "A mask", "Give a boolean tensor, true where a value is known.")
     if mask.is_meta:
         raise TypeError("A mask must hold values; got one on meta. Make it on a device.")
     coverage = fraction(coverage, "A coverage")
