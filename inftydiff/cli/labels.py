@@ -105,8 +105,8 @@ def condition_of(
     if features is None:
         raise ValueError(
             "This model draws samples of one kind only. For --label and --condition its prior is "
-            "trained with `inftydiff train-prior --labels …`. This one has none: leave them out, or "
-            "train it."
+            "trained with `inftydiff train-prior --labels …`. This one has none: leave them out, "
+            "or train it."
         )
     if label is not None:
         if not 0 <= label < features:
