@@ -91,12 +91,12 @@ ADVICE = ("advice", "fix", "_instead", "range_fault")
 """Names of what to do, and functions that return it, alone or as the last of several."""
 
 VERBS = """
-    add apply ask bring build call change check choose clamp clean compare complete compose compute
-    convert copy correct crop divide draw drop encode end enlarge evaluate fill get give go guide install
-    interpolate join keep leave load look lower make map mollify move name number observe pass
-    predict put raise read remove rename repair repeat replace reshape resize restore restrict
-    resume return sample save say select set shorten sort split state stop subtract take train try
-    use wait wrap write
+    add apply ask bring build call change check choose clamp clean compare complete compose
+    compute convert copy correct crop divide draw drop encode end enlarge evaluate fill get give
+    go guide install interpolate join keep leave load look lower make map mollify move name
+    number observe pass predict put raise read remove rename repair repeat replace reshape
+    resize restore restrict resume return sample save say select set shorten sort split state
+    stop subtract take train try use wait wrap write
 """
 """The imperatives that an advice begins with."""
 
