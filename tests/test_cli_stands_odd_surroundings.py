@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,20 @@ def test_a_link_in_the_output_is_not_followed(tmp_path, model):
     assert sampled(model, out, "--overwrite") == 0
     assert sampled(model, tmp_path / "a.npy", "--overwrite") == 0
     assert canary.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_finaliser_ends_the_command(monkeypatch, capfd, number):
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def run(argv):
+        Finalised()
+        for _ in range(100):
+            time.sleep(0.05)
+        return 0
+
+    monkeypatch.setattr(sys.modules["inftydiff.cli.main"], "_run", run)
+    assert main(["info"]) == 128 + number
+    assert capfd.readouterr().err == "\nStopped.\n"

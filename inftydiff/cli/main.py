@@ -1,5 +1,6 @@
 """The entry point: parse, run, and turn what goes wrong into one line and an exit status."""
 
+import _thread
 import io
 import os
 import signal
@@ -18,6 +19,9 @@ DESCRIPTION = (
     "an error comes from."
 )
 BAD_INPUT = 2
+SOON = 0.1
+"""Seconds after which a signal that was ignored is sent once more."""
+
 CONFIGURED = ("train", "train-prior")
 """The commands that take a file of settings."""
 
@@ -91,18 +95,31 @@ class _Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM, like SIGINT, end what is done within the block and clean up behind it."""
+    """Let SIGTERM, like SIGINT, end what is done within the block and clean up behind it.
+
+    A signal that arrives where Python ignores errors, such as in a finaliser, is sent once more.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         raise _Terminated
 
+    def ignored(what: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            hook(what)
+            return
+        terminated = issubclass(what.exc_type, _Terminated)
+        number = signal.SIGTERM if terminated else signal.SIGINT
+        threading.Timer(SOON, _thread.interrupt_main, (number,)).start()
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    before, hook = signal.signal(signal.SIGTERM, end), sys.unraisablehook
+    sys.unraisablehook = ignored
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
 
 
