@@ -138,3 +138,10 @@ def test_a_signal_in_a_finaliser_ends_the_command(monkeypatch, capfd, number):
     monkeypatch.setattr(sys.modules["inftydiff.cli.main"], "_run", run)
     assert main(["info"]) == 128 + number
     assert capfd.readouterr().err == "\nStopped.\n"
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_may_be_closed(tmp_path, model, monkeypatch, closed):
+    monkeypatch.setattr(sys, closed, None)
+    assert sampled(model, tmp_path / "out") == 0
+    getattr(sys, closed).close()

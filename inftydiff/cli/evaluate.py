@@ -1,6 +1,7 @@
 """``inftydiff evaluate``: how far a model's pictures are from real ones."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -190,4 +191,13 @@ class Evaluate(Command):
         }
         if "low_pass" in found:
             content["low_pass"] = {"width": self.low_pass, "scores": found["low_pass"].record()}
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return json.dumps(_with_gaps(content), indent=2, allow_nan=False) + "\n"
+
+
+def _with_gaps(content: Any) -> Any:
+    """The content, with None in place of numbers that are not finite, as of too few pictures."""
+    if isinstance(content, dict):
+        return {name: _with_gaps(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_with_gaps(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

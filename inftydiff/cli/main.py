@@ -48,8 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv = ["--help"]
     debug = "--debug" in argv
     argv = [word for word in argv if word != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who began the process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for characters that it cannot show
     try:
         with _ended_in_order():

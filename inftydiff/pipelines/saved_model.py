@@ -239,10 +239,16 @@ class SavedModel(nn.Module, ABC):
             dtype: the precision of the parameters.
 
         Raises:
-            ValueError: if a weight is not finite in this precision.
+            ValueError: if the configuration makes no model, or a weight is not finite in this
+                precision.
         """
-        with torch.device("meta"):
-            model = cls(config)
+        try:
+            with torch.device("meta"):
+                model = cls(config)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The configuration beside {file} makes no model: {error} Get both from one place."
+            ) from error
         parameters = dict(model.named_parameters())
         wider = torch.promote_types(dtype, torch.float32)
         tensors = read(model.state_dict())

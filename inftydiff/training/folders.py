@@ -97,15 +97,17 @@ def require_run(run: Path, resume: bool) -> None:
                 f"{run / name} is a link, and a run follows none. Remove it, or give another "
                 "folder."
             )
-    if resume:
-        if not begun(run):
+    if resume and not begun(run):
+        try:
             latest(run)
-    elif steps_in(run):
+        except ValueError as error:
+            raise ValueError(f"{error} To begin a run, leave out --resume.") from None
+    elif not resume and steps_in(run):
         raise ValueError(
             f"{run} holds the checkpoints of a run, the newest of them {latest(run).name}. Resume "
             "it, or give another folder."
         )
-    elif run.exists() and not run.is_dir():
+    elif not resume and run.exists() and not run.is_dir():
         raise ValueError(f"{run} is a file, and a run takes a folder. Give another path.")
 
 
