@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from inftydiff._typing import device_of
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import upload
@@ -242,6 +243,7 @@ class SavedModel(nn.Module, ABC):
             ValueError: if the configuration makes no model, or a weight is not finite in this
                 precision.
         """
+        device_of(device, "The device of a model")
         try:
             with torch.device("meta"):
                 model = cls(config)
