@@ -47,7 +47,7 @@ def require_regular(file: Path, *, within: Path | None = None) -> Path:
             ) from error
         raise
     if stat.S_ISDIR(mode):
-        raise ValueError(f"{file} is a folder, and a file is read there.")
+        raise ValueError(f"{file} is a folder, and a file is read there. Name a file.")
     if not stat.S_ISREG(mode):
         raise ValueError(f"{file} is no regular file. Put the file itself there.")
     if within is not None and not _inside(file, within):
@@ -75,7 +75,9 @@ def read_text(file: Path, *, within: Path | None = None, largest: int = LARGEST_
     with file.open("rb") as opened:
         content = opened.read(largest + 1)
     if len(content) > largest:
-        raise ValueError(f"{file} has more than {largest} bytes, too many for such a file.")
+        raise ValueError(
+            f"{file} has more than {largest} bytes, too many for such a file. Name a smaller one."
+        )
     return content.decode("utf-8")
 
 
@@ -94,7 +96,7 @@ def parse_json(text: str) -> Any:
         >>> parse_json('{"width": 1e999}')
         Traceback (most recent call last):
             ...
-        ValueError: 1e999 is not a finite number.
+        ValueError: 1e999 is not a finite number; replace it
     """
     try:
         return json.loads(
@@ -105,23 +107,23 @@ def parse_json(text: str) -> Any:
             object_pairs_hook=_unique,
         )
     except RecursionError:
-        raise ValueError("the text is nested too deeply for a record.") from None
+        raise ValueError("the text is nested too deeply for a record; make it flatter") from None
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a finite number.")
+    raise ValueError(f"{word} is not a finite number; replace it")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"{_short(digits)} is not a finite number.")
+        raise ValueError(f"{_short(digits)} is not a finite number; replace it")
     return number
 
 
 def _bounded(digits: str) -> int:
     if len(digits) > 20 or abs(int(digits)) >= LARGEST_NUMBER:
-        raise ValueError(f"{_short(digits)} is too large; integers are below 2^63 here.")
+        raise ValueError(f"{_short(digits)} is too large; integers are below 2^63 here; replace it")
     return int(digits)
 
 
@@ -130,7 +132,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice; state it once.")
+        raise ValueError(f"the key {twice!r} occurs twice; state it once")
     return record
 
 

@@ -78,7 +78,10 @@ def whole_file(file: str | Path) -> Iterator[Path]:
             yield file
             return
         if file.is_dir() and not file.is_symlink():
-            raise IsADirectoryError(f"{file} is a folder, and a file is to be written there.")
+            raise IsADirectoryError(
+                f"{file} is a folder, and a file is to be written there. Choose another name, or "
+                "remove the folder."
+            )
         partial = file.with_name(f"{MARK}{secrets.token_hex(4)}{file.suffix}")
         with _parents(file):
             try:

@@ -117,7 +117,10 @@ class Evaluate(Command):
             raise ValueError(f"--resamples must be at least 2; got {self.resamples}.")
         seeds_from(self.seed, self.count, "--seed")
         if self.rule == "ddpm" and self.eta != 0.0:
-            raise ValueError("--eta belongs to --rule ddim.")
+            raise ValueError(
+                "--eta belongs to --rule ddim. "
+                f"Got --rule {self.rule}: leave --eta out, or change the rule."
+            )
         for ratio, name in (
             (self.noise_to_signal, "--noise-to-signal"),
             (self.low_pass, "--low-pass"),

@@ -111,5 +111,6 @@ def read_ranges(file: Path) -> dict[str, list[float]]:
         return {name: [float(low), float(high)] for name, (low, high) in scale.ranges.items()}
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {said(error)}.'
+            f'{file} cannot be read as ranges, such as {{"t": [250.0, 310.0]}}: {said(error)}. '
+            "Correct it, or leave --ranges out."
         ) from error

@@ -20,7 +20,9 @@ def require_free(folder: Path, own: Sequence[str], *, overwrite: bool) -> None:
         ValueError: if the folder is a file, or has content and it may not be overwritten.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, and a folder is to be written there.")
+        raise ValueError(
+            f"{folder} is a file, and a folder is to be written there. Choose another --out."
+        )
     entries = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if entries and not overwrite:
         shown = ", ".join(entries[:3]) + (", …" if len(entries) > 3 else "")

@@ -85,7 +85,7 @@ class FromSensors(Command):
         if self.points is not None or self.added_noise or self.task.taken_at is not None:
             raise ValueError(
                 "--points, --added-noise and --taken-at say how pictures are read; the readings in "
-                f"{files[0]} are what they are."
+                f"{files[0]} are what they are. Leave them out."
             )
         pipeline = self.task.load()
         scale = None if self.ranges is None else FieldScale(read_ranges(self.ranges))
@@ -110,7 +110,9 @@ class FromSensors(Command):
             ValueError: if there are more points to be read than the pictures have.
         """
         if self.ranges is not None:
-            raise ValueError("--ranges is for readings in a file; pictures have none.")
+            raise ValueError(
+                "--ranges is for readings in a file; pictures have none. Leave it out."
+            )
         count = POINTS if self.points is None else self.points
         if not 0.0 < count < math.inf:
             raise ValueError(f"--points is above zero; got {count}.")

@@ -86,12 +86,15 @@ class Inpaint(Command):
         if (self.mask is None) == (self.box is None):
             raise ValueError(
                 "Say what is hidden: by --mask, a picture that is white there, or by --box, such "
-                "as --box 0.25 0.25 0.75 0.75."
+                "as --box 0.25 0.25 0.75 0.75. Got both, or neither."
             )
         if not 0.0 < self.start_time <= 1.0:
             raise ValueError(f"--start-time lies above 0 and at most at 1; got {self.start_time}.")
         if self.strength != 1.0 and self.guide != "reconstruction":
-            raise ValueError("--strength belongs to --guide reconstruction.")
+            raise ValueError(
+                "--strength belongs to --guide reconstruction. "
+                f"Got --guide {self.guide}: leave --strength out, or change the guide."
+            )
         ready = self.task.prepare(taken_at=None, size=None)
         known = self.known(ready)
         paper = self.guide == "reconstruction"
@@ -154,7 +157,7 @@ def read_mask(file: Path, ready: Prepared) -> Bool[Tensor, "rows columns"]:
             pictures.
     """
     if not file.is_file():
-        raise ValueError(f"--mask {file} is no file.")
+        raise ValueError(f"--mask {file} is no file. Give a picture.")
     paint = painted(file)
     rows, columns = ready.pictures.shape[-2:]
     allowed = {(rows, columns), *ready.source.sizes()}
@@ -163,6 +166,6 @@ def read_mask(file: Path, ready: Prepared) -> Bool[Tensor, "rows columns"]:
         wanted = " or ".join(f"{h} × {w}" for h, w in sorted(allowed))
         raise ValueError(
             f"The mask has as many pixels as the pictures, {wanted}; {file} has {found[0]} × "
-            f"{found[1]}."
+            f"{found[1]}. Resize the mask."
         )
     return ~touched(paint, (rows, columns))

@@ -127,7 +127,7 @@ class Interpolate(Command):
         if (self.seeds is None) == (not self.pictures):
             raise ValueError(
                 "Say what the functions are between: two pictures, or two samples by --seeds, such "
-                "as --seeds 3 7."
+                "as --seeds 3 7. Got both, or neither."
             )
         whole(self.samples, "--samples")
         if whole(self.count, "--count") < 2:
@@ -142,11 +142,15 @@ class Interpolate(Command):
             if self.seeds[0] == self.seeds[1]:
                 raise ValueError(f"Two --seeds differ; got {self.seeds[0]} twice.")
             if self.encodings or self.taken_at is not None:
-                raise ValueError("--encodings and --taken-at are for pictures, not for --seeds.")
+                raise ValueError(
+                    "--encodings and --taken-at are for pictures, not for --seeds. Leave them out, "
+                    "or give pictures."
+                )
         if self.samples > 1 and (self.encodings or self.seeds is not None):
             raise ValueError(
                 "--samples draws ways with several noises; between --seeds, and with --encodings, "
-                "the noise is given, and there is one way."
+                "the noise is given, and there is one way. "
+                f"Got {self.samples}: leave --samples out."
             )
 
     def taken(self, pipeline: InftyDiff, source: TaskPictures) -> Float[Tensor, "2 c h w"]:

@@ -49,14 +49,15 @@ def read_labels(labels: str, pictures: Path) -> Float[Tensor, "pictures conditio
         if not np.array_equal(classes, np.arange(len(classes))):
             raise ValueError(
                 f"Classes are the whole numbers from 0 on, each with a picture; {labels} holds "
-                f"{len(classes)} from {classes[0]} to {classes[-1]}."
+                f"{len(classes)} from {classes[0]} to {classes[-1]}. Number the classes anew."
             )
         return F.one_hot(torch.from_numpy(numbers)).float()
     if values.ndim == 2 and values.size and values.dtype.kind in "iuf":
         return torch.from_numpy(values.astype(np.float32))
     raise ValueError(
         f"Labels are classes, whole numbers from 0 on of shape (pictures,), or vectors of shape "
-        f"(pictures, features); {labels} holds {values.dtype} of shape {values.shape}."
+        f"(pictures, features); {labels} holds {values.dtype} of shape {values.shape}. Convert "
+        "them first."
     )
 
 
@@ -104,7 +105,8 @@ def condition_of(
     if features is None:
         raise ValueError(
             "This model draws samples of one kind only. For --label and --condition its prior is "
-            "trained with `inftydiff train-prior --labels …`."
+            "trained with `inftydiff train-prior --labels …`. This one has none: leave them out, "
+            "or train it."
         )
     if label is not None:
         if not 0 <= label < features:
@@ -143,7 +145,8 @@ def _of_subfolders(pictures: Path) -> Float[Tensor, "pictures classes"]:
         found = f"{loose[0]} is in none" if loose else f"there is one, {names[0]}"
         raise ValueError(
             f"With --labels {SUBFOLDERS}, each picture of {pictures} is in the subfolder of its "
-            f"class, of which there are two at least; {found}."
+            f"class, of which there are two at least; {found}. Sort the pictures into subfolders, "
+            "or give a .npy file of labels."
         )
     numbers = torch.tensor([names.index(parts[0]) for parts in places])
     return F.one_hot(numbers, len(names)).float()

@@ -78,7 +78,7 @@ def read_readings(
     if values.shape[-1] != channels:
         raise ValueError(
             f"{file} has {values.shape[-1]} values a sensor, after two coordinates, and this "
-            f"model's functions have {channels}."
+            f"model's functions have {channels}. Give as many, or take another model."
         )
     outside = int(((points < 0.0) | (points > torch.tensor(lengths).double())).any(-1).sum())
     if outside:
@@ -91,7 +91,7 @@ def read_readings(
         if len(scale.ranges) != channels:
             raise ValueError(
                 f"--ranges has {len(scale.ranges)} variables, {', '.join(scale.ranges)}, and this "
-                f"model's functions have {channels} channels."
+                f"model's functions have {channels} channels. State one range a channel."
             )
         values = scale(values.mT.unsqueeze(-1)).squeeze(-1).mT
     most, allowed = values.abs().max().item(), 1.0 + DEVIATIONS * noise_std
@@ -116,7 +116,10 @@ def _csv(file: Path) -> tuple[Tensor, Tensor]:
             ]
     except (OSError, ValueError, csv.Error) as error:
         said = str(error).removesuffix(".")
-        raise ValueError(f"{file} cannot be read as lines of numbers: {said}.") from error
+        raise ValueError(
+            f"{file} cannot be read as lines of numbers: {said}. Write it as text in UTF-8, a "
+            "sensor a line."
+        ) from error
     if lines and all(_number(cell) is None for cell in lines[0][1]):
         lines = lines[1:]
     width = len(lines[0][1]) if lines else 3
@@ -126,7 +129,8 @@ def _csv(file: Path) -> tuple[Tensor, Tensor]:
         if len(row) != width or width < 3 or None in row:
             raise ValueError(
                 f"Line {number} of {file} reads {','.join(cells)!r}. Each has two coordinates, "
-                "down and across, and a value a channel, with commas between them."
+                "down and across, and a value a channel, with commas between them. Correct the "
+                "line."
             )
         rows.append([math.nan if found is None else found for found in row])
     table = torch.tensor(rows, dtype=torch.float64).reshape(-1, width)
@@ -145,15 +149,21 @@ def _npz(file: Path) -> tuple[Tensor, Tensor]:
     try:
         points, values = (_real(read_array(file, name)) for name in NAMES)
     except Exception as error:  # damaged archives raise anything
-        raise ValueError(f"{file} cannot be read as readings: {error}.") from error
+        raise ValueError(
+            f"{file} cannot be read as readings: {error}. Write it by np.savez(file, points=…, "
+            "values=…)."
+        ) from error
     if points.ndim != 2 or points.shape[1] != 2 or values.shape[-2:-1] != points.shape[:1]:
         raise ValueError(
             f"{file} has points of shape {tuple(points.shape)} and values of shape "
             f"{tuple(values.shape)}; they are (sensors, 2) and (sensors, channels), or (fields, "
-            "sensors, channels)."
+            "sensors, channels). Bring them to these shapes."
         )
     if values.ndim not in (2, 3):
-        raise ValueError(f"{file} has values of {values.ndim} axes; they are two or three.")
+        raise ValueError(
+            f"{file} has values of {values.ndim} axes; they are two or three. Reshape them to "
+            "(fields, sensors, channels)."
+        )
     return points, values if values.ndim == 3 else values.unsqueeze(0)
 
 

@@ -79,7 +79,8 @@ class RealFolder(Real):
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise ValueError(
-                f"--data {self.folder} is neither 'faces', nor a folder, nor a .npy or .npz file."
+                f"--data {self.folder} is neither 'faces', nor a folder, nor a .npy or .npz file. "
+                "Give one of these."
             )
 
     @property

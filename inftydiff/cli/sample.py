@@ -72,13 +72,18 @@ class Sample(Command):
         whole(self.count, "--count")
         seeds = seeds_from(self.seed, self.count, "--seed")
         if self.rule == "ddpm" and self.eta != 0.0:
-            raise ValueError("--eta belongs to --rule ddim.")
+            raise ValueError(
+                "--eta belongs to --rule ddim. "
+                f"Got --rule {self.rule}: leave --eta out, or change the rule."
+            )
         rule: StepRule = DDIM(self.eta) if self.rule == "ddim" else DDPM()
         times = None if self.steps is None else steps(self.steps)
         pipeline = load_pipeline(self.checkpoint)
         condition = condition_of(pipeline, self.label, self.condition)
         if condition is None and self.guidance != 1.0:
-            raise ValueError("--guidance is the strength of --label or --condition; give one.")
+            raise ValueError(
+                "--guidance is the strength of --label or --condition; give one. There is neither."
+            )
         size = self.size[0] if len(self.size) == 1 else self.size
         on = pipeline.grid(size)
         array = self.out.suffix == ".npy"

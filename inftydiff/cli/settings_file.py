@@ -112,9 +112,15 @@ def _read(file: Path) -> Mapping[str, Any]:
             raise ValueError("its name ends with neither .toml nor .json")
     except (OSError, ValueError, RecursionError) as error:
         said = str(error).removesuffix(".")
-        raise ValueError(f"{file} cannot be read as settings: {said}.") from error
+        raise ValueError(
+            f"{file} cannot be read as settings: {said}. Correct it, or give its settings as "
+            "options."
+        ) from error
     if not isinstance(settings, dict):
-        raise ValueError(f"{file} cannot be read as settings: it holds no table.")
+        raise ValueError(
+            f"{file} cannot be read as settings: it holds no table. Write the settings as a table, "
+            "from names to values."
+        )
     return settings
 
 

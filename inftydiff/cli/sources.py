@@ -257,13 +257,17 @@ class PictureArguments:
         for option in ("variables", "axes", "ranges", "missing"):
             if getattr(self, option) not in (None, ()):
                 raise ValueError(
-                    f"--{option} is for fields, and {name!r} is no zarr store or NetCDF file."
+                    f"--{option} is for fields, and {name!r} is no zarr store or NetCDF file. "
+                    "Leave it out."
                 )
         if name == "faces":
             if len(set(self.resolution)) != 1:
                 raise ValueError(f"Faces are square; got --resolution {self.resolution}.")
             if self.lazy:
-                raise ValueError("Faces are drawn into memory; --lazy is for folders and .npy.")
+                raise ValueError(
+                    "Faces are drawn into memory; --lazy is for folders and .npy. They take none: "
+                    "leave it out."
+                )
             held_out = HELD_OUT if self.held_out is None else self.held_out
             return FaceSource(self.style, self.images, held_out, self.resolution[0])
         if path.suffix.lower() in (".npy", ".npz"):
@@ -272,7 +276,7 @@ class PictureArguments:
             raise ValueError(
                 f"{name!r} is neither 'faces', nor a folder, nor a .npy or .npz file, nor a zarr "
                 f"store or a NetCDF file ({', '.join(NETCDF)}), nor an HDF5 file "
-                f"({', '.join(HDF5)})."
+                f"({', '.join(HDF5)}). Give one of these."
             )
         size = FolderSource.shape_of(path, self.resolution, self.keep_proportions, self.on_error)
         return FolderSource(

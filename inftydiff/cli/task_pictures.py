@@ -267,7 +267,8 @@ def task_pictures(
         path = Path(word)
         if not path.exists():
             raise ValueError(
-                f"{word!r} is neither 'faces', nor an image file, nor a folder, nor an array."
+                f"{word!r} is neither 'faces', nor an image file, nor a folder, nor an array. Give "
+                "one of these."
             )
         files += picture_files(path, None)[:count] if path.is_dir() else [path]
     if not files:

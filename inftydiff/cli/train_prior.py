@@ -156,7 +156,10 @@ class TrainPrior(Command):
                 trained.
         """
         if self.train.points != TrainConfig.points:
-            raise ValueError("--points is for networks; what a picture is encoded from is --seen.")
+            raise ValueError(
+                "--points is for networks; what a picture is encoded from is --seen. "
+                f"Got {self.train.points}: leave --points out, or give --seen."
+            )
         if self.seen is not None:
             return self.seen
         if is_pretrained(self.checkpoint):

@@ -55,7 +55,8 @@ def definition(style: str) -> dict[str, Any]:
         near = difflib.get_close_matches(style, names, n=3, cutoff=0.5)
         hint = f"The nearest are {', '.join(near)}. " if near else ""
         raise ValueError(
-            f"No style is called {style!r}. {hint}face_styles() lists all {len(names)}."
+            f"No style is called {style!r}. {hint}face_styles() lists all {len(names)}. Choose one "
+            "of them."
         )
     text = files("dicebear_styles").joinpath(f"{style}.json").read_text("utf-8")
     content: dict[str, Any] = json.loads(text)
@@ -63,7 +64,7 @@ def definition(style: str) -> dict[str, Any]:
     if width != height:
         raise ValueError(
             f"Style {style!r} is {width} by {height}, and only square styles are rendered. "
-            "face_styles() lists the others."
+            "face_styles() lists the others. Choose one of them."
         )
     return content
 

@@ -24,7 +24,9 @@ def require_root(root: str | Path, what: str) -> Path:
     """
     folder = Path(root)
     if not folder.is_dir():
-        raise ValueError(f"{what} is read from a folder of yours; {folder} is none.")
+        raise ValueError(
+            f"{what} is read from a folder of yours; {folder} is none. Give the folder of a copy."
+        )
     return folder
 
 
@@ -53,7 +55,10 @@ def sized_folder(
             candidates |= {f: size_of(f.name) for f in sorted(root.iterdir()) if f.is_dir()}
     sizes = {folder: size for folder, size in candidates.items() if size is not None}
     if not sizes:
-        raise ValueError(f"{roots[0]} holds no copy of {what}. Expected there: {layout}.")
+        raise ValueError(
+            f"{roots[0]} holds no copy of {what}. Expected there: {layout}. Complete the copy, or "
+            "give its folder."
+        )
     wanted = max(pixel_shape(resolution))
     enough = {folder: size for folder, size in sizes.items() if size >= wanted}
     if not enough:
@@ -83,7 +88,10 @@ def numbered(folder: Path, what: str, layout: str) -> dict[int, str]:
             )
         found[number] = name
     if not found:
-        raise ValueError(f"{folder} holds no pictures of {what}. Expected: {layout}.")
+        raise ValueError(
+            f"{folder} holds no pictures of {what}. Expected: {layout}. Complete the copy, or give "
+            "its folder."
+        )
     return dict(sorted(found.items()))
 
 

@@ -150,7 +150,10 @@ def stand_ins(missing: Real | Mapping[str, Real] | None, names: Sequence[str]) -
         missing = dict.fromkeys(names, missing)
     unknown = [name for name in missing if name not in names]
     if unknown:
-        raise ValueError(f"missing names {unknown[0]!r}; the variables are {', '.join(names)}.")
+        raise ValueError(
+            f"missing names {unknown[0]!r}; the variables are {', '.join(names)}. Leave it out, or "
+            "name one of them."
+        )
     return {
         name: number(value, f"What stands for missing values of {name!r}")
         for name, value in missing.items()
@@ -173,6 +176,6 @@ def stated(ranges: Mapping[str, Sequence[Real]], names: Sequence[str]) -> dict[s
     if without:
         raise ValueError(
             f"ranges has the minimum and the maximum of every variable; {without[0]!r} is not "
-            f"there, only {', '.join(map(repr, ranges)) or 'nothing'}."
+            f"there, only {', '.join(map(repr, ranges)) or 'nothing'}. Add it."
         )
     return {name: ranges[name] for name in names}

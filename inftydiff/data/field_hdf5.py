@@ -73,7 +73,10 @@ def _names(file: Any, path: Path) -> Iterator[tuple[str, str]]:
         for key in group:
             count += 1
             if count > MAX_NODES:
-                raise ValueError(f"It has more than {MAX_NODES} variables and groups.")
+                raise ValueError(
+                    f"It has more than {MAX_NODES} variables and groups. Select a part of it with "
+                    "xarray."
+                )
             name = f"{prefix}{key}"
             try:
                 inside = _inside(file, f"/{name}")
@@ -85,7 +88,7 @@ def _names(file: Any, path: Path) -> Iterator[tuple[str, str]]:
             except _OutsideError as outside:
                 yield name, _refusal(path, name, str(outside))
             except Exception as error:  # damaged files raise anything
-                yield name, f"{path}: {name!r} cannot be read: {said(error)}."
+                yield name, f"{path}: {name!r} cannot be read: {said(error)}. Repair it first."
         waiting.extend(reversed(inner))
 
 
@@ -150,7 +153,9 @@ def _variable(file: Any, path: Path, name: str, fault: str) -> Variable:
     try:
         dataset = file[f"/{name}"]
         if dataset.shape is None:
-            return Variable(name, place=str(path), fault=f"{path}: {name!r} holds nothing.")
+            return Variable(
+                name, place=str(path), fault=f"{path}: {name!r} holds nothing. Leave it out."
+            )
         dims = _dims(dataset, name)
         attributes = {
             key: _scalar(dataset.attrs[key])
@@ -172,7 +177,9 @@ def _variable(file: Any, path: Path, name: str, fault: str) -> Variable:
         )
     except Exception as error:  # damaged files raise anything
         return Variable(
-            name, place=str(path), fault=f"{path}: {name!r} cannot be read: {said(error)}."
+            name,
+            place=str(path),
+            fault=f"{path}: {name!r} cannot be read: {said(error)}. Repair it first.",
         )
 
 

@@ -67,7 +67,7 @@ class FieldScale:
                 f"{self.ranges!r:.80}."
             )
         if not self.ranges:
-            raise ValueError("A scale has the range of at least one variable; got none.")
+            raise ValueError("A scale has the range of at least one variable; got none. State one.")
         ranges = {name: _pair(name, ends) for name, ends in self.ranges.items()}
         object.__setattr__(self, "ranges", ranges)
 

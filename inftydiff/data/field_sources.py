@@ -93,7 +93,7 @@ def _open(path: Path) -> dict[str, Variable]:
     """The variables of a file or a folder."""
     suffix = path.suffix.lower()
     if not os.path.exists(path):
-        raise ValueError(f"{path} does not exist.")
+        raise ValueError(f"{path} does not exist. Check the path.")
     if not path.is_dir() and (suffix not in (*NETCDF, *HDF5, ".npy") or not path.is_file()):
         raise ValueError(
             f"Fields are read from a zarr store (a folder), and from files that end with "

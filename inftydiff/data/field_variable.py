@@ -89,7 +89,10 @@ class Variable:
         if self.fault:
             raise ValueError(self.fault)
         if self.dtype.kind not in "biuf":
-            raise TypeError(f"Fields are real numbers; {self.label} holds {self.dtype}.")
+            raise TypeError(
+                f"Fields are real numbers; {self.label} holds {self.dtype}. Leave it out, or "
+                "convert it first."
+            )
         if len(set(self.dims)) < len(self.dims):
             raise ValueError(
                 f"Each axis of a variable has a name of its own; those of {self.label} are "
@@ -118,8 +121,9 @@ class Variable:
 
 
 def said(error: BaseException) -> str:
-    """An error of a library, in one line of bounded length."""
+    """An error, in one line of bounded length and without its full stop."""
     text = " ".join(str(error).split()) or type(error).__name__
+    text = text.removesuffix(".")
     return text if len(text) <= 300 else f"{text[:300]} …"
 
 

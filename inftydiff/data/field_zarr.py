@@ -88,7 +88,10 @@ def _members(store: Any, folder: Path, prefix: str) -> Iterator[Variable]:
                 continue
             count += 1
             if count > MAX_NODES:
-                raise ValueError(f"It has more than {MAX_NODES} variables and groups.")
+                raise ValueError(
+                    f"It has more than {MAX_NODES} variables and groups. Select a part of it with "
+                    "xarray."
+                )
             called = f"{within}{name}"
             try:
                 inside = f"{prefix}/{called}" if prefix else called

@@ -39,7 +39,9 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
             relative.
     """
     if not folder.is_dir():
-        raise ValueError(f"Reading pictures takes an existing folder; {folder} is none.")
+        raise ValueError(
+            f"Reading pictures takes an existing folder; {folder} is none. Check the path."
+        )
     ends = _suffixes()
     found: set[Path] = set()
     left_out: dict[str, set[Path]] = defaultdict(set)

@@ -155,7 +155,8 @@ class LazyImages(Dataset[Tensor]):
             except Exception as error:  # decoders of damaged files raise anything
                 self._report(number, error)
         raise UnreadableSample(
-            f"None of the {count} pictures can be read, such as {self.name(index)}."
+            f"None of the {count} pictures can be read, such as {self.name(index)}. Repair them, "
+            "or give others."
         )
 
     def _report(self, number: int, error: Exception) -> None:

@@ -52,7 +52,10 @@ class LmdbSource(PictureSource):
             with _database(path) as database, database.begin() as reader:
                 keys = tuple(reader.cursor().iternext(values=False))
         except (lmdb.Error, OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read as an LMDB database: {error}.") from error
+            raise ValueError(
+                f"{path} cannot be read as an LMDB database: {error}. Complete the copy, or get it "
+                "anew."
+            ) from error
         if not keys:
             raise ValueError(f"{path} is an LMDB database without pictures. Complete the copy.")
         return LmdbSource(path, keys)
@@ -113,7 +116,8 @@ def lsun_church(
     if place is None:
         raise ValueError(
             f"{folder} holds no copy of LSUN Church's split {split!r}. Expected there: "
-            f"{name}_lmdb/data.mdb, or {name}/ with .webp or .jpg files."
+            f"{name}_lmdb/data.mdb, or {name}/ with .webp or .jpg files. Complete the copy, or "
+            "give its folder."
         )
     source: PictureSource
     if (place / "data.mdb").is_file():

@@ -53,7 +53,8 @@ class ImageArray(Dataset[Tensor]):
             self.layout = check_axes(self._array.shape, layout)
         if 0 in self._array.shape:
             raise ValueError(
-                f"Pictures have every size at least 1; {path} has shape {self._array.shape}."
+                f"Pictures have every size at least 1; {path} has shape {self._array.shape}. Write "
+                "it anew without empty axes."
             )
 
     @property

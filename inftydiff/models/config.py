@@ -122,7 +122,7 @@ class MultiscaleConfig:
         if missing:
             raise ValueError(
                 f"Attention is asked for at {missing} cells; the levels of this U-Net have "
-                f"{list(self.level_sizes)} along their longest side."
+                f"{list(self.level_sizes)} along their longest side. Choose one of these."
             )
 
     @property

@@ -110,7 +110,10 @@ class Encoder(nn.Module):
         instance(config, MultiscaleConfig, "The configuration of an encoder")
         flag(variational, "Whether an encoder gives a variance")
         if config.latent is None:
-            raise ValueError("An encoder needs a configuration with a latent; got latent=None.")
+            raise ValueError(
+                "An encoder needs a configuration with a latent; got latent=None. Set latent to a "
+                "number of features."
+            )
         self.config = config
         self.gathering = Gathering(config, timed=False, coded=False)
         self.descent = Descent(config.grid_channels, None, **config.levels)

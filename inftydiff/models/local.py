@@ -114,8 +114,12 @@ class LocalBlock(RecomputedBlock):
                 features, self.kernel, len(self.kernel), "The features of a local block", axes=3
             )
         if (skip is None) is not (self.entry is None):
-            wanted = "takes no skip" if self.entry is None else "takes a skip"
-            raise ValueError(f"This block {wanted}; see its argument skip.")
+            wanted = (
+                "takes no skip, and got one" if self.entry is None else "takes a skip, and got none"
+            )
+            raise ValueError(
+                f"This block {wanted}; see its argument skip. Leave the skip out, or give one."
+            )
         return self.kept(self._compute, x, embedding, near, skip, latent)
 
     def _compute(

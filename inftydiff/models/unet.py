@@ -92,7 +92,7 @@ class Descent(nn.Module):
         if unknown:
             raise ValueError(
                 f"Attention is asked for at level {unknown}; this U-Net has the levels 0 to "
-                f"{len(widths) - 1}."
+                f"{len(widths) - 1}. Choose one of these."
             )
         self.widths = tuple(widths)
         self.blocks = blocks = whole(

@@ -169,7 +169,8 @@ class Scattered:
         domain = (unit_box(dim) if dim else Point()) if self.domain is None else self.domain
         if require_domain(domain, "The domain of a Scattered").dim != dim:
             raise ValueError(
-                f"The points have {dim} coordinates; the domain has {domain.dim} axes."
+                f"The points have {dim} coordinates; the domain has {domain.dim} axes. Give points "
+                "of the domain, or a domain of as many axes."
             )
         check_finite(points, "The points of a Scattered")
         ends = torch.tensor(domain.lengths, dtype=torch.float64, device=points.device)
@@ -190,7 +191,10 @@ class Scattered:
                     f"{tuple(weights.shape)}."
                 )
             if bool((weights < 0).any()) or not bool((weights.sum(-1) > 0).all()):
-                raise ValueError("Quadrature weights must not be negative, nor all zero.")
+                raise ValueError(
+                    "Quadrature weights must not be negative, nor all zero. "
+                    f"Got {weights.min().item():g} to {weights.max().item():g}."
+                )
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "domain", domain)
@@ -260,7 +264,7 @@ class Subset:
         if index.shape[-1] > self.grid.size:
             raise ValueError(
                 f"A subset cannot be larger than its grid: {index.shape[-1]} points of "
-                f"{self.grid.size}."
+                f"{self.grid.size}. Take fewer points, or a finer grid."
             )
         ordered = index.sort(-1).values
         if int(ordered.min()) < 0 or int(ordered.max()) >= self.grid.size:
@@ -269,7 +273,9 @@ class Subset:
                 f"{int(ordered.min())} to {int(ordered.max())}."
             )
         if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
-            raise ValueError("A Subset names each point once; an index occurs twice in a sample.")
+            raise ValueError(
+                "A Subset names each point once; an index occurs twice in a sample. Remove it."
+            )
         object.__setattr__(self, "index", index)
 
     @property

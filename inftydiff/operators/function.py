@@ -122,14 +122,16 @@ class Function(ByValue):
         if self.on != subset.grid:
             raise ValueError(
                 "A function is restricted to a Subset of its own grid; it lives on "
-                f"{described(self.on)} and the subset is taken from {described(subset.grid)}."
+                f"{described(self.on)} and the subset is taken from {described(subset.grid)}. Take "
+                "a subset of the function's grid."
             )
         index = subset.index.to(self.values.device)
         if index.ndim == 1:
             return Function(subset, self.values[..., index, :])
         if self.batch[-1:] not in ((index.shape[0],), (1,), ()):
             raise ValueError(
-                f"The subset has {index.shape[0]} samples, the function a batch of {self.batch}."
+                f"The subset has {index.shape[0]} samples, the function a batch of {self.batch}. "
+                "Give as many of one as of the other, or an index of shape (points,)."
             )
         values = self.values.expand(*self.batch[:-1], index.shape[0], -1, -1)
         index = index.unsqueeze(-1).expand(*values.shape[:-2], -1, self.channels)

@@ -365,7 +365,9 @@ def _between(points: Tensor, grid: Grid, a: int) -> tuple[Tensor, Tensor]:
 
 def _check_box(domain: Domain, what: str) -> None:
     if isinstance(domain, Point):
-        raise ValueError(f"{what} takes the points of a Box; on a Point() there is nothing to do.")
+        raise ValueError(
+            f"{what} takes the points of a Box; on a Point() there is nothing to do. Leave it out."
+        )
 
 
 def _check_grid(on: object, what: str) -> None:
@@ -380,7 +382,8 @@ def _not_a_grid(on: object, what: str) -> ValueError:
 def _check_ends(source: Discretisation, target: Discretisation) -> None:
     if source.domain != target.domain:
         raise ValueError(
-            f"A transfer stays in one domain; got {source.domain} and {target.domain}."
+            f"A transfer stays in one domain; got {source.domain} and {target.domain}. Take both "
+            "in one."
         )
     for on in (source, target):
         check_size(math.prod(on.shape_of_points), "The points of a transfer")

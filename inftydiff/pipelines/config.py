@@ -164,7 +164,8 @@ class InftyDiffConfig:
             )
         if self.network.latent is None and not (self.prior is None and self.kl_weight is None):
             raise ValueError(
-                "A prior and a kl_weight are for models with latents; set network.latent."
+                "A prior and a kl_weight are for models with latents; set network.latent. This "
+                "network has none."
             )
 
     @property
@@ -212,7 +213,9 @@ class InftyDiffConfig:
         try:
             record = parse_json(text)
         except ValueError as error:
-            raise ValueError(f"An InftyDiffConfig is read from JSON; {error}.") from error
+            raise ValueError(
+                f"An InftyDiffConfig is read from JSON; {error}. Correct the text."
+            ) from error
         if not isinstance(record, dict):
             raise ValueError(
                 f"An InftyDiffConfig is read from a mapping; got {type(record).__name__}."

@@ -54,7 +54,8 @@ def fetch(
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ValueError(
-            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: {error}"
+            f"{name} is no folder here, and cannot be had from the Hugging Face Hub: "
+            f"{_said(error)}. Check the name, the network and the token."
         ) from error
     return Path(fetched)
 
@@ -105,5 +106,13 @@ def upload(
             allow_patterns=list(files),
         )
     except (HfHubHTTPError, OSError) as error:
-        raise ValueError(f"{name} cannot be put on the Hugging Face Hub: {error}") from error
+        raise ValueError(
+            f"{name} cannot be put on the Hugging Face Hub: {_said(error)}. Check the name, the "
+            "network and the token."
+        ) from error
     return commit.commit_url
+
+
+def _said(error: Exception) -> str:
+    """An error in one line, without its full stop."""
+    return " ".join(str(error).split()).removesuffix(".")

@@ -258,7 +258,10 @@ class InftyDiff(SavedModel):
             ValueError: if the model has no latents, or the encoder cannot read ``x``.
         """
         if self.encoder is None:
-            raise ValueError("This model has no encoder: its network takes no latent.")
+            raise ValueError(
+                "This model has no encoder: its network takes no latent. Train one with a latent, "
+                "as by --network.latent."
+            )
         self._check_functions(x)
         with self._evaluating(), self._precision():
             mean: Tensor = self.encoder(x).mean
@@ -604,7 +607,9 @@ class InftyDiff(SavedModel):
             ValueError: as :meth:`sample`, or if the model has no latents.
         """
         if self.encoder is None:
-            raise ValueError("This model has no latents to decode; sample() draws from it.")
+            raise ValueError(
+                "This model has no latents to decode; sample() draws from it. Call that."
+            )
         self._check_latent(latent)
         return self.sample(
             on=on,
@@ -669,7 +674,9 @@ class InftyDiff(SavedModel):
             ValueError: if there are fewer than two, or as :meth:`decode`.
         """
         if self.encoder is None:
-            raise ValueError("This model has no latents to decode; sample() draws from it.")
+            raise ValueError(
+                "This model has no latents to decode; sample() draws from it. Call that."
+            )
         for end in (first, last):
             self._check_latent(floating(end, "A latent").unsqueeze(0))
         if whole(count, "A number of functions", most=MOST_SAMPLES) < 2:

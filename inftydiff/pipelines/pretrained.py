@@ -70,7 +70,9 @@ def write_folder(
 
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, and a model is saved in a folder.")
+        raise ValueError(
+            f"{folder} is a file, and a model is saved in a folder. Choose another folder."
+        )
     if (folder / CONFIG).exists() and not is_pretrained(folder):
         raise ValueError(
             f"{folder / CONFIG} is not that of a saved model, and would be replaced. Choose "
@@ -174,7 +176,10 @@ def read_config(folder: Path) -> InftyDiffConfig:
     try:
         return InftyDiffConfig.from_json(read_text(file, within=folder))
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{file} cannot be read as a model's configuration: {error}") from error
+        said = str(error).removesuffix(".")
+        raise ValueError(
+            f"{file} cannot be read as a model's configuration: {said}. Get it again."
+        ) from error
 
 
 def read_weights(folder: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -254,6 +259,7 @@ def _require(folder: Path, name: str) -> Path:
         pickled = [other for other in there if Path(other).suffix.lower() in PICKLES]
         hint = f" {pickled[0]} is a pickle by its name, and {_REFUSED}" if pickled else ""
         raise ValueError(
-            f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}.{hint}"
+            f"{folder} has no {name}; a model is a folder with {WEIGHTS} and {CONFIG}. "
+            f"Give such a folder.{hint}"
         )
     return require_regular(file, within=folder)

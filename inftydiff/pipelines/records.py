@@ -56,7 +56,10 @@ def from_record(kind: type[T], record: object) -> T:
     try:
         return kind(**values)
     except (TypeError, OverflowError) as error:
-        raise ValueError(f"{kind.__name__} cannot be made from this record: {error}.") from error
+        said = str(error).removesuffix(".")
+        raise ValueError(
+            f"{kind.__name__} cannot be made from this record: {said}. Correct the record."
+        ) from error
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:

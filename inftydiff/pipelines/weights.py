@@ -59,7 +59,7 @@ def read_tensors(
             tensors = {name: opened.get_tensor(name) for name in names}
             metadata = opened.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{file} cannot be read as safetensors: {error}.") from error
+        raise ValueError(f"{file} cannot be read as safetensors: {error}. Get it again.") from error
     return tensors, metadata
 
 
@@ -95,7 +95,7 @@ def check_names(
         said = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise ValueError(
             f"{source} does not hold the weights of this model, as its configuration makes it. "
-            f"{said[0].upper()}{said[1:]}."
+            f"{said[0].upper()}{said[1:]}. Get the weights and the configuration from one place."
         )
 
 
@@ -124,7 +124,7 @@ def cast_weights(
         advice = f" They are too large for {cast[broken[0]].dtype}; ask for another dtype."
         raise ValueError(
             f"{source} has weights that are not finite: {_some(broken)}."
-            + (advice if too_large else "")
+            + (advice if too_large else " Get them again.")
         )
     return cast
 

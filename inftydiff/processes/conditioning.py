@@ -212,7 +212,7 @@ class ConditionedMeasure:
         if mean.channels != self.observed.channels:
             raise ValueError(
                 f"The prior's mean has {mean.channels} channels, the observations have "
-                f"{self.observed.channels}."
+                f"{self.observed.channels}. Give both the same number."
             )
         return values - mean.values.to(values)
 

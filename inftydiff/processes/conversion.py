@@ -181,7 +181,7 @@ def from_azula(schedule: AzulaSchedule) -> Schedule:
         >>> from_azula(to_azula(schedule)) is schedule
         True
     """
-    advice = "It has alpha(t), sigma(t), and is called for both."
+    advice = "Give one that has alpha(t), sigma(t), and is called for both."
     conforming(schedule, AzulaSchedule, "A schedule of azula", advice)
     return schedule.schedule if isinstance(schedule, _Paired) else _Unpaired(schedule)
 

@@ -143,7 +143,8 @@ class DiffusionProcess:
             raise ValueError(
                 "A signal operator that changes with time goes with white noise: on a grid the "
                 "modes of a smooth noise above the grid's are folded in, and would fade as the "
-                "modes that they fold to. Take noise_factor=Identity()."
+                "modes that they fold to. Take noise_factor=Identity(). "
+                f"Got a {type(self.noise_factor).__name__}."
             )
 
     @staticmethod
@@ -211,7 +212,8 @@ class DiffusionProcess:
         if isinstance(self.signal, SignalFamily):
             raise TypeError(
                 "This needs one signal operator for all times, as mollified diffusion has; that of "
-                f"the process is a {type(self.signal).__name__}, which changes with time."
+                f"the process is a {type(self.signal).__name__}, which changes with time. Take "
+                "DiffusionProcess.white or .mollified."
             )
         return self.signal
 

@@ -142,7 +142,7 @@ class _Means:
         if len(numbers) > 1:
             raise ValueError(
                 "The means, or the number of channels asked for, differ in their channels: "
-                f"{sorted(numbers)}."
+                f"{sorted(numbers)}. Give all the same number."
             )
         number = numbers.pop() if numbers else 1
         zero = torch.zeros(*on.shape_of_points, number, dtype=torch.float64)

@@ -121,7 +121,10 @@ def equivalence(p: GaussianMeasure, q: GaussianMeasure, domain: Domain) -> Equiv
     a_domain(domain)
     for mean in (p.mean, q.mean):
         if mean is not None and mean.on.domain != domain:
-            raise ValueError(f"A mean lives on {mean.on.domain}, and not on {domain}.")
+            raise ValueError(
+                f"A mean lives on {mean.on.domain}, and not on {domain}. Give the domain of the "
+                "mean."
+            )
     first, second = spectrum(p, domain), spectrum(q, domain)
     if isinstance(first, Unknown):
         return first
@@ -174,7 +177,10 @@ def cameron_martin_norm(measure: GaussianMeasure, f: Function) -> Float[Tensor, 
     coefficients = _coefficients(f)
     found = spectrum(measure, f.on.domain)
     if isinstance(found, Unknown):
-        raise ValueError(f"The Cameron–Martin norm is not known. {found.reason}")
+        raise ValueError(
+            f"The Cameron–Martin norm is not known. {found.reason} "
+            "Take the image of white noise under one spectral operator."
+        )
     eigenvalues = eigenbasis(f.on.domain).eigenvalues(coefficients.shape[len(f.batch) + 1 :])
     factors = found[0](eigenvalues).to(coefficients)
     silent = coefficients.abs() <= ROUNDING * _size(f, coefficients)

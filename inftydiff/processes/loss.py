@@ -75,7 +75,8 @@ def denoising_loss(
     choice(error, ("square", "absolute"), "The error")
     if (generator is None) is (noise is None):
         raise ValueError(
-            "The noise is drawn from a generator, or given; pass one of generator= and noise=."
+            "The noise is drawn from a generator, or given; pass one of generator= and noise=. Got "
+            "both, or neither."
         )
     if generator is not None:
         generator_for(generator, "denoising_loss")

@@ -181,12 +181,13 @@ class Observation(ByValue):
         if found.ndim != 3 or found.shape[-2:] != shape[-2:]:
             raise ValueError(
                 f"The observation has the values of shape {shape}; of the states were read "
-                f"{tuple(found.shape)}. There is one value a functional and channel."
+                f"{tuple(found.shape)}. There is one value a functional and channel. Give as many "
+                "as are read."
             )
         if len(shape) == 3 and shape[0] not in (1, found.shape[0]):
             raise ValueError(
                 f"The observation has a batch of {shape[0]}; the states have one of "
-                f"{found.shape[0]}."
+                f"{found.shape[0]}. Sample as many as are observed, or observe one."
             )
         return found
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-ANSWER = "A denoiser is called with (x_t, t) and gives Prediction(signal, noise)."
+ANSWER = "Give a denoiser, which is called with (x_t, t) and gives Prediction(signal, noise)."
 """What to do about an answer that is none."""
 
 

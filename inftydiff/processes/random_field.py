@@ -133,7 +133,8 @@ class RandomField(Field):
         if self._factors((1,) * self.domain.dim, None).ndim > self.domain.dim:
             raise ValueError(
                 "The field's operator has one scale a sample; take the samples of the white noise "
-                "first, and apply the operator to them."
+                "first, and apply the operator to them. "
+                f"Got {self.batch} samples."
             )
         return replace(self, first=self.first + first, batch=count)
 
@@ -289,7 +290,8 @@ class RandomField(Field):
         a_place(on)
         if on.domain != self.domain:
             raise ValueError(
-                f"The field was drawn on {self.domain}; it cannot be read on {on.domain}."
+                f"The field was drawn on {self.domain}; it cannot be read on {on.domain}. Draw it "
+                "on that domain."
             )
         check_dimension(self.multiplier, self.domain.dim)
         if isinstance(on, Scattered) and not self.smooth:
@@ -323,7 +325,8 @@ class RandomField(Field):
         if factors.ndim > len(counts):
             if factors.shape[0] != self.batch:
                 raise ValueError(
-                    f"The field has {self.batch} samples, its operator {factors.shape[0]} scales."
+                    f"The field has {self.batch} samples, its operator {factors.shape[0]} scales. "
+                    "Give one scale a sample."
                 )
             factors = factors.unsqueeze(1)
         numbers = self.batch * self.channels * math.prod(counts)

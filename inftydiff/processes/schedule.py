@@ -223,7 +223,8 @@ def _nudged(rate: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
         if not bool(found.isfinite().all()):
             raise ValueError(
                 "The schedule has no finite derivative at or near "
-                f"t = {time[~found.isfinite()].flatten()[0].item():g}."
+                f"t = {time[~found.isfinite()].flatten()[0].item():g}. Choose another time, or a "
+                "smooth schedule."
             )
     return found.to(t.dtype)
 

@@ -134,7 +134,7 @@ def steps(
         if not last < first:
             raise ValueError(
                 f"The schedule's σ/α is {first:g} at both ends, t = {start} and {end}; there is "
-                "nothing to sample between them."
+                "nothing to sample between them. Choose other ends, or another schedule."
             )
         ends = _Ends(first, last, False)
         if spacing != "angle":

@@ -132,7 +132,8 @@ def mixture_line(mixture: MixtureDenoiser, on: Grid) -> Line:
         assert isinstance(other, ModalLaw)
         if not bool(((other.signal - law.signal).abs() <= SAME * law.signal.max()).all()):
             raise ValueError(
-                "The law of the output is known for components of one covariance; these differ."
+                "The law of the output is known for components of one covariance; these differ. "
+                "Give all the covariance of the first."
             )
     means = [None if part.mean is None else signal(part.mean) for part in mixture.components]
     channels = max((mean.channels for mean in means if mean is not None), default=1)
@@ -163,7 +164,7 @@ def _difference(coefficients: Tensor) -> tuple[int, Tensor]:
     if bool((rest.abs() > SAME * coefficients.abs().max()).any()):
         raise ValueError(
             "The law of the output is known for means that differ along one eigenmode of the grid "
-            "and one direction of the channels; these differ along more."
+            "and one direction of the channels; these differ along more. Take means on one line."
         )
     return mode, direction
 

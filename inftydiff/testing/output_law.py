@@ -158,7 +158,7 @@ def output_law(
     if law.signal.ndim > on.dim or law.noise.ndim > on.dim:
         raise ValueError(
             "The law of an output is that of one sample; the data's or the noise's factor has one "
-            "scale a sample."
+            "scale a sample. Take a factor with one scale."
         )
     spectrum = eigenbasis(on.domain).eigenvalues(on.shape).flatten()
     problem = distinct(law.signal.flatten(), law.noise.flatten(), spectrum if family else None)

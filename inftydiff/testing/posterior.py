@@ -100,7 +100,10 @@ def exact_posterior(data: GaussianMeasure, observation: Observation) -> Pointwis
     instance(observation, Observation, "An observation", "Make one by observe(…).")
     reads = observation.reads
     if not isinstance(reads, Functionals):
-        raise TypeError("The posterior is known for linear observations; got a callable.")
+        raise TypeError(
+            "The posterior is known for linear observations; got a callable. Observe by an "
+            "operator."
+        )
     prior = data.covariance(reads.on)
     matrix = functionals_matrix(reads)
     cross = matrix @ prior

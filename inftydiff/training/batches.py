@@ -54,8 +54,9 @@ class Items(Dataset[Tensor]):
         try:
             item = self.data[index]
         except (OSError, ValueError) as error:
+            said = " ".join(str(error).split()).removesuffix(".")
             raise UnreadableItem(
-                f"Item {index} of the data cannot be read: {' '.join(str(error).split())}"
+                f"Item {index} of the data cannot be read: {said}. Repair it, or leave it out."
             ) from error
         if not isinstance(item, Tensor):
             raise UnreadableItem(

@@ -82,7 +82,7 @@ def best(run: str | Path) -> Path:
         raise ValueError(
             f"{run} does not keep its best checkpoint. A run does if it is given a patience and "
             "held-out pictures; the newest is "
-            f"{newest}."
+            f"{newest}. Load that, or train with a patience."
         )
     return found[0]
 
@@ -135,8 +135,9 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
             from_record(Progress, record["progress"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
+        said = str(error).removesuffix(".")
         raise ValueError(
-            f"{file} cannot be read as a checkpoint's settings: {error}. {_instead(folder)}"
+            f"{file} cannot be read as a checkpoint's settings: {said}. {_instead(folder)}"
         ) from error
 
 

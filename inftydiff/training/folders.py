@@ -107,7 +107,7 @@ def require_run(run: Path, resume: bool) -> None:
             "it, or give another folder."
         )
     elif run.exists() and not run.is_dir():
-        raise ValueError(f"{run} is a file, and a run takes a folder.")
+        raise ValueError(f"{run} is a file, and a run takes a folder. Give another path.")
 
 
 def remove_partial(run: Path) -> None:
@@ -137,7 +137,10 @@ def prune(run: Path, keep: int, also: str | None = None) -> None:
 
 def _nothing_at(path: Path) -> str:
     """What is wrong with a path that leads to no checkpoint."""
-    what = f"a checkpoint is a folder step-… with {MODEL} and {CONFIG}, or the folder of such."
+    what = (
+        f"a checkpoint is a folder step-… with {MODEL} and {CONFIG}, or the folder of such. Give "
+        "one."
+    )
     pickles = [path.name] if path.suffix.lower() in PICKLES else pickles_in(path)
     if pickles:
         return (

@@ -65,7 +65,7 @@ class Progress:
         if self.skipped > self.step or self.in_a_row > self.skipped:
             raise ValueError(
                 f"Of {self.step} steps, {self.skipped} cannot have been skipped, {self.in_a_row} "
-                "of them last."
+                "of them last. Give fewer, or more steps."
             )
 
     @property

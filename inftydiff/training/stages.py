@@ -121,7 +121,8 @@ class PictureStage(Stage):
         if any(abs(a - b) > 0.5 / longest for a, b in zip(lengths, config.lengths, strict=True)):
             raise ValueError(
                 f"This model's domain has the sides {config.lengths}; pictures of {shape[1]} rows "
-                f"and {shape[2]} columns need {lengths}."
+                f"and {shape[2]} columns need {lengths}. Crop the pictures, or set lengths to "
+                "these."
             )
 
     def check_settings(self, config: TrainConfig) -> None:
@@ -156,7 +157,10 @@ class LatentStage(Stage):
 
     def __post_init__(self) -> None:
         if self.pipeline.encoder is None:
-            raise ValueError("A model without latents needs no prior.")
+            raise ValueError(
+                "A model without latents needs no prior. Leave it out, or give a model with "
+                "latents."
+            )
         if not 0.0 <= self.drop <= 1.0:
             raise ValueError(f"drop_condition is a probability in [0, 1]; got {self.drop}.")
 

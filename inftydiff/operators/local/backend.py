@@ -151,14 +151,21 @@ def require_backend(backend: str, device: torch.device) -> None:
             f"The backend {backend!r} needs the library of this name: {hint}.", name=backend
         )
     if backend == "numba" and device.type != "cpu":
-        raise ValueError(f"The backend 'numba' runs on the CPU; the points are on {device}.")
+        raise ValueError(
+            f"The backend 'numba' runs on the CPU; the points are on {device}. Move them there, or "
+            "take another backend."
+        )
     if backend == "torchsparse" and device.type != torchsparse_kernels.DEVICE:
-        raise ValueError(f"The backend 'torchsparse' runs on CUDA; the points are on {device}.")
+        raise ValueError(
+            f"The backend 'torchsparse' runs on CUDA; the points are on {device}. Move them there, "
+            "or take another backend."
+        )
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"
     if backend == "triton" and device.type != "cuda" and not interpreted:
         raise ValueError(
             f"The backend 'triton' runs on CUDA; the points are on {device}. With "
-            "TRITON_INTERPRET=1 its kernels are interpreted, for tests."
+            "TRITON_INTERPRET=1 its kernels are interpreted, for tests. Move the points there, or "
+            "take another backend."
         )
 
 

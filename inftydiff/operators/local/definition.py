@@ -227,7 +227,7 @@ def reference(
     if channels != values.shape[-1]:
         raise ValueError(
             f"The kernel has {channels} channels, the values have {values.shape[-1]}; they must "
-            "agree."
+            "agree. Give a kernel of as many channels."
         )
     if points.ndim == 3:
         samples = [

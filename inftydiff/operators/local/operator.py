@@ -167,7 +167,7 @@ def _check(values: Tensor, weight: Tensor, neighbours: Neighbours) -> None:
     if channels != values.shape[-1]:
         raise ValueError(
             f"The kernel has {channels} channels, the values have {values.shape[-1]}; they must "
-            "agree."
+            "agree. Give a kernel of as many channels."
         )
 
 

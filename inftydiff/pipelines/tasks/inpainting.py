@@ -77,11 +77,14 @@ def inpaint(
     cells = require_pictures(model, x)
     samples = check_task(generator, samples, how, on=on, guide=guide)
     flag(composite, "composite")
-    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
+    instance(mask, Tensor, "A mask", "Give a boolean tensor, true where a value is known.")
     known_points(mask, on=cells)
     mask = mask.flatten().to(x.values.device)
     if bool(mask.all()):
-        raise ValueError("The mask is true everywhere: nothing is hidden, and nothing to sample.")
+        raise ValueError(
+            "The mask is true everywhere: nothing is hidden, and nothing to sample. Make it "
+            "false where something is hidden."
+        )
     how.times_from(model, start_time)
     on = cells if on is None else on
     grid = grid_between(model, cells, on)

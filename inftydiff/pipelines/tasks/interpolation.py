@@ -82,7 +82,9 @@ def interpolate(
         latent = latent.repeat_interleave(samples, 0)
     if encodings:
         if samples != 1:
-            raise ValueError(f"Encodings leave nothing to draw: one way, not {samples}.")
+            raise ValueError(
+                f"Encodings leave nothing to draw: one way, not {samples}. Leave samples out."
+            )
         noise, times = encode_noise(model, fine, how)
         how = replace(how, rule=DOWN)
         start = mixed_noise(noise.values[0], noise.values[1], weights)

@@ -182,7 +182,8 @@ class Linearisation:
         if not reading.requires_grad:
             raise ValueError(
                 "Guidance differentiates the denoiser, and what is read of this one's estimate "
-                "does not depend on the state: it computes without gradients, or detaches them."
+                "does not depend on the state: it computes without gradients, or detaches them. "
+                "Call the network without torch.no_grad, and detach nothing."
             )
         return _Graph(state, reading, prediction)
 

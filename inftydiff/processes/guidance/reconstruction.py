@@ -117,13 +117,14 @@ def known_signal(
     """
     check_process(process)
     a_function(known, "What is known")
-    instance(mask, Tensor, "A mask", "It is a boolean tensor, true where a value is known.")
+    instance(mask, Tensor, "A mask", "Give a boolean tensor, true where a value is known.")
     if mask.is_meta:
         raise TypeError("A mask must hold values; got one on meta. Make it on a device.")
     coverage = fraction(coverage, "A coverage")
     if not isinstance(known.on, Grid):
         raise TypeError(
-            f"A mask knows the points of a Grid; the functions live on {type(known.on).__name__}."
+            f"A mask knows the points of a Grid; the functions live on {type(known.on).__name__}. "
+            "Interpolate them to one."
         )
     grid = known.on
     reads = known_points(mask.to(known.values.device), on=grid)

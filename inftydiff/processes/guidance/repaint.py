@@ -91,7 +91,7 @@ class RePaint:
         if not (isinstance(reads, Evaluation) and isinstance(reads.to, Subset)):
             raise ValueError(
                 "RePaint pastes values at points of the grid; make the observation by "
-                "known_signal(process, known, mask)."
+                f"known_signal(process, known, mask). Got one by {type(reads).__name__}."
             )
 
     def step(

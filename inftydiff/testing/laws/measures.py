@@ -239,7 +239,10 @@ def _ndim(values: Tensor | None) -> int:
 
 def _require(mean: Tensor | None) -> Tensor:
     if mean is None:
-        raise TypeError("mean_on gave a Function on one discretisation and None on another.")
+        raise TypeError(
+            "mean_on gave a Function on one discretisation and None on another. Return a Function "
+            "on both, or None."
+        )
     return mean
 
 

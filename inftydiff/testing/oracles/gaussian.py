@@ -209,6 +209,7 @@ def _like(mean: Function, x_t: Function) -> Function:
     """The mean with the batch, the dtype and the place of the states."""
     if mean.channels != x_t.channels:
         raise ValueError(
-            f"The data's mean has {mean.channels} channels; the states have {x_t.channels}."
+            f"The data's mean has {mean.channels} channels; the states have {x_t.channels}. Give "
+            "states of as many."
         )
     return Function(x_t.on, mean.values.to(x_t.values).expand(x_t.values.shape))
