@@ -154,7 +154,9 @@ class Damaged(Dataset):
 @pytest.mark.parametrize("error", [OSError("a.npy is cut off at picture 3"), ValueError("b")])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_picture_that_cannot_be_read_is_told_after_a_checkpoint(tmp_path, error, workers):
-    with pytest.raises(ValueError, match=rf"^Item \d+ of the data cannot be read: {error} .*step"):
+    with pytest.raises(
+        ValueError, match=rf"^Item \d+ of the data cannot be read: {error}\. .*step"
+    ):
         run(tmp_path, data=Damaged(18, error), workers=workers, checkpoint_steps=100)
     done = int(latest(tmp_path).name.removeprefix("step-"))
     assert 1 <= done < 6
