@@ -77,7 +77,18 @@ def good_lines(n: Mapping[str, Any]) -> dict[str, list[str]]:
     model, array = str(n["model_folder"]), str(n["array_file"])
     latents = str(n["model_folder"].parent / "autoencoder")
     few = ["--steps", "1", "--samples", "1", "--count", "2"]
-    small = ["--preset", "tiny", "--max-steps", "1", "--batch-size", "2", "--warmup", "1"]
+    small = [
+        "--preset",
+        "tiny",
+        "--max-steps",
+        "1",
+        "--minutes",
+        "0.2",
+        "--batch-size",
+        "2",
+        "--warmup",
+        "1",
+    ]
     return {
         "sample": ["sample", model, "--size", "8", "--count", "2", "--steps", "1", "--seed", "5",
                    "--rule", "ddim", "--eta", "0.5", "--out", "@/out"],

@@ -22,7 +22,8 @@ INNER = (
     "apply_values", "transpose_values", "averages_of", "part_of_", "local_operator(", "descent(",
     "unet(", "block(", "norm(", "embedding(", "clocked(", "basis.", "code.", "heat(", "spectrum(",
     "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
-    "Code(", "GuidanceDiverged(", "Interrupted(",
+    "Code(", "GuidanceDiverged(", "Interrupted(", "bandwidth(", "probe.", "combined(", "scaled(",
+    "log_density_above(", "responsibilities(", "guided_denoiser.moved(", "net.check(",
 )  # fmt: skip
 
 SLOW = (
@@ -32,16 +33,12 @@ SLOW = (
 )  # fmt: skip
 
 UNBOUNDED = (
-    "log_snr",
-    "noise_ratio",
-    "time_at_ratio",
-    "bandwidth(",
-    "encoder(",
-    "__mul__",
-    "__rmul__",
-    "scaled(2.0)",
-)
-"""Whose answers may be infinite: at the ends of time, and as arithmetic has it."""
+    "log_snr", "noise_ratio", "time_at_ratio", "bandwidth(", "bessel(", "encoder(", "encode(",
+    "__mul__", "__rmul__", "scaled(2.0)", ".alpha(", ".sigma(", ".read(", ".step(", ".rise(",
+    ".advance(", "ascent(", "denoising_loss(", "probe.",
+)  # fmt: skip
+"""Whose answers may be infinite: at the ends of time, as arithmetic has it, and of single steps,
+whose states a sampler checks."""
 
 
 RECORDS = frozenset(
@@ -51,6 +48,9 @@ RECORDS = frozenset(
         "Unknown",
         "NotTraceClass",
         "TraceClass",
+        "Scattered",
+        "Scores",
+        "ModelCard",
         "Claim",
         "State",
         "RoundTrip",

@@ -126,7 +126,8 @@ class Files:
                 found += self._judged(error, kind, said)
             else:
                 found += _looked_at(answer)
-                if not reader.startswith("train") and OTHER_TYPE.match(said):
+                weighs = not reader.startswith(("train", "best", "read_progress"))
+                if weighs and OTHER_TYPE.match(said):
                     found.append(("silent", "weights that are no real numbers are cast and loaded"))
         seconds, grown = time.process_time() - begun, _peak() - held
         answer = None

@@ -139,7 +139,7 @@ def linked_writes(draw: random.Random, folder: Path, file: Path) -> str:
     """Put links where a run or a command writes next."""
     outside = folder.parent / "outside"
     names = ["log.jsonl", "steps.jsonl", "config.json", "ranges.json", ".lock", "model.safetensors",
-             "out", "samples", "step-00000003", "step-00000001.tmp-00", "step-00000000",
+             "samples", "step-00000003", "step-00000001.tmp-00", "step-00000000",
              "log.jsonl.tmp",
              "out/ranges.json", "step-00000009", "tensorboard", "README.md"]  # fmt: skip
     place = folder / draw.choice(names)

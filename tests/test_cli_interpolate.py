@@ -135,7 +135,7 @@ def test_bad_input_is_one_line(model, plain, pictures, tmp_path, capsys):
     bad("from one picture to another; got 1", model, one)
     bad("from one picture to another; got 3", model, one, one, one)
     bad("Two --seeds differ", model, "--seeds", "1", "1")
-    bad("Seeds are not negative", model, "--seeds", "-1", "1")
+    bad("--seeds must be a whole number from 0", model, "--seeds", "-1", "1")
     bad("are for pictures", model, "--seeds", "0", "1", "--encodings")
     bad("the noise is given", model, "--seeds", "0", "1", "--samples", "2")
     bad("the noise is given", model, one, one, "--encodings", "--samples", "2")

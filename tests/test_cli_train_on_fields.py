@@ -107,7 +107,7 @@ def test_a_link_in_the_place_of_the_ranges_is_not_followed(tmp_path, capsys):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "ranges.json").symlink_to(tmp_path / "elsewhere")
     assert main(["train", "weather.nc", "--variables", "t", *QUICK]) == 2
-    assert "is a link, and is not followed" in capsys.readouterr().err
+    assert "is a link, and a run follows none" in capsys.readouterr().err
     assert not (tmp_path / "elsewhere").exists()
 
 

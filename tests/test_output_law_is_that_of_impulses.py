@@ -24,7 +24,7 @@ from inftydiff import (
     sample,
 )
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.operators.covariance import matern
+from inftydiff.operators.covariance import bessel, matern
 from inftydiff.operators.domain import BOUNDARIES, Point
 from inftydiff.processes import HeatDissipation
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
@@ -42,7 +42,7 @@ NOISE_ONLY = DiffusionProcess.noise_only(COSINE, T, noise=WhiteNoise(1 / 16))
 BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.1), noise=WhiteNoise(1 / 16))
 TRACE_CLASS = DiffusionProcess.trace_class(
     COSINE,
-    matern(2.5, 0.2, dim=3, cutoff=40.0),
+    bessel(4.0, 0.2 / 5.0**0.5, cutoff=40.0),
     domain=Box((1.0, 1.0, 1.0)),
     noise=WhiteNoise(1 / 16),
 )

@@ -55,7 +55,7 @@ def changed(**changes):
         (changed(mollifier_width="wide"), "mollifier_width|could not convert"),
         (changed(network=3), "is read from a mapping|network"),
         ("{", "read from JSON"),
-        ("[]", "version 1; got"),
+        ("[]", "read from a mapping; got list"),
     ],
 )
 def test_what_is_not_known_is_refused(text, message):

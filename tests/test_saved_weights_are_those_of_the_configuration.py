@@ -136,10 +136,10 @@ BAD = {
     louder: r"network\.embed\.first is of Louder",
     none: r"Missing: prior\.",
     more: r"Unexpected: extra\.bias, extra\.weight",
-    meta: "Without values, on the meta device: encoder",
+    meta: "without values, on the meta device: encoder",
     whole_numbers: r"Not of floating point: network\.projection\.weight torch\.int64",
     normed: "network.projection is of ParametrizedLinear",
-    nan: r"not finite: prior\.mean\.$",
+    nan: r"not finite: prior\.mean\.",
     reshaped: r"shape: network\.projection\.bias \(7,\) for",
 }
 

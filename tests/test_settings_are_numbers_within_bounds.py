@@ -91,14 +91,14 @@ def test_what_is_checked_is_kept():
 def test_files_of_strangers(changes: dict):
     text = json.dumps(json.loads(TINY.to_json()) | changes)
     start = time.monotonic()
-    with pytest.raises(ValueError, match="must be|takes|is read from a mapping"):
+    with pytest.raises(ValueError, match="must be|takes|is read from|2 items|one of|is Multi"):
         InftyDiffConfig.from_json(text)
     assert time.monotonic() - start < 2.0
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "{", "null", "[]", ""])
 def test_files_that_are_no_settings(text: str):
-    with pytest.raises(ValueError, match="JSON|version"):
+    with pytest.raises(ValueError, match="JSON|version|mapping"):
         InftyDiffConfig.from_json(text)
 
 

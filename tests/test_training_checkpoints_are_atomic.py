@@ -167,7 +167,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     record = json.loads(file.read_text())
     record["pipeline"]["network"]["width"] = 12
     file.write_text(json.dumps(record))
-    with pytest.raises(ValueError, match="does not hold the weights of the model"):
+    with pytest.raises(ValueError, match="does not hold the weights of this model"):
         load_pipeline(tmp_path)
 
 

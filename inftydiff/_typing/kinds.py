@@ -27,7 +27,7 @@ FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """The dtypes that functions may have."""
 
 
-def instance(value: Value, kind: type | tuple[type, ...], name: str, advice: str = "") -> Value:
+def instance(value: Value, kind: type | tuple[Any, ...], name: str, advice: str = "") -> Value:
     """Return ``value``, refusing what is not of a kind.
 
     Args:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import final
 
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if stream is None:  # closed by who began the process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # for characters that it cannot show
+            with suppress(OSError):  # nobody may read it any more
+                stream.reconfigure(errors="backslashreplace")  # what it cannot show
     try:
         with _ended_in_order():
             return _run(argv)
@@ -129,7 +130,9 @@ def _ended_in_order() -> Iterator[None]:
 def _unread() -> int:
     """Be silent where nobody reads any more what is printed, and return the exit status."""
     silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.stdout.fileno())  # what is left is flushed when the process ends
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # what is left is flushed when the process ends
+            os.dup2(silence, stream.fileno())
     os.close(silence)
     return 128 + signal.SIGPIPE
 

@@ -213,8 +213,9 @@ class InftyDiffConfig:
         try:
             record = parse_json(text)
         except ValueError as error:
+            said = str(error).removesuffix(".")
             raise ValueError(
-                f"An InftyDiffConfig is read from JSON; {error}. Correct the text."
+                f"An InftyDiffConfig is read from JSON; {said}. Correct the text."
             ) from error
         if not isinstance(record, dict):
             raise ValueError(

@@ -706,7 +706,7 @@ class InftyDiff(SavedModel):
         floating(latent, "Latents")
         features = self.config.network.latent
         if features is None:
-            raise ValueError("This model has no latents; leave latent out.")
+            raise TypeError("This model has no latents and takes no latent; leave latent out.")
         if latent.ndim != 2 or latent.shape[1] != features or batch not in (None, len(latent)):
             count = "batch" if batch is None else str(batch)
             raise ValueError(

@@ -162,7 +162,7 @@ class ConditionedMeasure:
         """
         a_place(on)
         samples(batch)
-        channel_count(channels)
+        channels = channel_count(channels)
         generator_for(generator, "ConditionedMeasure.sample")
         seen = self.observed
         if seen.batch not in ((), (1,), (batch,)) or seen.channels != channels:

@@ -68,7 +68,7 @@ def denoising_loss(
     check_process(process)
     a_model(model, "A model", "Pass a network, or a function of (x, t).")
     a_function(x0, "The clean functions, x0,")
-    floating(t, "Times")
+    floating(t, "Times", held=False)
     if at is not None:
         instance(at, Subset, "The points to train on, unless None,")
     instance(predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")

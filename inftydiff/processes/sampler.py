@@ -198,7 +198,9 @@ def trajectory(
     batch, channels = samples(batch), channel_count(channels)
     generator_for(generator, "Sampling")
     if start is not None:
-        check_finite(a_function(start, "The start, unless None,").values, "The start")
+        values = a_function(start, "The start, unless None,").values
+        if not values.is_meta:  # which has shapes alone
+            check_finite(values, "The start")
     if start is not None and (
         start.on != on or start.batch != (batch,) or start.channels != channels
     ):

@@ -23,7 +23,7 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]
 LONGEST = 1e7
 """The most minutes, about nineteen years."""
 
-LARGEST = 1e30
+LARGEST = 1e100
 """The largest learning rate, weight decay or norm, well within single precision."""
 
 LARGEST_BATCH = 10**6

@@ -101,7 +101,7 @@ def require_run(run: Path, resume: bool) -> None:
         try:
             latest(run)
         except ValueError as error:
-            raise ValueError(f"{error} To begin a run, leave out --resume.") from None
+            raise ValueError(f"{error} Leave out --resume to begin a run.") from None
     elif not resume and steps_in(run):
         raise ValueError(
             f"{run} holds the checkpoints of a run, the newest of them {latest(run).name}. Resume "
@@ -125,11 +125,12 @@ def remove_partial(run: Path) -> None:
 def prune(run: Path, keep: int, also: str | None = None) -> None:
     """Remove all checkpoints but the newest, and one with another name.
 
-    One that cannot be removed stays; it has another name before its files go, so that half of a
-    checkpoint is never taken for one.
+    A folder that holds something else stays, and so does one that cannot be removed. It has another
+    name before its files go, so that half of a checkpoint is never taken for one.
     """
     for old in steps_in(run)[:-keep]:
-        if old.name != also:
+        own = {path.name for path in old.iterdir()} <= {CONFIG, MODEL, TRAINING}
+        if own and old.name != also:
             partial = unfinished(run)
             with contextlib.suppress(OSError):
                 old.rename(partial)
