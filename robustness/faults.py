@@ -89,12 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             shutil.rmtree(scratch, ignore_errors=True)
     counted = Counter(found.counted for found in bench.findings)
-    _write(args, bench, done, counted, time.monotonic() - began)
-    for words, times in Counter(bench.skipped).items():
-        print(f"skipped {times}: {words}")
     made = ", ".join(f"{done[kind]} {KINDS[kind][1]}" for kind in KINDS if done[kind])
     zeros = ", ".join(f"{counted[key]} {name}" for key, name in COUNTED.items())
-    print(f"faults: {made}: {zeros}")
+    total = f"faults: {made}: {zeros}"
+    _write(args, bench, done, counted, total, time.monotonic() - began)
+    for words, times in Counter(bench.skipped).items():
+        print(f"skipped {times}: {words}")
+    print(total)
     return 1 if counted else 0
 
 
@@ -105,7 +106,12 @@ def _tell(found: object) -> None:
 
 
 def _write(
-    args: argparse.Namespace, bench: Bench, done: Counter[str], counted: Counter[str], took: float
+    args: argparse.Namespace,
+    bench: Bench,
+    done: Counter[str],
+    counted: Counter[str],
+    total: str,
+    took: float,
 ) -> None:
     """Write the findings and the numbers, where they are asked for."""
     if args.report:
@@ -113,6 +119,7 @@ def _write(
         args.report.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     if args.save:
         numbers = {
+            "total": total,
             "seed": args.seed,
             "faults": {KINDS[kind][1]: count for kind, count in done.items()},
             "found": {name: counted[key] for key, name in COUNTED.items()},

@@ -87,7 +87,7 @@ def behaved(
             f"died of signal {-outcome.code}" if outcome.code < 0 else f"ended with {outcome.code}"
         )
         return [("crash", f"{how}: {last}")]
-    if outcome.code == 2 and not re.search(r"(^|\s)(inftydiff|\w*Error): \S", full):
+    if outcome.code == 2 and not re.search(r"(^|\s)(inftydiff|\w*Error|NotWritten): \S", full):
         return [("crash", f"ended with 2, and its last words are {last!r}")]
     return []
 
