@@ -78,7 +78,6 @@ def whole_file(file: str | Path) -> Iterator[Path]:
 
     Example:
         >>> import tempfile
-    import zlib
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with whole_file(f"{folder}/a.txt") as partial:
         ...         _ = partial.write_text("all of it")
