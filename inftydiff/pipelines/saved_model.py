@@ -20,7 +20,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from inftydiff._typing import device_of
+from inftydiff._typing import (
+    device_of,
+    instance,
+)
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import upload
@@ -70,6 +73,7 @@ class SavedModel(nn.Module, ABC):
             The folder.
 
         Raises:
+            TypeError: if an argument is of another kind.
             ValueError: if the folder is a file or a checkpoint of a training run, the model is not
                 what its configuration makes, or a parameter is not finite when it is stored so.
             OSError: if the files cannot be written; a model saved there before is as it was.
@@ -84,9 +88,10 @@ class SavedModel(nn.Module, ABC):
             >>> loaded.config == model.config
             True
         """
+        card = ModelCard() if card is None else instance(card, ModelCard, "card")
         state = self.plain_state(dtype=dtype)
         count = sum(value.numel() for value in self.parameters())
-        text = (ModelCard() if card is None else card).text(self.config, parameters=count)
+        text = card.text(self.config, parameters=count)
         return write_folder(folder, self.config, state, card=text)
 
     def plain_state(self, *, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
