@@ -199,3 +199,10 @@ def test_empty_fields_name_their_file(tmp_path: Path):
 
 def test_a_file_of_three_megabytes_takes_less_than_five_hundred():
     assert 2 * max(INFLATED, 3 * 2**20 * RATIO) < 500 * 2**20
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "fpga", "...", "", 0, True, None, [], object()])
+def test_a_model_goes_to_a_device_that_is_here(tmp_path: Path, device: object):
+    path = pipeline().save_pretrained(tmp_path / "model")
+    with pytest.raises((TypeError, ValueError), match="device of a model must be .*; got"):
+        load_pipeline(path, device=device)

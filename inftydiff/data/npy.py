@@ -23,7 +23,11 @@ ZIP = b"PK"
 """What an ``.npz`` file begins with."""
 
 INFLATED, RATIO = 2**27, 64
-"""A compressed array may be this many bytes, a copy of which is made where channels are last, or else this many times as many as its file."""
+"""A compressed array may be this many bytes, or else this many times as many as its file.
+
+A file of a few megabytes then takes less than half a gigabyte, with the copy that is made where the
+channels are last.
+"""
 
 PIECE = 2**24
 """Bytes read at once."""

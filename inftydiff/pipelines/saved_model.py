@@ -202,9 +202,10 @@ class SavedModel(nn.Module, ABC):
             local_files_only: take what has been fetched before, and ask no network.
 
         Raises:
-            ValueError: if there is no such model, a file of it is missing, damaged, of another
-                version or a pickle, or the weights are not those of the configuration, or not
-                finite in the precision asked for.
+            TypeError: if the source is neither a path nor a name, or the device none.
+            ValueError: if there is no such model or no such device here, a file of it is missing,
+                damaged, of another version or a pickle, or the weights are not those of the
+                configuration, or not finite in the precision asked for.
             ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
                 installed.
         """
@@ -245,10 +246,11 @@ class SavedModel(nn.Module, ABC):
             dtype: the precision of the parameters.
 
         Raises:
-            ValueError: if the configuration makes no model, or a weight is not finite in this
-                precision.
+            TypeError: if the device is none.
+            ValueError: if there is no such device here, the configuration makes no model, or a
+                weight is not finite in this precision.
         """
-        device_of(device, "The device of a model")
+        device = _present(device)
         try:
             with torch.device("meta"):
                 model = cls(config)
@@ -268,6 +270,20 @@ class SavedModel(nn.Module, ABC):
             {name: value.to(device) for name, value in state.items()}, assign=True
         )
         return model.eval()
+
+
+def _present(device: object) -> torch.device:
+    """A device that this machine and this build of PyTorch have."""
+    found = device_of(device, "The device of a model")
+    try:
+        torch.empty(0, device=found)
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        said = str(error).partition(".")[0]
+        raise ValueError(
+            f"The device of a model must be one that is here; got {str(found)!r} ({said}). Take "
+            "'cpu', or install a PyTorch that has it."
+        ) from error
+    return found
 
 
 TO_BE_SAVED = "What is to be saved"

@@ -103,7 +103,7 @@ def require_run(run: Path, resume: bool) -> None:
         try:
             latest(run)
         except ValueError as error:
-            raise ValueError(f"{error} To begin a run, leave out --resume.") from None
+            raise ValueError(f"{error} Leave out --resume to begin a run.") from None
     elif not resume and steps_in(run):
         raise ValueError(
             f"{run} holds the checkpoints of a run, the newest of them {latest(run).name}. Resume "
