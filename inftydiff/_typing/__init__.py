@@ -11,6 +11,8 @@ no more of a tensor than its dtype, but for :func:`times` and :func:`check_finit
 """
 
 from inftydiff._typing.kinds import (
+    a_path,
+    an_index,
     choice,
     device_of,
     dtype_of,
@@ -64,6 +66,8 @@ __all__ = [
     "STRONGEST",
     "Real",
     "Scalar",
+    "a_path",
+    "an_index",
     "check_device",
     "check_finite",
     "check_size",

@@ -1,8 +1,11 @@
 """Checks of the kinds of things: objects, names, sequences, and what belongs to PyTorch."""
 
 import difflib
+import operator
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +14,8 @@ import torch
 from inftydiff._typing.shown import article, kind_of, shown
 
 __all__ = [
+    "a_path",
+    "an_index",
     "choice",
     "device_of",
     "dtype_of",
@@ -46,6 +51,49 @@ def instance(value: Value, kind: type | tuple[Any, ...], name: str, advice: str 
     given = isinstance(value, type) and issubclass(value, kind)
     advice = advice or (f"Make one: {value.__name__}(…)." if given else "")  # type: ignore[attr-defined]
     raise TypeError(f"{name} must be {wanted}; got {kind_of(value)}. {advice}".rstrip())
+
+
+def a_path(value: object, name: str) -> Path:
+    """Return ``value`` as a Path, refusing what is neither a str nor a path object of one.
+
+    Raises:
+        TypeError: if the value is another thing, such as bytes.
+
+    Example:
+        >>> a_path("runs/faces", "A run").name
+        'faces'
+    """
+    found = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(found, str):
+        raise TypeError(f"{name} must be a path, as a str or a Path; got {kind_of(value)}.")
+    return Path(found)
+
+
+def an_index(index: object, length: int, items: str) -> int:
+    """Return the place of an item, refusing an index that has none.
+
+    Args:
+        index: from 0 to ``length`` − 1, or from −``length`` to −1 to count from the end.
+        length: how many items there are.
+        items: what they are called in messages, as "pictures".
+
+    Raises:
+        TypeError: if the index is no integer, or a thing that stands for one.
+        IndexError: if there is no such item.
+
+    Example:
+        >>> an_index(-1, 5, "pictures")
+        4
+    """
+    try:
+        place = operator.index(index)  # type: ignore[arg-type] # refused below
+    except TypeError:
+        raise TypeError(
+            f"{items.capitalize()} are asked for by a whole number; got {kind_of(index)}."
+        ) from None
+    if not -length <= place < length:
+        raise IndexError(f"There are {length} {items}; got index {shown(place)}.")
+    return place % length
 
 
 def choice(value: Value, allowed: Collection[str], name: str) -> Value:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._typing import instance
 from inftydiff.data._extras import extra
 
 with extra("demo"):
@@ -48,10 +49,11 @@ def definition(style: str) -> dict[str, Any]:
     """The definition of a style, as its authors publish it.
 
     Raises:
+        TypeError: if it is no text.
         ValueError: if no such style is installed, or if its canvas is not square.
     """
     names = style_names()
-    if style not in names:
+    if instance(style, str, "style") not in names:
         near = difflib.get_close_matches(style, names, n=3, cutoff=0.5)
         hint = f"The nearest are {', '.join(near)}. " if near else ""
         raise ValueError(

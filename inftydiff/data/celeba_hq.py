@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from inftydiff._typing import instance
 from inftydiff.data.copies import (
     Split,
     numbered,
@@ -58,6 +59,7 @@ def celeba_hq(
 
     Raises:
         ModuleNotFoundError: if the ``train`` extra is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if there is no such folder, split or list, or the copy is smaller than asked
             for; the message says what is expected where. An incomplete copy is a warning.
 
@@ -66,6 +68,7 @@ def celeba_hq(
 
             faces = celeba_hq("/data/CelebAMask-HQ", "train", 128)
     """
+    instance(split, str, "split")
     if split not in (*SPLITS, "all"):
         raise ValueError(f"The splits are {', '.join((*SPLITS, 'all'))}; got {split!r}.")
     folder = require_root(root, "CelebA-HQ")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from inftydiff._typing import a_path
 from inftydiff.data.files import pictures_below
 from inftydiff.data.lazy import FileSource, LazyImages, OnError
 from inftydiff.data.reduction import Reduction, pixel_shape
@@ -20,9 +21,10 @@ def require_root(root: str | Path, what: str) -> Path:
     """The folder of a copy.
 
     Raises:
+        TypeError: if the root is no path.
         ValueError: if it does not exist.
     """
-    folder = Path(root)
+    folder = a_path(root, "root")
     if not folder.is_dir():
         raise ValueError(
             f"{what} is read from a folder of yours; {folder} is none. Give the folder of a copy."

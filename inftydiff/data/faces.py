@@ -14,7 +14,14 @@ import torch
 from jaxtyping import Int64
 from numpy import ndarray
 
-from inftydiff._typing import checked_seed, whole
+from inftydiff._typing import (
+    a_path,
+    checked_seed,
+    entries,
+    flag,
+    instance,
+    whole,
+)
 from inftydiff._writing import require_writable
 from inftydiff.data._extras import extra
 from inftydiff.data.cache import VARIABLE, cache_folder
@@ -27,6 +34,9 @@ SEEDS = {
     "validation": range(1_000_000, 2_000_000),
     "test": range(2_000_000, 3_000_000),
 }
+MOST_SEEDS = 10**8
+"""The most faces that are drawn at once."""
+
 BLOCKS_PER_WORKER = 4
 """A worker process takes about as long to start as so many blocks take to draw."""
 
@@ -45,9 +55,11 @@ def face_seeds(split: Literal["train", "validation", "test"], count: int) -> ran
         >>> face_seeds("test", 3)
         range(2000000, 2000003)
     """
+    instance(split, str, "split")
     if split not in SEEDS:
         raise ValueError(f"The splits are {', '.join(SEEDS)}; got {split!r}.")
-    if whole(count, "count") > len(SEEDS[split]):
+    count = whole(count, "count")
+    if count > len(SEEDS[split]):
         raise ValueError(
             f"Split {split!r} has {len(SEEDS[split])} seeds; got count={count}. Ask for fewer."
         )
@@ -77,6 +89,7 @@ def face_credit(style: str) -> str:
 
     Raises:
         ModuleNotFoundError: if the ``demo`` extra is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if there is no such style.
 
     Example:
@@ -126,6 +139,7 @@ def faces(
 
     Raises:
         ModuleNotFoundError: if the ``demo`` extra is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if there is no such style, no seed, or an argument is out of range, before
             anything is written; or if the cache folder cannot be written to.
         ChildProcessError: if a process that draws does not start, is killed or fails; what was
@@ -146,12 +160,13 @@ def faces(
         from tqdm import tqdm
 
     definition(style)
+    flag(progress, "progress")
     wanted = _seeds(seeds)
     resolution = whole(resolution, "resolution")
     background = hex_colour(background, "background")
     limit = (os.cpu_count() or 1) if workers is None else whole(workers, "workers")
 
-    root = cache_folder() if cache is None else Path(cache)
+    root = cache_folder() if cache is None else a_path(cache, "cache")
     folder = root / "faces" / style / background / str(resolution) / versions()
     require_writable(folder, f"Pass cache=, or set {VARIABLE}, to another folder.")
 
@@ -184,7 +199,9 @@ def faces(
 
 def _seeds(seeds: Sequence[int]) -> Int64[ndarray, "n"]:
     """The seeds as an array, checked."""
-    numbers = [checked_seed(seed, "A seed of a face") for seed in seeds]
+    numbers = [
+        checked_seed(seed, "A seed of a face") for seed in entries(seeds, "seeds", most=MOST_SEEDS)
+    ]
     if not numbers:
         raise ValueError("faces takes at least one seed; got none.")
     wrong = [seed for seed in numbers if seed >= 2**53]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from inftydiff._typing import instance
 from inftydiff.data.copies import numbered, require_root, sized_folder, wanted_files
 from inftydiff.data.lazy import LazyImages, OnError
 
@@ -37,6 +38,7 @@ def ffhq(
 
     Raises:
         ModuleNotFoundError: if the ``train`` extra is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if there is no such folder or split, or the copy is smaller than asked for; the
             message says what is expected where. An incomplete copy is a warning.
 
@@ -45,6 +47,7 @@ def ffhq(
 
             faces = ffhq("/data/ffhq", "train", 64)
     """
+    instance(split, str, "split")
     if split not in SPLITS:
         raise ValueError(f"The splits are {', '.join(SPLITS)}; got {split!r}.")
     folder = require_root(root, "FFHQ")

@@ -111,7 +111,10 @@ def check_sizes(variable: Variable, samples: int, points: int) -> None:
         ValueError: if an axis has no length, or there are too many samples or points.
     """
     if samples == 0 or points == 0:
-        raise ValueError(f"Fields have axes of at least one; got {sizes(variable)}.")
+        raise ValueError(
+            f"Fields have axes of at least one; got {sizes(variable)}, of {variable.label}. "
+            "Give one that holds values."
+        )
     if samples > MAX_SAMPLES or 8 * points > MAX_BYTES:
         raise ValueError(
             f"Fields have up to {MAX_SAMPLES} samples of up to {MAX_BYTES // 8} points; "

@@ -13,7 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real
+from inftydiff._typing import (
+    Real,
+    floating,
+)
 
 __all__ = ["FieldScale", "number"]
 
@@ -93,10 +96,7 @@ class FieldScale:
 
     def _ends(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Minima and maxima, of shape ``(c, 1, 1)``, with the values' dtype and place."""
-        if not values.is_floating_point():
-            raise TypeError(
-                f"Values are floating-point numbers; got {values.dtype}. Convert them by .double()."
-            )
+        floating(values, "Values of fields")
         if values.ndim < 3 or values.shape[-3] != len(self.ranges):
             raise ValueError(
                 f"Values of {', '.join(self.ranges)} have the shape (..., {len(self.ranges)}, h, "

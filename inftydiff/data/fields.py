@@ -13,7 +13,11 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inftydiff._typing import Real
+from inftydiff._typing import (
+    Real,
+    an_index,
+    choice,
+)
 from inftydiff.data.field_arguments import (
     check_sizes,
     check_stored,
@@ -56,8 +60,7 @@ class Fields(Dataset[Tensor]):
         missing: Real | Mapping[str, Real] | None,
         outside: Literal["raise", "clip"],
     ) -> None:
-        if outside not in ("raise", "clip"):
-            raise ValueError(f"outside must be 'raise' or 'clip'; got {outside!r}.")
+        choice(outside, ("raise", "clip"), "outside")
         self.source = source
         self.outside = outside
         found = open_variables(source)
@@ -176,12 +179,8 @@ class Fields(Dataset[Tensor]):
             IndexError: if there is no such sample.
             TypeError: if the index is no whole number.
         """
-        if not isinstance(index, int | np.integer):
-            raise TypeError(f"A sample is asked for by a whole number; got {index!r}.")
-        count = len(self)
-        if not -count <= index < count:
-            raise IndexError(f"There are {count} samples; got index {index}.")
-        at = np.unravel_index(index % count, tuple(self.samples.values())) if self.samples else ()
+        place = an_index(index, len(self), "samples")
+        at = np.unravel_index(place, tuple(self.samples.values())) if self.samples else ()
         return {name: int(place) for name, place in zip(self.samples, at, strict=True)}
 
     def _opened(self) -> dict[str, Variable]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
+from inftydiff._typing import instance
+
 __all__ = ["picture_files", "pictures_below"]
 
 ANY_FOLDERS = "**"
@@ -35,6 +37,7 @@ def picture_files(folder: Path, pattern: str | None) -> list[Path]:
             format that PIL decodes, in capitals or not, and starts with no dot.
 
     Raises:
+        TypeError: if the pattern is no text.
         ValueError: if the folder does not exist or has no such file, or the pattern is not
             relative.
     """
@@ -94,7 +97,7 @@ def _parts(pattern: str | None) -> Sequence[str]:
     """The parts of a pattern."""
     if pattern is None:
         return ANY_FOLDERS, "*"
-    parts = PurePath(pattern).parts
+    parts = PurePath(instance(pattern, str, "pattern")).parts
     if not parts or PurePath(pattern).is_absolute() or ".." in parts:
         raise ValueError(
             f"A pattern is relative to the folder, such as '*/*.jpg', and stays in it; got "

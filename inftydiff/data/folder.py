@@ -8,10 +8,15 @@ from typing import Literal
 import numpy as np
 import torch
 
-from inftydiff._typing import whole
+from inftydiff._typing import (
+    a_path,
+    flag,
+    whole,
+)
 from inftydiff.data._extras import extra
 from inftydiff.data.files import picture_files
 from inftydiff.data.images import Images
+from inftydiff.data.lazy import check_on_error
 from inftydiff.data.reduction import Reduction, pixel_shape
 
 __all__ = ["image_folder"]
@@ -54,6 +59,7 @@ def image_folder(
         Eight-bit pictures, shape ``(n, channels, height, width)``.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if the folder does not exist or has no such files, if an argument is out of
             range, or if files cannot be read (any, or all of them with ``"skip"``).
 
@@ -72,12 +78,12 @@ def image_folder(
         from tqdm import tqdm
 
     reduction = Reduction(pixel_shape(resolution), channels, background)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip'; got {on_error!r}.")
+    check_on_error(on_error)
+    flag(progress, "progress")
     threads = None if workers is None else whole(workers, "workers")
-    files = picture_files(Path(path), pattern)
+    files = picture_files(a_path(path, "path"), pattern)
 
-    pixels = np.empty((len(files), channels, *reduction.shape), dtype=np.uint8)
+    pixels = np.empty((len(files), reduction.channels, *reduction.shape), dtype=np.uint8)
 
     def read(index: int) -> Exception | None:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._typing import instance
 from inftydiff.data.lazy import LazyImages, OnError, PictureSource
 from inftydiff.data.reduction import Reduction, pixel_shape
 
@@ -107,6 +108,7 @@ def hub_dataset(
             "hub_dataset takes a datasets.Dataset, which has rows that can be asked for by number; "
             f"got {type(dataset).__name__}. Load it without streaming."
         )
+    instance(column, str, "column")
     if column not in dataset.column_names:
         raise ValueError(
             f"There is no column {column!r}; there are "

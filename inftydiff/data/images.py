@@ -12,6 +12,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._typing import an_index
+
 __all__ = ["Images", "from_bytes", "range_fault"]
 
 
@@ -80,10 +82,9 @@ class Images(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
+            TypeError: if the index is no integer.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"There are {len(self)} pictures; got index {index}.")
-        picture = self.pixels[index]
+        picture = self.pixels[an_index(index, len(self), "pictures")]
         if picture.dtype == torch.uint8:
             return from_bytes(picture)
         return picture.to(torch.float32, copy=True)

@@ -1,12 +1,11 @@
 """Pictures that are decoded when they are asked for, in whichever process asks."""
 
-import operator
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import Literal, final, get_args
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._typing import an_index, choice, instance, kind_of
 from inftydiff.data.images import Images, from_bytes
 from inftydiff.data.reduction import Reduction
 from inftydiff.data.unreadable import UnreadableSample
@@ -27,8 +27,7 @@ OnError = Literal["raise", "skip"]
 
 def check_on_error(on_error: str) -> None:
     """Refuse what is not one of ``OnError``."""
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip'; got {on_error!r}.")
+    choice(on_error, get_args(OnError), "on_error")
 
 
 class PictureSource(ABC):
@@ -90,6 +89,7 @@ class LazyImages(Dataset[Tensor]):
         rows: which of the source's pictures these are, in order; by default all.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if there are none, or ``on_error`` is unknown.
 
     Example:
@@ -109,6 +109,8 @@ class LazyImages(Dataset[Tensor]):
     _warned: set[int] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
+        instance(self.source, PictureSource, "The source of pictures")
+        instance(self.reduction, Reduction, "reduction")
         check_on_error(self.on_error)
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.source)))
@@ -134,6 +136,7 @@ class LazyImages(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
+            TypeError: if the index is no integer.
             UnreadableSample: if the picture (with ``on_error="skip"``: every picture) cannot be
                 read.
         """
@@ -146,10 +149,9 @@ class LazyImages(Dataset[Tensor]):
     def pixels(self, index: int) -> UInt8[Tensor, "c h w"]:
         """Read one picture as eight-bit pixels; index and errors are those of ``images[index]``."""
         count = len(self)
-        if not -count <= operator.index(index) < count:
-            raise IndexError(f"There are {count} pictures; got index {index}.")
+        first = an_index(index, count, "pictures")
         for step in range(count):
-            number = int(self._rows[(index + step) % count])
+            number = int(self._rows[(first + step) % count])
             try:
                 return torch.from_numpy(self.source.read(number, self.reduction))
             except Exception as error:  # decoders of damaged files raise anything
@@ -171,8 +173,8 @@ class LazyImages(Dataset[Tensor]):
             warnings.warn(f"{report} The next picture stands in for it.", stacklevel=4)
 
     def name(self, index: int) -> str:
-        """What a picture is called: its file, or its key."""
-        return self.source.name(int(self._rows[index]))
+        """What a picture is called: its file, or its key; errors are those of ``images[index]``."""
+        return self.source.name(int(self._rows[an_index(index, len(self), "pictures")]))
 
     def select(self, indices: Iterable[int]) -> "LazyImages":
         """Some of the pictures, in the order given; only they stand in for each other.
@@ -182,9 +184,17 @@ class LazyImages(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
+            TypeError: if the indices are no integers in an order.
             ValueError: if none is selected.
         """
-        wanted = np.fromiter(map(operator.index, indices), dtype=np.int64)
+        count = len(self)
+        try:
+            asked = iter(indices)
+        except TypeError:
+            raise TypeError(
+                f"Pictures are selected by a sequence of whole numbers; got {kind_of(indices)}."
+            ) from None
+        wanted = np.array([an_index(i, count, "pictures") for i in asked], dtype=np.int64)
         return LazyImages(self.source, self.reduction, self.on_error, self._rows[wanted])
 
     def in_memory(self) -> Images:

@@ -11,7 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from inftydiff._typing import whole
+from inftydiff._typing import (
+    a_path,
+    choice,
+    flag,
+    whole,
+)
 from inftydiff.data._extras import extra
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import FileSource, LazyImages, OnError, check_on_error
@@ -64,6 +69,7 @@ class ImageFolder(Dataset[Tensor]):
 
     Raises:
         ModuleNotFoundError: if the ``train`` extra is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if the folder does not exist or has no such files, if not exactly one of
             ``resolution`` and ``longest`` is given, if another argument is out of range, if files
             cannot be read (any, or all of them with ``"skip"``), or if with ``others="raise"`` some
@@ -100,14 +106,15 @@ class ImageFolder(Dataset[Tensor]):
                 "An ImageFolder takes either resolution or longest; got "
                 f"resolution={resolution} and longest={longest}."
             )
-        if others not in ("crop", "raise"):
-            raise ValueError(f"others must be 'crop' or 'raise'; got {others!r}.")
+        choice(others, ("crop", "raise"), "others")
         check_on_error(on_error)
+        flag(check, "check")
+        flag(progress, "progress")
         threads = None if workers is None else whole(workers, "workers")
         shape = None if resolution is None else pixel_shape(resolution)
         side = 1 if longest is None else whole(longest, "longest")
         reduction = Reduction(shape or (side, side), channels, background)
-        self.path = Path(path)
+        self.path = a_path(path, "path")
         files = picture_files(self.path, pattern)
         if check or shape is None:
             files, sizes = _look(files, check, threads, progress, on_error)

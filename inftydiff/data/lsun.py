@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._typing import instance
 from inftydiff.data._extras import extra
 from inftydiff.data.copies import require_root, warn_incomplete
 from inftydiff.data.files import picture_files
@@ -97,6 +98,7 @@ def lsun_church(
 
     Raises:
         ModuleNotFoundError: if the ``train`` extra, or for a database ``lmdb``, is not installed.
+        TypeError: if an argument is of another kind.
         ValueError: if there is no such folder or split, or it cannot be read; the message says what
             is expected where. An incomplete copy is a warning.
 
@@ -105,6 +107,7 @@ def lsun_church(
 
             churches = lsun_church("/data/lsun", "train", 128)
     """
+    instance(split, str, "split")
     if split not in NAMES:
         raise ValueError(f"The splits are {', '.join(NAMES)}; got {split!r}.")
     reduction = Reduction(pixel_shape(resolution))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._typing import a_path, an_index
 from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers, held_by
 from inftydiff.data.images import from_bytes, range_fault
 from inftydiff.data.npy import NpyFile
@@ -31,7 +32,7 @@ class ImageArray(Dataset[Tensor]):
         layout: the order of the axes, as for ``image_array``.
 
     Raises:
-        TypeError: if the numbers are neither eight-bit nor floating.
+        TypeError: if the path is none, or the numbers are neither eight-bit nor floating.
         ValueError: if the file cannot be read, the layout is unknown, the shape is not that
             of the layout or leaves open which it is, or the array is empty.
 
@@ -46,7 +47,7 @@ class ImageArray(Dataset[Tensor]):
 
     def __init__(self, path: str | Path, *, layout: Layout | None = None) -> None:
         check_layout(layout)
-        self.path = Path(path)
+        self.path = a_path(path, "path")
         self._array = _opened(self.path)
         with held_by(self.path):
             check_numbers(self._array.dtype)
@@ -77,12 +78,11 @@ class ImageArray(Dataset[Tensor]):
 
         Raises:
             IndexError: if there is no such picture.
+            TypeError: if the index is no integer.
             UnreadableSample: if the picture cannot be read, is not finite, or leaves
                 :math:`[-1, 1]`.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"There are {len(self)} pictures; got index {index}.")
-        number = index % len(self)
+        number = an_index(index, len(self), "pictures")
         try:
             values = self._array.row(number)
         except (OSError, ValueError) as error:

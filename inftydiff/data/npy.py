@@ -22,8 +22,12 @@ __all__ = ["NpyFile", "read_array"]
 ZIP = b"PK"
 """What an ``.npz`` file begins with."""
 
-INFLATED, RATIO = 2**28, 250
-"""A compressed array may be this many bytes, or else this many times as many as its file."""
+INFLATED, RATIO = 2**27, 64
+"""A compressed array may be this many bytes, or else this many times as many as its file.
+
+A file of a few megabytes then takes less than half a gigabyte, with the copy that is made where the
+channels are last.
+"""
 
 PIECE = 2**24
 """Bytes read at once."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._typing import instance
 from inftydiff.data._extras import extra
 from inftydiff.data.depth import refuse_deep
 from inftydiff.data.opening import opened
@@ -23,6 +24,7 @@ def hex_colour(text: str, name: str) -> str:
     """Return a colour as six lower-case hexadecimal digits.
 
     Raises:
+        TypeError: if it is no text.
         ValueError: if the text is not six hexadecimal digits, with or without ``#``; ``name`` says
             which argument it was.
 
@@ -30,7 +32,7 @@ def hex_colour(text: str, name: str) -> str:
         >>> hex_colour("#B6E3F4", "background")
         'b6e3f4'
     """
-    digits = text.removeprefix("#").lower()
+    digits = instance(text, str, name).removeprefix("#").lower()
     if re.fullmatch(r"[0-9a-f]{6}", digits) is None:
         raise ValueError(
             f"{name} must be a colour of six hexadecimal digits such as 'b6e3f4'; got {text!r}."

@@ -9,7 +9,10 @@ from typing import Any, final
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from inftydiff._typing import whole
+from inftydiff._typing import (
+    store,
+    whole,
+)
 
 __all__ = ["Reduction", "pixel_shape"]
 
@@ -47,6 +50,7 @@ class Reduction:
     def __post_init__(self) -> None:
         from inftydiff.data.raster import hex_colour
 
+        store(self, whole, "channels", least=0)
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3; got {self.channels!r}.")
         object.__setattr__(self, "shape", pixel_shape(self.shape))
@@ -73,12 +77,15 @@ def pixel_shape(resolution: int | Sequence[int]) -> tuple[int, int]:
     """Height and width in pixels, from a number for both or from the two.
 
     Raises:
+        TypeError: if it is of another kind.
         ValueError: if it is neither, or a number is not a whole one of at least one.
 
     Example:
         >>> pixel_shape(64), pixel_shape((48, 64))
         ((64, 64), (48, 64))
     """
+    if isinstance(resolution, str | bytes):
+        raise TypeError(f"resolution must be a number or (height, width); got {resolution!r:.80}.")
     if isinstance(resolution, Sequence):
         if len(resolution) != 2:
             raise ValueError(f"resolution must be a number or (height, width); got {resolution}.")

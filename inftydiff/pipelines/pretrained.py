@@ -23,6 +23,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inftydiff._reading import parse_json, read_json, read_text, require_regular
+from inftydiff._typing import a_path
 from inftydiff._writing import MARK, reason, whole_folder
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import fetch
@@ -62,13 +63,14 @@ def write_folder(
     """Write a model's files, all of them or none; other files in the folder stay.
 
     Raises:
+        TypeError: if the folder is no path.
         ValueError: if the folder is a file, or it holds a checkpoint of a training run.
         OSError: if the files cannot be written, for instance because the disk is full; a model that
             was there is as it was.
     """
     from safetensors import SafetensorError
 
-    folder = Path(folder)
+    folder = a_path(folder, "The folder of a model")
     if folder.exists() and not folder.is_dir():
         raise ValueError(
             f"{folder} is a file, and a model is saved in a folder. Choose another folder."
@@ -118,10 +120,11 @@ def resolve(
     :func:`~inftydiff.pipelines.hub.fetch`.
 
     Raises:
+        TypeError: if the source is neither a path nor a name.
         ValueError: if the source is a file, or neither a folder nor a name, or cannot be fetched.
         ModuleNotFoundError: if a name is given and ``huggingface_hub`` is not installed.
     """
-    path = Path(source)
+    path = a_path(source, "A model's source")
     if path.suffix.lower() in PICKLES and not path.is_dir():
         raise ValueError(f"{source} is a pickle by its name, and {_REFUSED}")
     if path.is_file():
@@ -150,7 +153,7 @@ def is_pretrained(source: str | Path) -> bool:
 
     A training run's checkpoint is not: its ``config.json`` has the model's configuration inside.
     """
-    path = Path(source)
+    path = a_path(source, "A model's source")
     file = path / CONFIG
     if path.is_file() or (path.suffix.lower() in PICKLES and not path.is_dir()):
         return True

@@ -20,7 +20,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from inftydiff._typing import device_of
+from inftydiff._typing import (
+    device_of,
+    instance,
+)
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import upload
@@ -70,6 +73,7 @@ class SavedModel(nn.Module, ABC):
             The folder.
 
         Raises:
+            TypeError: if an argument is of another kind.
             ValueError: if the folder is a file or a checkpoint of a training run, the model is not
                 what its configuration makes, or a parameter is not finite when it is stored so.
             OSError: if the files cannot be written; a model saved there before is as it was.
@@ -84,9 +88,10 @@ class SavedModel(nn.Module, ABC):
             >>> loaded.config == model.config
             True
         """
+        card = ModelCard() if card is None else instance(card, ModelCard, "card")
         state = self.plain_state(dtype=dtype)
         count = sum(value.numel() for value in self.parameters())
-        text = (ModelCard() if card is None else card).text(self.config, parameters=count)
+        text = card.text(self.config, parameters=count)
         return write_folder(folder, self.config, state, card=text)
 
     def plain_state(self, *, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
@@ -197,9 +202,10 @@ class SavedModel(nn.Module, ABC):
             local_files_only: take what has been fetched before, and ask no network.
 
         Raises:
-            ValueError: if there is no such model, a file of it is missing, damaged, of another
-                version or a pickle, or the weights are not those of the configuration, or not
-                finite in the precision asked for.
+            TypeError: if the source is neither a path nor a name, or the device none.
+            ValueError: if there is no such model or no such device here, a file of it is missing,
+                damaged, of another version or a pickle, or the weights are not those of the
+                configuration, or not finite in the precision asked for.
             ModuleNotFoundError: if the source is on the Hub and ``huggingface_hub`` is not
                 installed.
         """
@@ -240,10 +246,11 @@ class SavedModel(nn.Module, ABC):
             dtype: the precision of the parameters.
 
         Raises:
-            ValueError: if the configuration makes no model, or a weight is not finite in this
-                precision.
+            TypeError: if the device is none.
+            ValueError: if there is no such device here, the configuration makes no model, or a
+                weight is not finite in this precision.
         """
-        device_of(device, "The device of a model")
+        device = _present(device)
         try:
             with torch.device("meta"):
                 model = cls(config)
@@ -263,6 +270,20 @@ class SavedModel(nn.Module, ABC):
             {name: value.to(device) for name, value in state.items()}, assign=True
         )
         return model.eval()
+
+
+def _present(device: object) -> torch.device:
+    """A device that this machine and this build of PyTorch have."""
+    found = device_of(device, "The device of a model")
+    try:
+        torch.empty(0, device=found)
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        said = str(error).partition(".")[0]
+        raise ValueError(
+            f"The device of a model must be one that is here; got {str(found)!r} ({said}). Take "
+            "'cpu', or install a PyTorch that has it."
+        ) from error
+    return found
 
 
 TO_BE_SAVED = "What is to be saved"

@@ -1,7 +1,7 @@
 """The batches of a run, read in its own process or ahead of it in others."""
 
 import re
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import cast, final
 
@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from inftydiff._typing import kind_of
 from inftydiff.training.order import BatchOrder
 
-__all__ = ["Items", "UnreadableItem", "batches", "living_workers"]
+__all__ = ["Items", "UnreadableItem", "batches", "length_of", "living_workers"]
 
 DIED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 
@@ -63,6 +64,23 @@ class Items(Dataset[Tensor]):
                 f"Item {index} of the data is a tensor; got {type(item).__name__}. Give tensors."
             )
         return item
+
+
+def length_of(data: object) -> int:
+    """The number of items of a dataset.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if it is empty.
+    """
+    if isinstance(data, type | str | bytes | Mapping) or not isinstance(data, Sized):
+        raise TypeError(
+            "Data must be a dataset, with a length and items by number; got "
+            f"{kind_of(data)}. Pass one, such as image_folder(…)."
+        )
+    if len(data) == 0:
+        raise ValueError("Training and validation data hold at least one picture; got none.")
+    return len(data)
 
 
 def batches(items: Items, order: BatchOrder, workers: int = 0) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from inftydiff._typing import (
     flag,
     fraction,
     not_negative,
+    number,
     positive,
     store,
     whole,
@@ -152,13 +153,15 @@ class TrainConfig:
 
     def fraction(self, step: int, seconds: float) -> float:
         """How much of the run is done, in [0, 1], after so many steps and seconds."""
+        step, seconds = whole(step, "step", least=0), not_negative(seconds, "seconds")
         by_time = 0.0 if self.minutes is None else seconds / (60.0 * self.minutes)
         by_step = 0.0 if self.max_steps is None else step / self.max_steps
         return min(1.0, max(by_time, by_step))
 
     def rate(self, step: int, fraction: float) -> float:
         """The learning rate of a step (the first is 0) when so much of the run is done."""
-        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        fraction = number(fraction, "fraction", least=0.0, most=1.0)
+        rise = min(1.0, (whole(step, "step", least=0) + 1) / max(1, self.warmup))
         if self.decay == "cosine":
             rise *= 0.5 * (1.0 + math.cos(math.pi * fraction))
         if self.decay == "tail":
@@ -167,4 +170,5 @@ class TrainConfig:
 
     def ema_decay(self, updates: int) -> float:
         """The weight of the average after so many updates of it."""
+        updates = whole(updates, "updates", least=0)
         return min(self.ema, (1.0 + updates) / (10.0 + updates))

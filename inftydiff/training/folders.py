@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+from inftydiff._typing import a_path
 from inftydiff._writing import MARK, unfinished
 from inftydiff.pipelines.pretrained import PICKLES
 
@@ -67,9 +68,10 @@ def latest(path: str | Path) -> Path:
     """The newest checkpoint of a run folder; a checkpoint's own folder is itself.
 
     Raises:
+        TypeError: if the path is none.
         ValueError: if there is no checkpoint.
     """
-    path = Path(path)
+    path = a_path(path, "The folder of a run or a checkpoint")
     if (path / CONFIG).is_file():
         return path
     found = steps_in(path)

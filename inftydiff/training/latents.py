@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from inftydiff._typing import (
+    an_index,
     check_finite,
     flag,
     floating,
@@ -78,8 +79,13 @@ class Latents(Dataset[Tensor]):
         return len(self.values)
 
     def __getitem__(self, index: int) -> Float[Tensor, "features_and_conditions"]:
-        """One latent and its condition, in float32."""
-        return self.values[index]
+        """One latent and its condition, in float32.
+
+        Raises:
+            IndexError: if there is no such latent.
+            TypeError: if the index is no integer.
+        """
+        return self.values[an_index(index, len(self), "latents")]
 
 
 @torch.no_grad()

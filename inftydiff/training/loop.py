@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._typing import a_path, flag, instance
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
@@ -58,6 +59,7 @@ def train(
         The model with averaged weights, in evaluation mode.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if the pictures do not suit the model, there are fewer than a batch, the run
             folder holds checkpoints (without ``resume``), none or those of another model (with it),
             another run is writing to it, nothing can be compiled here but is to be, or there is a
@@ -71,7 +73,7 @@ def train(
         OSError: if a checkpoint cannot be written; those before are intact.
     """
     stage = PictureStage(pipeline_config)
-    return _run(stage, train_data, validation_data, config, Path(out), resume, progress)
+    return _run(stage, train_data, validation_data, config, a_path(out, "out"), resume, progress)
 
 
 def train_prior(
@@ -123,7 +125,7 @@ def train_prior(
     stage = LatentStage(pipeline, prior, latents, drop_condition)
     held_out = None if validation is None else Latents(validation, validation_conditions)
     data = Latents(latents, conditions)
-    return _run(stage, data, held_out, config, Path(out), resume, progress)
+    return _run(stage, data, held_out, config, a_path(out, "out"), resume, progress)
 
 
 def _run(
@@ -137,6 +139,9 @@ def _run(
 ) -> InftyDiff:
     from accelerate import Accelerator
 
+    instance(config, TrainConfig, "config")
+    flag(resume, "resume")
+    flag(progress, "progress")
     accelerator = Accelerator(cpu=not has_gpu(), mixed_precision="no")
     stage.check_settings(config)
     stage.check(data)

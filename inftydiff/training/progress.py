@@ -5,7 +5,12 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from inftydiff._typing import not_negative, number, whole
+from inftydiff._typing import (
+    flag,
+    not_negative,
+    number,
+    whole,
+)
 
 __all__ = ["Progress"]
 
@@ -75,6 +80,7 @@ class Progress:
 
     def moved(self, loss: float, seconds: float) -> "Progress":
         """After a step with this loss."""
+        loss = number(loss, "loss")
         shown = loss if self.loss is None else self.loss + SMOOTHING * (loss - self.loss)
         return dataclasses.replace(
             self, step=self.step + 1, seconds=seconds, loss=shown, in_a_row=0
@@ -87,16 +93,18 @@ class Progress:
             step=self.step + 1,
             seconds=seconds,
             skipped=self.skipped + 1,
-            in_a_row=self.in_a_row + counted,
+            in_a_row=self.in_a_row + flag(counted, "counted"),
         )
 
     def estimated(self, held_out: float) -> "Progress":
         """After an estimate of the held-out loss; one that is not finite is no improvement."""
-        better = math.isfinite(held_out) and (self.best is None or held_out < self.best)
+        lost = isinstance(held_out, float) and not math.isfinite(held_out)
+        found = None if lost else number(held_out, "held_out")
+        better = found is not None and (self.best is None or found < self.best)
         return dataclasses.replace(
             self,
-            held_out=held_out if math.isfinite(held_out) else None,
-            best=held_out if better else self.best,
+            held_out=found,
+            best=found if better else self.best,
             best_step=self.step if better else self.best_step,
             since=0 if better else self.since + 1,
         )

@@ -9,8 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from inftydiff._typing import (
+    floating,
+    instance,
+    number,
+)
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.training.batches import length_of
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
 from inftydiff.training.objective import Objective
@@ -96,6 +102,9 @@ class PictureStage(Stage):
 
     model: InftyDiffConfig
 
+    def __post_init__(self) -> None:
+        instance(self.model, InftyDiffConfig, "pipeline_config")
+
     def build(self) -> InftyDiff:
         pipeline = InftyDiff(self.model)
         if pipeline.prior is not None:  # it is trained after the encoder
@@ -108,9 +117,8 @@ class PictureStage(Stage):
 
     def check(self, data: Dataset[Tensor]) -> None:
         config = self.model
-        if len(cast(Sized, data)) == 0:
-            raise ValueError("Training and validation data hold at least one picture; got none.")
-        shape = tuple(data[0].shape)
+        length_of(data)
+        shape = tuple(instance(data[0], Tensor, "An item of the data").shape)
         if len(shape) != 3 or shape[0] != config.channels:
             raise ValueError(
                 f"This model takes pictures of shape ({config.channels}, h, w); got {shape}. Set "
@@ -147,6 +155,7 @@ class LatentStage(Stage):
         drop: the probability that the condition of a latent is hidden in a step.
 
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if the model has no latents, or the probability is out of range.
     """
 
@@ -156,6 +165,10 @@ class LatentStage(Stage):
     drop: float = 0.1
 
     def __post_init__(self) -> None:
+        instance(self.pipeline, InftyDiff, "pipeline")
+        instance(self.prior, LatentPriorConfig, "prior")
+        floating(self.latents, "Latents")
+        number(self.drop, "drop_condition")
         if self.pipeline.encoder is None:
             raise ValueError(
                 "A model without latents needs no prior. Leave it out, or give a model with "

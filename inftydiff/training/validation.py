@@ -4,7 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from inftydiff._typing import instance, whole
 from inftydiff.pipelines import InftyDiff
+from inftydiff.training.batches import length_of
+from inftydiff.training.config import LARGEST_BATCH
 from inftydiff.training.objective import Objective, Part
 
 __all__ = ["estimated_loss", "held_out_loss"]
@@ -32,8 +35,10 @@ def estimated_loss(
         process: the number of this process.
         processes: how many share the items; the mean is then the sum of what each returns.
     """
+    items = whole(items, "The number of items")
+    batch_size = whole(batch_size, "batch_size", most=LARGEST_BATCH)
     device = next(objective.parameters()).device
-    count = min(items, len(data))  # type: ignore[arg-type]
+    count = min(items, length_of(data))
     total = 0.0
     for begin in range(process * batch_size, count, processes * batch_size):
         rows = range(begin, min(count, begin + batch_size))
@@ -58,6 +63,11 @@ def held_out_loss(
         images: how many, or all if there are fewer.
         batch_size: how many at a time.
         points: the fraction of the coordinates to take.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: if there are no pictures, or a number is out of range.
     """
+    instance(pipeline, InftyDiff, "pipeline")
     objective = Objective(pipeline, points=points)
     return estimated_loss(objective, data, items=images, batch_size=batch_size)
