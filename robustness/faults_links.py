@@ -26,7 +26,6 @@ OUTPUTS = {
     "evaluate": ("e.json",),
     "demo": ("demo/samples.png", "demo/process.png"),
     "save_pretrained": ("model/config.json", "model/model.safetensors", "model/README.md"),
-    "faces": ("cache",),
 }
 KINDS = ("file", "folder", "dangling", "loop", "hard", "file moved out")
 RESUMED = "train --resume"

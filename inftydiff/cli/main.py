@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 stream.reconfigure(errors="backslashreplace")  # what it cannot show
     try:
         with _ended_in_order():
-            return _run(argv)
+            status = _run(argv)
+            sys.stdout.flush()
+        return status
     except KeyboardInterrupt as stop:
         return _stopped(stop)
     except BrokenPipeError:
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             text = f"Out of memory. {LESS_MEMORY.get(argv[0], SMALLER)} {text}".rstrip()
         print(f"inftydiff: {text}", file=sys.stderr)
         return BAD_INPUT
+    finally:
+        _leave_nothing()
 
 
 def _expected(error: Exception) -> bool:
@@ -125,6 +129,14 @@ def _ended_in_order() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
+
+
+def _leave_nothing() -> None:
+    """Print what has been kept back, or drop it where that fails, before Python tries to."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _unread()
 
 
 def _unread() -> int:

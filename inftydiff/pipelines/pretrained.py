@@ -229,7 +229,7 @@ def _config_file(folder: Path) -> Path:
                 wanted = (opened.metadata() or {}).get(CONFIG_DIGEST)
             if config_digest(read_text(file, within=folder)) == wanted:
                 return file
-        except (OSError, ValueError, SafetensorError):
+        except (OSError, RuntimeError, ValueError, SafetensorError):
             return usual
     return usual
 

@@ -58,7 +58,7 @@ def read_tensors(
             check(header)
             tensors = {name: opened.get_tensor(name) for name in names}
             metadata = opened.metadata() or {}
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch opens the file once more
         raise ValueError(f"{file} cannot be read as safetensors: {error}. Get it again.") from error
     return tensors, metadata
 
