@@ -86,7 +86,7 @@ def test_the_wrong_number_of_axes_is_refused(shape: tuple[int, ...], layout: str
 
 @pytest.mark.usefixtures("unchecked")
 def test_an_unknown_layout_is_refused():
-    with pytest.raises(ValueError, match="must be one of nchw, nhwc, nhw; got 'chwn'"):
+    with pytest.raises(ValueError, match="must be one of 'nchw', 'nhwc', 'nhw'; got 'chwn'"):
         image_array(np.zeros((2, 3, 4, 4), np.uint8), layout="chwn")
 
 

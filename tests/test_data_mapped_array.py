@@ -82,7 +82,7 @@ def test_files_that_cannot_be_mapped_are_refused(tmp_path: Path):
     file = write(tmp_path, np.zeros((4, 2, 8, 8), np.uint8))
     with pytest.raises(ValueError, match=r"'nhw' has 3 axes; got shape \(4, 2, 8, 8\)"):
         ImageArray(file, layout="nhw")
-    with pytest.raises(ValueError, match="must be one of nchw, nhwc, nhw"):
+    with pytest.raises(ValueError, match="must be one of 'nchw', 'nhwc', 'nhw'"):
         ImageArray(file, layout="chwn")
     with pytest.raises(ValueError, match=r"reads \.npy files; got .*npz"):
         ImageArray(tmp_path / "x.npz")
