@@ -185,7 +185,7 @@ class Calls:
             found += self._compared(answer, drawn.other)
         made = inspect.isclass(function) and is_dataclass(function)
         if not found and made and function.__name__ not in RECORDS:
-            found += _kept(function, arguments, keywords)
+            found += _kept(function, arguments, keywords, answer)
         return found
 
     def _misfits(self, drawn: Drawn) -> bool:
@@ -281,14 +281,17 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return torch.equal(one[0], other[0]) and one[1] == other[1] and bool((one[2] == other[2]).all())
 
 
-def _kept(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> list[tuple[str, str]]:
+def _kept(
+    function: Any, arguments: list[Any], keywords: dict[str, Any], made: Any
+) -> list[tuple[str, str]]:
     """What a constructor has kept although it is of another kind than the annotation."""
     hints = hints_of(function)
     try:
         given = inspect.signature(function).bind(*arguments, **keywords).arguments
     except TypeError:
         return []
-    for name, value in given.items():
+    for name, meant in given.items():
+        value = getattr(made, name, meant)
         words = (str, bool, str | None)  # all values are true or false, and can be written
         if name in hints and hints[name] not in words and misfit(hints[name], value):
             kind = type(value).__name__

@@ -232,7 +232,8 @@ def _judged(status: int, output: str, line: Line) -> list[tuple[str, str]]:
         return [("lost", f"a good line ends with {status}: {last}")]
     if status < 0:
         return [("crash", f"the process died by signal {-status}")]
-    if status not in (0, 2):
+    unread = (141,) if line.stream == "broken pipe" else ()
+    if status not in (0, 2, *unread):
         return [("crash", f"ends with {status}: {last}")]
     words = [x for x in output.splitlines() if x.startswith("inftydiff: ")]
     framed = "╭" in output or "---" in output or "usage" in output.lower()

@@ -35,7 +35,7 @@ SLOW = (
 UNBOUNDED = (
     "log_snr", "noise_ratio", "time_at_ratio", "bandwidth(", "bessel(", "encoder(", "encode(",
     "__mul__", "__rmul__", "scaled(2.0)", ".alpha(", ".sigma(", ".read(", ".step(", ".rise(",
-    ".advance(", "ascent(", "denoising_loss(", "probe.",
+    ".advance(", "ascent(", "denoising_loss(", "log_likelihood(", "net(", "Asymptote(", "probe.",
 )  # fmt: skip
 """Whose answers may be infinite: at the ends of time, as arithmetic has it, and of single steps,
 whose states a sampler checks."""

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from inftydiff import _writing
 
-__all__ = ["require_free", "require_writable"]
+__all__ = ["MOST_PICTURES", "require_free", "require_writable"]
+
+MOST_PICTURES = 10**6
+"""The most pictures that one command draws or reads."""
 
 
 def require_free(folder: Path, own: Sequence[str], *, overwrite: bool) -> None:

@@ -14,7 +14,7 @@ from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.figures import save_pictures
-from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.task_arrays import save_task_arrays
 from inftydiff.cli.task_pictures import (
     TaskPictures,
@@ -130,7 +130,7 @@ class Interpolate(Command):
                 "as --seeds 3 7. Got both, or neither."
             )
         whole(self.samples, "--samples")
-        if whole(self.count, "--count") < 2:
+        if whole(self.count, "--count", most=MOST_PICTURES) < 2:
             raise ValueError(f"--count has both ends, so that it is at least 2; got {self.count}.")
         for name, number in (("size", self.size), ("taken-at", self.taken_at)):
             if number is not None:

@@ -16,7 +16,7 @@ from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
-from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff
@@ -79,7 +79,7 @@ class Reconstruct(Command):
     overwrite: bool = False
 
     def run(self, words: Sequence[str]) -> None:
-        seeds_from(self.seed, whole(self.count, "--count"), "--seed")
+        seeds_from(self.seed, whole(self.count, "--count", most=MOST_PICTURES), "--seed")
         whole(self.size, "--size")
         for size in self.sizes:
             whole(size, "--sizes")

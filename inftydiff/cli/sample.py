@@ -16,7 +16,7 @@ from inftydiff._writing import whole_file, whole_folder
 from inftydiff.cli.command import Command
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
-from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.labels import condition_of
 from inftydiff.processes import StepRule
 from inftydiff.processes.seeds import seeds_from
@@ -69,7 +69,7 @@ class Sample(Command):
     overwrite: bool = False
 
     def run(self, words: Sequence[str]) -> None:
-        whole(self.count, "--count")
+        whole(self.count, "--count", most=MOST_PICTURES)
         seeds = seeds_from(self.seed, self.count, "--seed")
         if self.rule == "ddpm" and self.eta != 0.0:
             raise ValueError(

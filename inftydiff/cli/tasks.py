@@ -14,7 +14,7 @@ from inftydiff import Function, Grid, steps
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.figures import save_pictures
-from inftydiff.cli.folders import require_free, require_writable
+from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.task_arrays import save_task_arrays
 from inftydiff.cli.task_figure import save_task_figure
 from inftydiff.cli.task_pictures import TaskPictures, known_at, size_taken, task_pictures
@@ -121,7 +121,7 @@ class TaskArguments:
             ValueError: if an argument is out of range, there are no pictures, or the output folder
                 is in use.
         """
-        whole(self.count, "--count")
+        whole(self.count, "--count", most=MOST_PICTURES)
         source = task_pictures(
             self.pictures, style=self.style, count=self.count, layout=self.layout
         )

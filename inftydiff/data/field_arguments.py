@@ -85,7 +85,7 @@ def positions(variable: Variable, axes: Sequence[str | int]) -> tuple[int, int]:
     dims = variable.dims
     count = len(dims)
     pair = tuple(axes) if isinstance(axes, list | tuple) else ()
-    places = [dims.index(axis) if axis in dims else axis for axis in pair]
+    places = [dims.index(x) if isinstance(x, str) and x in dims else x for x in pair]
     good = [
         place % count
         for place in places

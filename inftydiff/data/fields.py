@@ -90,7 +90,13 @@ class Fields(Dataset[Tensor]):
         self.missing = stand_ins(missing, self.names)
         self._gaps: set[str] = set()
         if ranges is None:
-            self.scale = FieldScale(self._extremes())
+            extremes = self._extremes()
+            try:
+                self.scale = FieldScale(extremes)
+            except ValueError as error:
+                places = ", ".join(sorted(set(self._places.values())))
+                said = str(error).removesuffix(".")
+                raise ValueError(f"{said}. Give ranges= for the fields of {places}.") from error
             at_once = self._gaps
         else:
             self.scale = FieldScale(stated(ranges, self.names))

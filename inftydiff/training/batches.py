@@ -73,7 +73,8 @@ def length_of(data: object) -> int:
         TypeError: if it is none.
         ValueError: if it is empty.
     """
-    if isinstance(data, type | str | bytes | Mapping) or not isinstance(data, Sized):
+    scalar = isinstance(data, Tensor) and not data.ndim
+    if scalar or isinstance(data, type | str | bytes | Mapping) or not isinstance(data, Sized):
         raise TypeError(
             "Data must be a dataset, with a length and items by number; got "
             f"{kind_of(data)}. Pass one, such as image_folder(…)."

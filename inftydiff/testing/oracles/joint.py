@@ -104,6 +104,11 @@ class ModalLaw:
 
     def resolution(self, x: Function, alpha: Tensor, sigma: Tensor) -> Float[Tensor, "batch"]:
         """The variance below which coefficients of the states are rounding errors."""
+        if not x.values[:1].numel() and len(x.values):
+            raise ValueError(
+                "States have one point and one channel at least; got values of shape "
+                f"{tuple(x.values.shape)}. Give some."
+            )
         largest = self._coefficients(x).detach().abs().flatten(1).amax(1)
         return (VALUE_RESOLUTION * torch.finfo(x.values.dtype).eps * largest) ** 2
 
