@@ -60,7 +60,7 @@ if (HERE / "_static" / "mathjax" / "tex-svg-full.js").exists():
 nitpicky = True
 # The build reaches no network, so other projects' inventories are not at hand.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(accelerate|hypothesis|jaxtyping|matplotlib|numpy|PIL|torch|tyro)(\..*)?"),
+    (r"py:.*", r"(accelerate|hypothesis|jaxtyping|matplotlib|numpy|PIL|torch|tyro|zarr)(\..*)?"),
     (r"py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})\..*"),
     (r"py:.*", r"Ellipsis|(.*\.)?(Annotated|Tensor)"),
     (r"py:class", r".*\._\w+\.\w+"),  # base classes of private modules, which have no page

@@ -37,6 +37,7 @@ class Inside(WrapperStore[LocalStore]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
+        """Read a file of the store, or the part of it in a range of bytes."""
         self._check(key, whole=byte_range is None)
         found = await self._store.get(key, prototype, byte_range)
         if self.blosc and found is not None and not key.endswith(METADATA):
@@ -46,6 +47,7 @@ class Inside(WrapperStore[LocalStore]):
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
+        """Read parts of several files of the store."""
         asked = list(key_ranges)
         for key, byte_range in asked:
             self._check(key, whole=byte_range is None)
