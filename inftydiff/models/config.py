@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from inftydiff._components import component
 from inftydiff._typing import (
     FAINTEST,
     MOST_CHANNELS,
@@ -26,6 +27,7 @@ MOST_LAYERS = 2**8
 """The most blocks: local ones on one side of the grid, or those of the U-Net's levels."""
 
 
+@component("network", "multiscale")
 @final
 @dataclass(frozen=True)
 class MultiscaleConfig:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from inftydiff._components import component
 from inftydiff._typing import (
     MOST_BLOCKS,
     MOST_CHANNELS,
@@ -43,6 +44,7 @@ TIME_FEATURES = 64
 """Sines and cosines of the time."""
 
 
+@component("prior", "skip_mlp")
 @final
 @dataclass(frozen=True)
 class LatentPriorConfig:

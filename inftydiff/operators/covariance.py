@@ -42,6 +42,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import (
     FAINTEST,
     MOST_AXES,
@@ -74,6 +75,7 @@ LEFT_OUT = 1e-3
 """The part of the variance that the default cut-off may leave out."""
 
 
+@component("multiplier", "bessel")
 @final
 @dataclass(frozen=True)
 class BesselMultiplier(Multiplier):
@@ -130,6 +132,7 @@ class BesselMultiplier(Multiplier):
         return replace(self, cutoff=math.inf)
 
 
+@component("multiplier", "matern")
 @final
 @dataclass(frozen=True)
 class MaternMultiplier(Multiplier):
@@ -196,6 +199,7 @@ class MaternMultiplier(Multiplier):
         return frozenset({self.dim})
 
 
+@component("multiplier", "squared_exponential")
 @final
 @dataclass(frozen=True)
 class SquaredExponentialMultiplier(Multiplier):

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
+from inftydiff._components import component
 from inftydiff._typing import (
     LONGEST,
     MOST_AXES,
@@ -26,6 +27,7 @@ BOUNDARIES = ("reflecting", "periodic", "absorbing")
 """The boundary conditions of an axis: zero slope, ends joined, zero value."""
 
 
+@component("domain", "box")
 @final
 @dataclass(frozen=True, eq=False)
 class Box:
@@ -102,6 +104,7 @@ class Box:
         return hash((self.lengths, self.boundaries))
 
 
+@component("domain", "point")
 @final
 @dataclass(frozen=True)
 class Point:

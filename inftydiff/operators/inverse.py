@@ -15,6 +15,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, positive, shown
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid, described, require_grid
@@ -34,6 +35,7 @@ LARGEST = 1e6
 """Errors that are amplified by more than this are not those of a useful inverse."""
 
 
+@component("multiplier", "inverse")
 @final
 @dataclass(frozen=True)
 class InverseMultiplier(Multiplier):

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component, declare
 from inftydiff._typing import (
     STRONGEST,
     Scalar,
@@ -148,6 +149,9 @@ class LinearOperator(ABC):
         return Scaled(-1.0, self)
 
 
+declare("operator", LinearOperator)
+
+
 def require_operator(operator: LinearOperator, name: str) -> LinearOperator:
     """Return a linear operator, refusing other things.
 
@@ -157,6 +161,7 @@ def require_operator(operator: LinearOperator, name: str) -> LinearOperator:
     return instance(operator, LinearOperator, name, "Pass one, such as Identity().")
 
 
+@component("operator", "identity")
 @final
 @dataclass(frozen=True)
 class Identity(LinearOperator):
@@ -185,6 +190,7 @@ class Identity(LinearOperator):
         return self
 
 
+@component("operator", "operator_sum")
 @final
 @dataclass(frozen=True)
 class Sum(LinearOperator):
@@ -214,6 +220,7 @@ class Sum(LinearOperator):
         return Sum(self.first.adjoint, self.second.adjoint)
 
 
+@component("operator", "multiple")
 @final
 @dataclass(frozen=True, eq=False)
 class Scaled(ByValue, LinearOperator):
@@ -250,6 +257,7 @@ class Scaled(ByValue, LinearOperator):
         return Scaled(self.scale, self.operator.adjoint)
 
 
+@component("operator", "composition")
 @final
 @dataclass(frozen=True)
 class Composition(LinearOperator):

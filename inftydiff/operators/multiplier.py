@@ -14,6 +14,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component, declare
 from inftydiff._typing import FAINTEST, STRONGEST, Real, Scalar, instance, length, positive, scalar
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.by_value import ByValue
@@ -66,6 +67,9 @@ class Multiplier(ABC):
         return frozenset()
 
 
+declare("multiplier", Multiplier)
+
+
 def require_multiplier(multiplier: Multiplier, name: str) -> Multiplier:
     """Return a multiplier, refusing other things.
 
@@ -75,6 +79,7 @@ def require_multiplier(multiplier: Multiplier, name: str) -> Multiplier:
     return instance(multiplier, Multiplier, name, "Pass one, such as HeatMultiplier(0.1).")
 
 
+@component("multiplier", "unit")
 @final
 @dataclass(frozen=True)
 class UnitMultiplier(Multiplier):
@@ -95,6 +100,7 @@ class UnitMultiplier(Multiplier):
         return Asymptote(1.0, 0.0, 0.0, math.inf)
 
 
+@component("multiplier", "heat")
 @final
 @dataclass(frozen=True)
 class HeatMultiplier(Multiplier):
@@ -131,6 +137,7 @@ class HeatMultiplier(Multiplier):
         return Asymptote(1.0, 0.0, 0.5 * self.width**2, math.inf)
 
 
+@component("multiplier", "wiener")
 @final
 @dataclass(frozen=True)
 class WienerMultiplier(Multiplier):
@@ -179,6 +186,7 @@ class WienerMultiplier(Multiplier):
         return self.forward.dims
 
 
+@component("multiplier", "product")
 @final
 @dataclass(frozen=True)
 class ProductMultiplier(Multiplier):
@@ -226,6 +234,7 @@ class ProductMultiplier(Multiplier):
         return self.first.dims | self.second.dims
 
 
+@component("multiplier", "sum")
 @final
 @dataclass(frozen=True)
 class SumMultiplier(Multiplier):
@@ -270,6 +279,7 @@ class SumMultiplier(Multiplier):
         return self.first.dims | self.second.dims
 
 
+@component("multiplier", "scaled")
 @final
 @dataclass(frozen=True, eq=False)
 class ScaledMultiplier(ByValue, Multiplier):

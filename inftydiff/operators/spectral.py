@@ -8,6 +8,7 @@ operator is self-adjoint, and any two commute.
 from dataclasses import dataclass
 from typing import final
 
+from inftydiff._components import present_as
 from inftydiff._typing import shown
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
@@ -85,6 +86,9 @@ class SpectralOperator(LinearOperator):
     def adjoint(self) -> "SpectralOperator":
         """The operator itself: it is self-adjoint."""
         return self
+
+
+present_as("operator", SpectralOperator, "multiplier", inner="multiplier")
 
 
 def spectral_multiplier(operator: LinearOperator) -> Multiplier | None:

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, length, whole
 from inftydiff.operators.covariance import LEFT_OUT, checked_cutoff
 from inftydiff.operators.multiplier import Multiplier
@@ -52,6 +53,7 @@ CHUNK = 1 << 22
 """How many values of the integrand are held at a time."""
 
 
+@component("multiplier", "truncated_gaussian")
 @final
 @dataclass(frozen=True)
 class TruncatedGaussianMultiplier(Multiplier):

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, shown
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.multiplier import (
@@ -78,6 +79,7 @@ def wiener_inverse(mollifier: LinearOperator, *, noise_to_signal: Real = 0.05) -
     return SpectralOperator(WienerMultiplier(multiplier, noise_to_signal))
 
 
+@component("multiplier", "optimal_wiener")
 @final
 @dataclass(frozen=True)
 class OptimalWienerMultiplier(Multiplier):

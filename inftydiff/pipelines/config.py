@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
+from inftydiff._components import from_record, to_record
 from inftydiff._reading import parse_json
 from inftydiff._typing import choice, entries, instance, number, positive, store, whole
 from inftydiff.models import LatentPriorConfig, MultiscaleConfig, faces_64
 from inftydiff.operators import Box, gaussian_mollifier
-from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.processes import (
     CleanPrediction,
     CosineSchedule,

@@ -19,6 +19,7 @@ from typing import Protocol, final, runtime_checkable
 
 import torch
 
+from inftydiff._components import component, declare
 from inftydiff._typing import Real, generator_for, positive
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.linear import Field
@@ -42,6 +43,10 @@ class Noise(Protocol):
         """Draw a batch of fields, taking one seed from the generator whatever the batch."""
 
 
+declare("noise", Noise)
+
+
+@component("noise", "white")
 @final
 @dataclass(frozen=True)
 class WhiteNoise:

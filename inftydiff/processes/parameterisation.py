@@ -17,6 +17,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component, declare
 from inftydiff._typing import floating
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
@@ -86,6 +87,10 @@ class Parameterisation(ABC):
         """Signal and noise from the network's output and the state it was given."""
 
 
+declare("parameterisation", Parameterisation)
+
+
+@component("parameterisation", "noise")
 @final
 @dataclass(frozen=True)
 class NoisePrediction(Parameterisation):
@@ -110,6 +115,7 @@ class NoisePrediction(Parameterisation):
         return Prediction((x_t - output * sigma) * (1.0 / alpha), output)
 
 
+@component("parameterisation", "signal")
 @final
 @dataclass(frozen=True)
 class SignalPrediction(Parameterisation):
@@ -134,6 +140,7 @@ class SignalPrediction(Parameterisation):
         return Prediction(output, (x_t - output * alpha) * (1.0 / sigma))
 
 
+@component("parameterisation", "clean")
 @final
 @dataclass(frozen=True)
 class CleanPrediction(Parameterisation):
@@ -164,6 +171,7 @@ class CleanPrediction(Parameterisation):
         return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), output)
 
 
+@component("parameterisation", "velocity")
 @final
 @dataclass(frozen=True)
 class VelocityPrediction(Parameterisation):

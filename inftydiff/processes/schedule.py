@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import declare
 from inftydiff._typing import floating
 from inftydiff.processes.checks import conforming
 
@@ -53,6 +54,9 @@ class Schedule(Protocol):
 
     def sigma(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the noise, shaped like ``t``."""
+
+
+declare("schedule", Schedule)
 
 
 def check_times(t: Tensor, name: str = "Times") -> None:

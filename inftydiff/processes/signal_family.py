@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component, declare
 from inftydiff._typing import Real, floating, length, number
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
@@ -74,6 +75,10 @@ class SignalFamily(ABC):
         return rate
 
 
+declare("signal_family", SignalFamily)
+
+
+@component("signal_family", "heat_dissipation")
 @final
 @dataclass(frozen=True)
 class HeatDissipation(SignalFamily):

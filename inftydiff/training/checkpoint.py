@@ -24,13 +24,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from inftydiff._components import from_record, to_record
 from inftydiff._reading import read_json
 from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.pretrained import (
     is_pretrained,
 )
-from inftydiff.pipelines.records import from_record, to_record
 from inftydiff.pipelines.weights import cast_weights, check_names, read_tensors
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (

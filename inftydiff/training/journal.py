@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, final
 from jaxtyping import UInt8
 from torch import Tensor
 
+from inftydiff._components import to_record
 from inftydiff._reading import parse_json
 from inftydiff._writing import append_line, whole_file
-from inftydiff.pipelines.records import to_record
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import BOARD, LOG, SAMPLES, STEPS
 from inftydiff.training.progress import Progress

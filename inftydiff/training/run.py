@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._components import differences
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff
-from inftydiff.pipelines.records import differences
 from inftydiff.processes.seeds import generator_of
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real
 from inftydiff.processes.guidance.guide import check_strength
 from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
@@ -27,6 +28,7 @@ from inftydiff.processes.observation import Observation, an_observation
 __all__ = ["DPS"]
 
 
+@component("guide", "dps")
 @final
 @dataclass(frozen=True)
 class DPS:

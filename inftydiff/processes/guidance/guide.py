@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import declare
 from inftydiff._typing import Real, instance, not_negative
 from inftydiff.operators.discretisation import Discretisation, Grid, described
 from inftydiff.operators.function import Function
@@ -82,6 +83,9 @@ class Guide(Protocol):
 
     def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         """The vector z at the states of a linearisation."""
+
+
+declare("guide", Guide)
 
 
 @final

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, positive, whole
 from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
@@ -39,6 +40,7 @@ from inftydiff.processes.observation import Observation, an_observation
 __all__ = ["MomentMatching"]
 
 
+@component("guide", "moment_matching")
 @final
 @dataclass(frozen=True)
 class MomentMatching:

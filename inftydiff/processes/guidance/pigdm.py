@@ -19,6 +19,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, positive, whole
 from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
@@ -28,6 +29,7 @@ from inftydiff.processes.observation import Observation, an_observation
 __all__ = ["PiGDM"]
 
 
+@component("guide", "pigdm")
 @final
 @dataclass(frozen=True)
 class PiGDM:

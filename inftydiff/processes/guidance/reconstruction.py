@@ -32,6 +32,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, fraction, instance
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.evaluation import Evaluation, known_points, point_values
@@ -48,6 +49,7 @@ LEAST_MASS = 1e-3
 """A kernel whose mass is below this, relative to that of its part on the mask, is no average."""
 
 
+@component("guide", "reconstruction")
 @final
 @dataclass(frozen=True)
 class ReconstructionGuidance:

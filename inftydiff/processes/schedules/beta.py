@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, floating, number, store
 
 __all__ = ["STEPS", "ConstantSchedule", "LinearSchedule"]
@@ -24,6 +25,7 @@ STEPS = 1000
 LINEAR_BETAS = (1e-4, 0.02)
 
 
+@component("schedule", "linear")
 @final
 @dataclass(frozen=True)
 class LinearSchedule:
@@ -58,6 +60,7 @@ class LinearSchedule:
         return torch.lerp(nodes[below], nodes[below + 1], place - below)
 
 
+@component("schedule", "constant")
 @final
 @dataclass(frozen=True)
 class ConstantSchedule:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, floating, positive
 from inftydiff.processes.schedules.beta import STEPS
 
@@ -19,6 +20,7 @@ LEAST_ALPHA = 1e-4
 """The floor of the shifted schedule."""
 
 
+@component("schedule", "cosine")
 @final
 @dataclass(frozen=True)
 class CosineSchedule:
@@ -59,6 +61,7 @@ class CosineSchedule:
         return torch.cos(_cosine_angle(t.double())) / torch.cos(start)
 
 
+@component("schedule", "shifted_cosine")
 @final
 @dataclass(frozen=True)
 class ShiftedCosineSchedule:

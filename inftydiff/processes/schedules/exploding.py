@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, floating, positive
 
 __all__ = ["VarianceExplodingSchedule"]
@@ -17,6 +18,7 @@ LARGEST = 1e100
 """The largest amplitude, and the largest ratio of two, whose squares float64 holds."""
 
 
+@component("schedule", "variance_exploding")
 @final
 @dataclass(frozen=True)
 class VarianceExplodingSchedule:

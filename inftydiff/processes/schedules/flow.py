@@ -6,6 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, floating, positive
 
 __all__ = ["FlowMatchingSchedule"]
@@ -14,6 +15,7 @@ LEAST_ALPHA = 1e-4
 """The floor of α."""
 
 
+@component("schedule", "flow_matching")
 @final
 @dataclass(frozen=True)
 class FlowMatchingSchedule:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, floating, number, positive, store
 
 __all__ = ["SigmoidSchedule"]
@@ -19,6 +20,7 @@ STEEPEST = 500.0
 """The largest argument of the logistic function, well within the range of float64."""
 
 
+@component("schedule", "sigmoid")
 @final
 @dataclass(frozen=True)
 class SigmoidSchedule:

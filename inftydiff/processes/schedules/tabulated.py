@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, entries, floating, number
 
 __all__ = ["TabulatedSchedule"]
@@ -27,6 +28,7 @@ LONGEST_TABLE = 10**6
 """The most knots of a table."""
 
 
+@component("schedule", "tabulated")
 @final
 @dataclass(frozen=True)
 class TabulatedSchedule:

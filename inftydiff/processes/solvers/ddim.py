@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, fraction
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
@@ -23,6 +24,7 @@ from inftydiff.processes.times import Spacing
 __all__ = ["DDIM"]
 
 
+@component("solver", "ddim")
 @final
 @dataclass(frozen=True)
 class DDIM:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
@@ -23,6 +24,7 @@ from inftydiff.processes.times import Spacing
 __all__ = ["DDPM"]
 
 
+@component("solver", "ddpm")
 @final
 @dataclass(frozen=True)
 class DDPM:

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import flag, store, whole
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
@@ -53,6 +54,7 @@ from inftydiff.processes.solvers.rule import (
 __all__ = ["DPMSolverPP"]
 
 
+@component("solver", "dpm_solver_pp")
 @final
 @dataclass(frozen=True)
 class DPMSolverPP(MultistepRule):

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess
@@ -29,6 +30,7 @@ from inftydiff.processes.times import Spacing
 __all__ = ["EulerMaruyama"]
 
 
+@component("solver", "euler_maruyama")
 @final
 @dataclass(frozen=True)
 class EulerMaruyama:

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import Real, choice, positive
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
@@ -51,6 +52,7 @@ Method = Literal["dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"]
 """The adaptive methods of torchdiffeq."""
 
 
+@component("solver", "probability_flow")
 @final
 @dataclass(frozen=True)
 class ProbabilityFlow:

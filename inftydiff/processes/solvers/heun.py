@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
@@ -41,6 +42,7 @@ from inftydiff.processes.times import Spacing
 __all__ = ["Heun"]
 
 
+@component("solver", "heun")
 @final
 @dataclass(frozen=True)
 class Heun:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from inftydiff._components import declare
 from inftydiff._typing import floating, instance
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function, one_a_sample, states
@@ -50,6 +51,9 @@ class StepRule(Protocol):
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
+
+
+declare("solver", StepRule)
 
 
 @final

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._components import component
 from inftydiff._typing import store, whole
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
@@ -38,6 +39,7 @@ from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, check_
 __all__ = ["UniPC"]
 
 
+@component("solver", "unipc")
 @final
 @dataclass(frozen=True)
 class UniPC(MultistepRule):
