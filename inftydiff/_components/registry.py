@@ -57,6 +57,7 @@ class Presented:
 
 FAMILIES = (
     "domain",
+    "encoder",
     "guide",
     "multiplier",
     "network",
@@ -112,8 +113,8 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
 
     Args:
         family: ``"network"``, ``"process"``, ``"schedule"``, ``"operator"``, ``"multiplier"``,
-            ``"domain"``, ``"noise"``, ``"signal_family"``, ``"parameterisation"``, ``"solver"``,
-            ``"guide"`` or ``"prior"``.
+            ``"encoder"``, ``"domain"``, ``"noise"``, ``"signal_family"``, ``"parameterisation"``,
+            ``"solver"``, ``"guide"`` or ``"prior"``.
         kind: its name in files and on the command line: lower-case words joined by underscores.
 
     Raises:

@@ -11,8 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DiffusionProcess, Function, WhiteNoise, steps
+from inftydiff import DiffusionProcess, Function, steps
+from inftydiff._components import kind_of
 from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.operators import HeatMultiplier, SpectralOperator
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes.seeds import generator_of
 
@@ -23,7 +25,11 @@ NAMES = {
     "mollified": ("mollified", "α T x₀ + σ T ξ"),
     "noise_only": ("mollified noise", "α x₀ + σ T ξ"),
     "white": ("white", "α x₀ + σ ξ"),
+    "trace_class": ("coloured noise", "α x₀ + σ N ξ"),
+    "blurring": ("blurring", "α S(t) x₀ + σ ξ"),
 }
+GENERAL = "α S x₀ + σ N ξ"
+"""The formula of other processes."""
 
 
 def save_process_figure(
@@ -39,11 +45,12 @@ def save_process_figure(
     """
     config = pipeline.config
     x0 = Function.from_image(face.unsqueeze(0), config.domain)
-    white = DiffusionProcess.white(
-        pipeline.process.schedule, noise=WhiteNoise(config.noise_intensity)
-    )
-    processes = {NAMES["white"]: white}
-    processes[NAMES[config.process]] = pipeline.process
+    own = pipeline.process
+    kind = kind_of(config.process) or type(config.process).__name__
+    processes = {
+        NAMES["white"]: DiffusionProcess.white(own.schedule, noise=own.noise),
+        NAMES.get(kind, (kind.replace("_", " "), GENERAL)): own,
+    }
     forward = Panel(
         "Forward: a held-out face and one draw of noise, from t = 0 to t = 1",
         [f"t = {stage / STAGES:.1f}" for stage in range(STAGES + 1)],
@@ -61,10 +68,21 @@ def save_process_figure(
         path,
         [forward, reverse],
         heading="The diffusion of a function",
-        caption=f"T smooths by a Gaussian of standard deviation {config.mollifier_width:.4g} of "
-        "the side. Estimates have T undone by a Wiener filter; values beyond [−1, 1] are cut.",
+        caption=_caption(own),
         side=192,
     )
+
+
+def _caption(process: DiffusionProcess) -> str:
+    """What the operators of the process do, and what has been done to the pictures."""
+    cut = "Values beyond [−1, 1] are cut."
+    match process.signal:
+        case SpectralOperator(multiplier=HeatMultiplier(width=width)):
+            return (
+                f"T smooths by a Gaussian of standard deviation {width:.4g} of the side. Estimates "
+                f"have T undone by a Wiener filter. {cut}"
+            )
+    return cut
 
 
 def _forward(process: DiffusionProcess, x0: Function, seed: int) -> list[Tensor]:

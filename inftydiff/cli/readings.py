@@ -69,7 +69,7 @@ def read_readings(
             channels than the model, coordinates outside its domain, or values out of its range.
     """
     points, values = _csv(file) if file.suffix.lower() == ".csv" else _npz(file)
-    channels, lengths = pipeline.config.channels, pipeline.config.lengths
+    channels, lengths = pipeline.config.channels, pipeline.config.domain.lengths
     if not len(points):
         raise ValueError(f"{file} has no readings. Give one sensor at least.")
     for name, array in (("coordinates", points), ("values", values)):

@@ -86,10 +86,10 @@ class TaskFaces(TaskPictures):
         return set()
 
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
-        if len(set(pipeline.config.lengths)) != 1:
+        if len(set(pipeline.config.domain.lengths)) != 1:
             raise ValueError(
                 f"Faces are square, and this model's pictures have the sides "
-                f"{pipeline.config.lengths}. Give files."
+                f"{pipeline.config.domain.lengths}. Give files."
             )
         images = faces(self.style, face_seeds("test", self.count), size)
         return torch.stack([images[i] for i in range(self.count)])
@@ -111,7 +111,7 @@ class TaskFiles(TaskPictures):
         return [file.stem for file in self.files]
 
     def largest(self, pipeline: InftyDiff) -> int:
-        lengths, shapes = pipeline.config.lengths, self.sizes()
+        lengths, shapes = pipeline.config.domain.lengths, self.sizes()
         return max(
             1,
             min(int(n / side) for shape in shapes for n, side in zip(shape, lengths, strict=True)),

@@ -3,9 +3,10 @@
 from inftydiff.models._recompute import recompute_blocks
 from inftydiff.models.embedding import LatentEmbedding, ModulatedNorm, TimeEmbedding
 from inftydiff.models.encoder import Code, Encoder
-from inftydiff.models.latent import LatentPrior, LatentPriorConfig
+from inftydiff.models.latent import LatentPrior, LatentPriorConfig, PriorConfig
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.multiscale import MultiscaleConfig, MultiscaleNetwork
+from inftydiff.models.network import Capabilities, EncoderConfig, NetworkConfig, capabilities_of
 from inftydiff.models.neural_operator import GridNetwork, NeuralOperator, functionalise
 from inftydiff.models.presets import (
     faces_64,
@@ -19,9 +20,11 @@ from inftydiff.models.tiled import TiledNetwork, tiled
 from inftydiff.models.unet import Descent, UNet
 
 __all__ = [
+    "Capabilities",
     "Code",
     "Descent",
     "Encoder",
+    "EncoderConfig",
     "GridNetwork",
     "LatentEmbedding",
     "LatentPrior",
@@ -30,10 +33,13 @@ __all__ = [
     "ModulatedNorm",
     "MultiscaleConfig",
     "MultiscaleNetwork",
+    "NetworkConfig",
     "NeuralOperator",
+    "PriorConfig",
     "TiledNetwork",
     "TimeEmbedding",
     "UNet",
+    "capabilities_of",
     "faces_64",
     "faces_128",
     "functionalise",

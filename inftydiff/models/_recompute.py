@@ -41,7 +41,7 @@ def recompute_blocks(network: nn.Module, wanted: bool = True) -> None:
 
     Example:
         >>> from inftydiff.models import MultiscaleNetwork, tiny
-        >>> recompute_blocks(MultiscaleNetwork(tiny()))
+        >>> recompute_blocks(MultiscaleNetwork(tiny(), 3))
     """
     instance(network, nn.Module, "What recomputes its blocks")
     flag(wanted, "Whether blocks are recomputed")

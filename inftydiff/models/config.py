@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from inftydiff._components import component
 from inftydiff._typing import (
@@ -17,6 +17,11 @@ from inftydiff._typing import (
     store,
     whole,
 )
+from inftydiff.operators.domain import Domain
+
+if TYPE_CHECKING:
+    from inftydiff.models.encoder import Encoder
+    from inftydiff.models.multiscale import MultiscaleNetwork
 
 __all__ = ["MultiscaleConfig"]
 
@@ -28,14 +33,13 @@ MOST_LAYERS = 2**8
 
 
 @component("network", "multiscale")
+@component("encoder", "multiscale")
 @final
 @dataclass(frozen=True)
 class MultiscaleConfig:
     r"""What a multiscale network is built from; ``dataclasses.asdict`` and JSON keep it.
 
     Args:
-        channels: the number of channels that come in.
-        out_channels: the number of channels that go out; as many as come in by default.
         width: the number of channels at the points.
         local_blocks: the number of local blocks before the grid, and again after it.
         kernel_size: the number of nodes of a local kernel along each axis, odd.
@@ -54,8 +58,6 @@ class MultiscaleConfig:
         dropout_at_most: the levels with dropout: those of at most so many cells along their longest
             side; by default all.
         position: whether the U-Net is given a learnt feature of each of its grid's cells.
-        latent: the number of features of the latent that modulates every block, or None for a
-            network without one.
         scale: the standard deviation :math:`a` of what comes in.
 
     Raises:
@@ -66,8 +68,6 @@ class MultiscaleConfig:
             1023; there are at most 256 local blocks on each side, and 256 on the levels' way down.
     """
 
-    channels: int = 3
-    out_channels: int | None = None
     width: int = 48
     local_blocks: int = 2
     kernel_size: int = 7
@@ -83,14 +83,12 @@ class MultiscaleConfig:
     dropout: float = 0.0
     dropout_at_most: int | None = None
     position: bool = False
-    latent: int | None = None
     scale: float = 1.0
 
     def __post_init__(self) -> None:
         subject = "A MultiscaleConfig's "
-        counts = ("channels", "width", "grid_channels", "head", "embedding")
-        given = [n for n in ("out_channels", "latent") if getattr(self, n) is not None]
-        store(self, whole, *counts, *given, subject=subject, most=MOST_CHANNELS)
+        counts = ("width", "grid_channels", "head", "embedding")
+        store(self, whole, *counts, subject=subject, most=MOST_CHANNELS)
         store(self, whole, "local_blocks", "grid_blocks", subject=subject, most=MOST_LAYERS)
         store(self, whole, "kernel_size", subject=subject, most=1023)
         store(self, _sizes, "grid", "multipliers", "attention", subject=subject)
@@ -107,6 +105,58 @@ class MultiscaleConfig:
                 f"A kernel has a node in its middle, so its size is odd; got {self.kernel_size}."
             )
         self._check_levels()
+
+    def build(
+        self,
+        channels: int,
+        domain: Domain,
+        *,
+        latent: int | None = None,
+        out_channels: int | None = None,
+    ) -> "MultiscaleNetwork":
+        """Build the network; see :class:`~inftydiff.models.multiscale.MultiscaleNetwork`.
+
+        Args:
+            channels: the number of channels that come in.
+            domain: where the functions live, in the plane.
+            latent: the number of features of the latent that modulates every block, or None.
+            out_channels: the number of channels that go out; as many as come in by default.
+
+        Raises:
+            ValueError: if the domain has not two axes with reflecting sides, or a number is out of
+                range.
+
+        Example:
+            >>> from inftydiff import Box
+            >>> MultiscaleConfig().build(1, Box((1.0, 1.0))).channels
+            1
+        """
+        from inftydiff.models.multiscale import MultiscaleNetwork
+
+        network = MultiscaleNetwork(self, channels, latent=latent, out_channels=out_channels)
+        network.capabilities.check(domain, "A MultiscaleNetwork")
+        return network
+
+    def build_encoder(
+        self, channels: int, domain: Domain, latent: int, *, variational: bool = False
+    ) -> "Encoder":
+        """Build an encoder of these sizes; see :class:`~inftydiff.models.encoder.Encoder`.
+
+        Args:
+            channels: the number of channels that come in.
+            domain: where the functions live, in the plane.
+            latent: the number of features of a latent.
+            variational: whether it gives a variance, too.
+
+        Raises:
+            ValueError: if the domain has not two axes with reflecting sides, or a number is out of
+                range.
+        """
+        from inftydiff.models.encoder import Encoder
+
+        encoder = Encoder(self, channels, latent, variational=variational)
+        encoder.capabilities.check(domain, "An Encoder")
+        return encoder
 
     def _check_levels(self) -> None:
         if not self.multipliers:

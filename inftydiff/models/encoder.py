@@ -25,9 +25,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import check_device, flag, floating, instance, shown
+from inftydiff._typing import (
+    MOST_CHANNELS,
+    check_device,
+    flag,
+    floating,
+    instance,
+    shown,
+    whole,
+)
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.gathering import Gathering
+from inftydiff.models.network import Capabilities
 from inftydiff.models.unet import Descent
 from inftydiff.operators import Function
 from inftydiff.operators.function import require_function
@@ -89,38 +98,45 @@ class Encoder(nn.Module):
 
     Args:
         config: the sizes of its parts, those of the network that reads its latents.
+        channels: the number of channels of the functions that it reads.
+        latent: the number of features of a latent.
         variational: whether it gives a variance, too.
 
     Raises:
         TypeError: if the configuration is another thing, or ``variational`` no bool.
-        ValueError: if the configuration has no latent.
+        ValueError: if a number is not whole, from 1 to 65536.
 
     Example:
         >>> import torch
-        >>> from dataclasses import replace
         >>> from inftydiff import Grid
         >>> from inftydiff.models.presets import tiny
-        >>> encoder = Encoder(replace(tiny(), latent=5))
+        >>> encoder = Encoder(tiny(), 3, 5)
         >>> tuple(encoder(Function(Grid((8, 8)), torch.zeros(2, 64, 3))).mean.shape)
         (2, 5)
     """
 
-    def __init__(self, config: MultiscaleConfig, *, variational: bool = False) -> None:
+    def __init__(
+        self, config: MultiscaleConfig, channels: int, latent: int, *, variational: bool = False
+    ) -> None:
         super().__init__()
         instance(config, MultiscaleConfig, "The configuration of an encoder")
         flag(variational, "Whether an encoder gives a variance")
-        if config.latent is None:
-            raise ValueError(
-                "An encoder needs a configuration with a latent; got latent=None. Set latent to a "
-                "number of features."
-            )
         self.config = config
-        self.gathering = Gathering(config, timed=False, coded=False)
+        self.channels = whole(channels, "An encoder's channels", most=MOST_CHANNELS)
+        self.latent = whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
+        self.gathering = Gathering(config, self.channels, timed=False, coded=False)
         self.descent = Descent(config.grid_channels, None, **config.levels)
-        count = 2 * config.latent if variational else config.latent
+        count = 2 * self.latent if variational else self.latent
         self.to_code = nn.Linear(self.descent.widths[-1], count)
         self.out = nn.Linear(count, count)
         self.variational = variational
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the encoder reads, and which of its parts have one shape."""
+        return Capabilities(
+            dims=(2,), boundaries=("reflecting",), cell=self.config.cell, static=("descent",)
+        )
 
     def forward(self, x: Function) -> Code:
         """Encode functions.
@@ -140,10 +156,10 @@ class Encoder(nn.Module):
         """
         config = self.config
         require_function(x, "What an encoder reads")
-        if x.values.ndim != 3 or x.channels != config.channels or x.on.domain.dim != 2:
+        if x.values.ndim != 3 or x.channels != self.channels or x.on.domain.dim != 2:
             raise ValueError(
                 f"An encoder takes functions in the plane with values of shape (batch, points, "
-                f"{config.channels}); got {tuple(x.values.shape)} in {x.on.domain.dim} dimensions."
+                f"{self.channels}); got {tuple(x.values.shape)} in {x.on.domain.dim} dimensions."
             )
         device = self.out.weight.device
         check_device(x.values.device, device, "Functions and parameters", "Move one of them.")

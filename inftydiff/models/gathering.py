@@ -28,15 +28,18 @@ class Gathering(nn.Module):
 
     Args:
         config: the sizes of its parts.
+        channels: the number of channels of the functions.
         timed: whether the blocks are modulated by the time.
         coded: whether they are modulated by a latent.
     """
 
-    def __init__(self, config: MultiscaleConfig, *, timed: bool, coded: bool) -> None:
+    def __init__(
+        self, config: MultiscaleConfig, channels: int, *, timed: bool, coded: bool
+    ) -> None:
         super().__init__()
         self.config = config
         width, grid_channels = config.width, config.grid_channels
-        self.lifting = nn.Linear(config.channels, width)
+        self.lifting = nn.Linear(channels, width)
         self.blocks = nn.ModuleList(
             LocalBlock(
                 width,

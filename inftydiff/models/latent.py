@@ -13,14 +13,14 @@ References:
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from inftydiff._components import component
+from inftydiff._components import component, declare
 from inftydiff._typing import (
     MOST_BLOCKS,
     MOST_CHANNELS,
@@ -38,10 +38,32 @@ from inftydiff.operators import Discretisation, Function
 from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.domain import Point
 
-__all__ = ["LatentPrior", "LatentPriorConfig"]
+__all__ = ["LatentPrior", "LatentPriorConfig", "PriorConfig"]
 
 TIME_FEATURES = 64
 """Sines and cosines of the time."""
+
+
+@runtime_checkable
+class PriorConfig(Protocol):
+    """What a prior's network is built from: a frozen dataclass with a kind."""
+
+    @property
+    def condition(self) -> int | None:
+        """The number of features that latents are conditioned on; None for no condition."""
+
+    def build(self, latent: int) -> nn.Module:
+        """Build the network, of functions on ``Point()`` with so many channels.
+
+        It is called with the state, the time, ``latent=``, what each sample is conditioned on, and
+        ``known=``, whether that is to be used.
+
+        Args:
+            latent: the number of features of a latent.
+        """
+
+
+declare("prior", PriorConfig)
 
 
 @component("prior", "skip_mlp")
@@ -82,6 +104,14 @@ class LatentPriorConfig:
             name = "The number of features of a condition"
             object.__setattr__(self, "condition", whole(self.condition, name, most=MOST_CHANNELS))
         store(self, fraction, "dropout", subject=subject, one=False)
+
+    def build(self, latent: int) -> "LatentPrior":
+        """Build the network.
+
+        Args:
+            latent: the number of features of a latent.
+        """
+        return LatentPrior(latent, self)
 
 
 @final

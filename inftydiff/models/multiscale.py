@@ -25,12 +25,13 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import check_device, floating, instance
+from inftydiff._typing import MOST_CHANNELS, check_device, floating, instance, whole
 from inftydiff.models._initial import zeroed
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
 from inftydiff.models.gathering import Gathering
 from inftydiff.models.local import LocalBlock
+from inftydiff.models.network import Capabilities
 from inftydiff.models.neural_operator import require_batch, require_plain
 from inftydiff.models.unet import UNet
 from inftydiff.operators import Discretisation, Function, Grid
@@ -46,36 +47,67 @@ class MultiscaleNetwork(nn.Module):
 
     Args:
         config: the sizes of its parts.
+        channels: the number of channels that come in.
+        latent: the number of features of the latent that modulates every block, or None for a
+            network without one.
+        out_channels: the number of channels that go out; as many as come in by default.
 
     Raises:
-        TypeError: if the configuration is another thing.
+        TypeError: if an argument is of another kind.
+        ValueError: if a number is not whole, from 1 to 65536.
 
     Example:
         >>> import torch
         >>> from inftydiff.models.presets import tiny
-        >>> network = MultiscaleNetwork(tiny())
+        >>> network = MultiscaleNetwork(tiny(), 3)
         >>> f = Function(Grid((8, 8)), torch.zeros(1, 64, 3))
         >>> tuple(network(f, torch.tensor([0.5])).values.shape)
         (1, 64, 3)
     """
 
-    def __init__(self, config: MultiscaleConfig) -> None:
+    def __init__(
+        self,
+        config: MultiscaleConfig,
+        channels: int,
+        *,
+        latent: int | None = None,
+        out_channels: int | None = None,
+    ) -> None:
         super().__init__()
         self.config = instance(config, MultiscaleConfig, "The configuration of a network")
-        width, coded = config.width, config.latent is not None
+        self.channels = whole(channels, "A network's channels", most=MOST_CHANNELS)
+        out = self.channels if out_channels is None else out_channels
+        self.out_channels = whole(out, "A network's out_channels", most=MOST_CHANNELS)
+        if latent is not None:
+            latent = whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
+        self.latent = latent
+        width, coded = config.width, latent is not None
         codes = config.embedding if coded else None
         self.embed = TimeEmbedding(config.embedding)
-        self.embed_latent = (
-            None if config.latent is None else LatentEmbedding(config.latent, config.embedding)
-        )
-        self.gathering = Gathering(config, timed=True, coded=coded)
+        self.embed_latent = None if latent is None else LatentEmbedding(latent, config.embedding)
+        self.gathering = Gathering(config, self.channels, timed=True, coded=coded)
         self.unet = UNet(config.grid_channels, config.embedding, latent=codes, **config.levels)
         self.from_grid = nn.Linear(config.grid_channels, width)
         self.decoder = nn.ModuleList(
             LocalBlock(width, config.embedding, latent=codes, size=config.kernel_size, skip=True)
             for _ in range(config.local_blocks)
         )
-        self.projection = zeroed(nn.Linear(width, config.out_channels or config.channels))
+        self.projection = zeroed(nn.Linear(width, self.out_channels))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the network takes, and what may be done with it."""
+        config = self.config
+        reach = 0.5 * (config.kernel_size + 1) * config.cell
+        return Capabilities(
+            dims=(2,),
+            boundaries=("reflecting",),
+            inputs=() if self.latent is None else ("latent",),
+            cell=config.cell,
+            halo=2 * config.local_blocks * reach,
+            scale=config.scale,
+            static=("unet",),
+        )
 
     def forward(
         self,
@@ -136,7 +168,7 @@ class MultiscaleNetwork(nn.Module):
         """
         device = self.projection.weight.device
         check_device(x.values.device, device, "Functions and parameters", "Move one of them.")
-        expected = self.config.latent
+        expected = self.latent
         refused = latent if expected is None else None
         require_plain(x, on, refused, condition, "This MultiscaleNetwork")
         if expected is not None and latent is None:
@@ -152,7 +184,5 @@ class MultiscaleNetwork(nn.Module):
             raise ValueError(
                 f"A MultiscaleNetwork reads functions in the plane; got {x.on.domain.dim} axes."
             )
-        if x.channels != self.config.channels:
-            raise ValueError(
-                f"This network reads {self.config.channels} channels; got {x.channels}."
-            )
+        if x.channels != self.channels:
+            raise ValueError(f"This network reads {self.channels} channels; got {x.channels}.")

@@ -5,7 +5,7 @@ from inftydiff.models.multiscale import MultiscaleConfig
 __all__ = ["faces_64", "faces_128", "infty_diff_64", "infty_diff_128", "infty_diff_256", "tiny"]
 
 
-def infty_diff_256(channels: int = 3) -> MultiscaleConfig:
+def infty_diff_256() -> MultiscaleConfig:
     r"""The paper's network for pictures of 256², with a latent of 1024 features.
 
     Three local blocks of 64 channels on each side of a U-Net on a grid of 128², of 128 to 1024
@@ -34,7 +34,6 @@ def infty_diff_256(channels: int = 3) -> MultiscaleConfig:
         (128, 64, 32, 16, 8)
     """
     return MultiscaleConfig(
-        channels=channels,
         width=64,
         local_blocks=3,
         kernel_size=7,
@@ -48,11 +47,10 @@ def infty_diff_256(channels: int = 3) -> MultiscaleConfig:
         embedding=256,
         dropout=0.1,
         dropout_at_most=16,
-        latent=1024,
     )
 
 
-def infty_diff_128(channels: int = 3) -> MultiscaleConfig:
+def infty_diff_128() -> MultiscaleConfig:
     """The released code's network for pictures of 128², with a latent of 256 features.
 
     As :func:`infty_diff_256`, with its differences, but for the U-Net: a grid of 64², of 64 to 512
@@ -63,7 +61,6 @@ def infty_diff_128(channels: int = 3) -> MultiscaleConfig:
         (64, 32, 16, 8)
     """
     return MultiscaleConfig(
-        channels=channels,
         width=64,
         local_blocks=3,
         kernel_size=7,
@@ -77,11 +74,10 @@ def infty_diff_128(channels: int = 3) -> MultiscaleConfig:
         embedding=256,
         dropout=0.1,
         dropout_at_most=16,
-        latent=256,
     )
 
 
-def infty_diff_64(channels: int = 3) -> MultiscaleConfig:
+def infty_diff_64() -> MultiscaleConfig:
     """A network for pictures of 64², by the rule of :func:`infty_diff_128`.
 
     The released code has none of this size. The U-Net's grid has half the side of the pictures
@@ -92,7 +88,6 @@ def infty_diff_64(channels: int = 3) -> MultiscaleConfig:
         (32, 16, 8)
     """
     return MultiscaleConfig(
-        channels=channels,
         width=64,
         local_blocks=3,
         kernel_size=7,
@@ -106,11 +101,10 @@ def infty_diff_64(channels: int = 3) -> MultiscaleConfig:
         embedding=256,
         dropout=0.1,
         dropout_at_most=16,
-        latent=256,
     )
 
 
-def faces_64(channels: int = 3) -> MultiscaleConfig:
+def faces_64() -> MultiscaleConfig:
     """Two million parameters for pictures with the detail of a 64² grid, such as vector faces.
 
     One local block before the grid and one after it, where the paper has three: short runs on a
@@ -120,10 +114,10 @@ def faces_64(channels: int = 3) -> MultiscaleConfig:
         >>> faces_64().level_sizes
         (32, 16, 8)
     """
-    return MultiscaleConfig(channels=channels, local_blocks=1, position=True, scale=0.285)
+    return MultiscaleConfig(local_blocks=1, position=True, scale=0.285)
 
 
-def faces_128(channels: int = 3) -> MultiscaleConfig:
+def faces_128() -> MultiscaleConfig:
     """Three million parameters for pictures with the detail of a 128² grid, such as vector faces.
 
     As :func:`faces_64`, with a grid of 64² and one level more.
@@ -133,7 +127,6 @@ def faces_128(channels: int = 3) -> MultiscaleConfig:
         (64, 32, 16, 8)
     """
     return MultiscaleConfig(
-        channels=channels,
         local_blocks=1,
         cell=1 / 128,
         grid=(64, 64),
@@ -143,7 +136,7 @@ def faces_128(channels: int = 3) -> MultiscaleConfig:
     )
 
 
-def tiny(channels: int = 3) -> MultiscaleConfig:
+def tiny() -> MultiscaleConfig:
     """Some thousands of parameters for tests, with every part that the network has.
 
     Example:
@@ -151,7 +144,6 @@ def tiny(channels: int = 3) -> MultiscaleConfig:
         (8, 8)
     """
     return MultiscaleConfig(
-        channels=channels,
         width=8,
         kernel_size=3,
         cell=1 / 16,

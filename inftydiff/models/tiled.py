@@ -58,7 +58,7 @@ def tiled(network: object, size: int | tuple[int, int]) -> "TiledNetwork":
 
     Example:
         >>> from inftydiff.models import MultiscaleNetwork, tiny
-        >>> network = MultiscaleNetwork(tiny())
+        >>> network = MultiscaleNetwork(tiny(), 3)
         >>> _ = nn.init.normal_(network.projection.weight)  # which starts at zero
         >>> x, t = Function(Grid((64, 48)), torch.ones(1, 64 * 48, 3)), torch.tensor([0.5])
         >>> with torch.no_grad():
@@ -156,7 +156,7 @@ class _Pass:
         tiles = list(_tiles(self.grid.shape, size))
         cells = network.unet(self._cells(tiles), self.embedding, self.codes).permute(0, 2, 3, 1)
         back = Interpolation(Grid(tuple(network.config.grid), self.grid.domain), self.grid)
-        out = network.config.out_channels or network.config.channels
+        out = network.out_channels
         image = self.x.values.new_empty(*self.pixels.shape[:-1], out)
         for sample in range(len(image)):
             one = network.from_grid(cells[sample : sample + 1].flatten(1, 2))

@@ -1,11 +1,14 @@
 """Model cards: what a folder of weights says of itself to people, as README.md."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
+from inftydiff._components import kind_of
 from inftydiff._typing import entries, instance, number, store, whole
+from inftydiff.operators import SpectralOperator
 from inftydiff.pipelines.config import InftyDiffConfig
 
 __all__ = ["ModelCard"]
@@ -99,21 +102,43 @@ def _text(value: str, name: str) -> str:
 
 
 def _facts(config: InftyDiffConfig, parameters: int) -> dict[str, str]:
-    network = config.network
-    trained = config.trained_at or round(1 / network.cell)
-    latent = "none" if network.latent is None else f"{network.latent} features"
-    prior = "none" if config.prior is None else f"{config.prior.layers} × {config.prior.width}"
-    return {
+    facts = {
         "parameters": f"{parameters:,}",
         "channels": str(config.channels),
-        "sides of the domain": " × ".join(f"{side:g}" for side in config.lengths),
-        "trained on a grid of": f"{trained} cells along the longest side",
-        "process": f"{config.process}, width {config.mollifier_width:.6g}, {config.schedule}",
-        "predicts": config.predict,
-        "latent": latent,
-        "prior": prior,
+        "domain": _said(config.domain),
+        "network": _said(config.network),
+        "process": _said(config.process),
+        "predicts": _said(config.predict),
+        "latent": "none" if config.latent is None else f"{config.latent} features",
+        "prior": "none" if config.prior is None else _said(config.prior),
         "sampling steps": str(config.steps),
     }
+    if config.trained_at is not None:
+        facts["trained on a grid of"] = f"{config.trained_at} cells along the longest side"
+    return facts
+
+
+def _said(component: object) -> str:
+    """A component in a line: its kind, and its fields but for those that are their defaults."""
+    assert dataclasses.is_dataclass(component)
+    words = []
+    for part in dataclasses.fields(component):
+        value = getattr(component, part.name)
+        plain = part.default_factory is dataclasses.MISSING and value == part.default
+        if isinstance(value, SpectralOperator):
+            value = value.multiplier
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            words.append(f"{part.name} {_said(value)}")
+        elif not plain:
+            words.append(f"{part.name} {_number(value)}")
+    kind = kind_of(component) or type(component).__name__
+    return f"{kind} ({', '.join(words)})" if words else kind
+
+
+def _number(value: object) -> str:
+    if isinstance(value, tuple):
+        return " × ".join(map(_number, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _table(heading: str, rows: Mapping[str, float | str]) -> list[str]:

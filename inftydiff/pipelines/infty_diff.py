@@ -16,93 +16,54 @@ References:
     Preechakul et al., "Diffusion autoencoders", CVPR 2022.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import (
-    flag,
-    floating,
-    generator_for,
-    instance,
-    number,
-    positive,
-    whole,
-)
-from inftydiff.models import Code, Encoder, MultiscaleNetwork, TiledNetwork, tiled
-from inftydiff.operators import (
-    Discretisation,
-    Function,
-    Grid,
-    Identity,
-    LinearOperator,
-    Subset,
-    wiener_inverse,
-)
-from inftydiff.operators.cells import coarsen, refine
+from inftydiff._typing import floating, generator_for, instance, number, positive, whole
+from inftydiff.models import Capabilities, Code, TiledNetwork, capabilities_of, tiled
+from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset, wiener_inverse
+from inftydiff.operators.function import require_same
 from inftydiff.operators.linear import Field
+from inftydiff.pipelines.built import build_encoder, build_network
 from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.pipelines.projection import range_projection
-from inftydiff.pipelines.saved_model import SavedModel
-from inftydiff.processes import (
-    DDIM,
-    Denoiser,
-    HeunInversion,
-    InversionRule,
-    State,
-    StepRule,
-    as_denoiser,
-    denoising_loss,
-    invert,
-    steps,
-    trajectory,
-)
-from inftydiff.processes.checks import (
-    MOST_SAMPLES,
-    a_callable,
-    a_function,
-    a_grid,
-    conforming,
-    samples,
-    states,
-)
-from inftydiff.processes.sampler import (
-    Watched,
-    check_decreasing,
-)
+from inftydiff.pipelines.sampled_model import SampledModel
+from inftydiff.processes import CleanPrediction, Denoiser, SignalFamily, as_denoiser, denoising_loss
+from inftydiff.processes.checks import a_function, samples, states
 
 __all__ = ["InftyDiff"]
 
-MOST_OVERSAMPLE = 256
-"""The most times as many cells a side that are sampled on."""
-
-DETERMINISTIC = DDIM()
-"""The step rule of sampling unless another is asked for."""
-
-UPWARD = HeunInversion()
-"""The rule of inversion unless another is asked for."""
-
 
 @final
-class InftyDiff(SavedModel):
-    """A generative model of functions on a box.
+class InftyDiff(SampledModel):
+    """A generative model of functions.
 
     Args:
-        config: the network, the process and the prediction.
+        config: the components that it is built from.
 
     Attributes:
+        network: the network.
+        process: the diffusion process.
+        predict: what the network predicts.
+        encoder: the encoder of a model with latents, or None.
+        prior: the diffusion model of the latents, or None.
         compute_dtype: the precision that the network and the encoder compute in, by automatic mixed
             precision, such as ``torch.bfloat16``; None for that of the parameters. All else stays
             in the precision of its input.
 
+    Raises:
+        TypeError: if the configuration is another thing, or a component builds one.
+        ValueError: if a component refuses the domain, the channels or the latents.
+
     Example:
+        >>> from inftydiff import steps
         >>> from inftydiff.pipelines import preset
         >>> model = InftyDiff(preset("tiny", resolution=16))
         >>> generator = torch.Generator().manual_seed(0)
@@ -115,20 +76,31 @@ class InftyDiff(SavedModel):
         instance(config, InftyDiffConfig, "config", "Make one by preset(name), say.")
         super().__init__(config)
         self.compute_dtype: torch.dtype | None = None
-        self.network = MultiscaleNetwork(config.network)
-        self.process = config.build_process()
-        self.predict = config.build_parameterisation()
-        latent = config.network.latent
-        self.encoder = (
-            None
-            if latent is None
-            else Encoder(config.network, variational=config.kl_weight is not None)
-        )
+        self.network = build_network(config)
+        self.process = config.process.build(config.domain)
+        self.predict = config.predict
+        latent = config.latent
+        self.encoder = None if latent is None else build_encoder(config, latent)
         self.prior = (
             None
             if latent is None or config.prior is None
             else LatentDiffusion(latent, config.prior)
         )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the network says of itself."""
+        return capabilities_of(self.network)
+
+    @property
+    def resolution(self) -> int:
+        """The cells along the longest side of the grid that the model was made for.
+
+        Those that it was trained on, if the configuration says so; else those whose side is the
+        network's finest length; else 64.
+        """
+        cell, longest = self.capabilities.cell, max(self.config.domain.lengths, default=1.0)
+        return self.config.trained_at or (64 if cell is None else max(1, round(longest / cell)))
 
     def forward(
         self,
@@ -137,15 +109,20 @@ class InftyDiff(SavedModel):
         *,
         latent: Float[Tensor, "batch features"] | None = None,
     ) -> Function:
-        """The network's prediction for states at times in [0, 1]."""
+        """The network's prediction for states at times in [0, 1].
+
+        Raises:
+            TypeError: if an argument is of another kind, or the network answers with no function.
+            ValueError: if the network answers on other points, or with other channels.
+        """
         a_function(x, "The functions, x,")
         floating(t, "Times")
         if latent is not None:
             floating(latent, "Latents, unless None,")
         with self._precision():
-            return self.network(x, t, latent=latent)
+            return self._answer(self.network, x, t, latent)
 
-    def grid(self, size: int | tuple[int, int]) -> Grid:
+    def grid(self, size: int | tuple[int, ...]) -> Grid:
         """A grid on the model's domain.
 
         Args:
@@ -157,7 +134,9 @@ class InftyDiff(SavedModel):
         """
         if not isinstance(size, Sequence) or isinstance(size, str | bytes):
             cells = whole(size, "A grid's size", most=MOST_CELLS)
-            size = tuple(max(1, round(cells * length)) for length in self.config.lengths)  # type: ignore[assignment]
+            lengths = self.config.domain.lengths
+            longest = max(lengths, default=1.0)
+            size = tuple(max(1, round(cells * side / longest)) for side in lengths)  # type: ignore[assignment]
         return Grid(size, self.config.domain)  # type: ignore[arg-type]
 
     def loss(
@@ -195,11 +174,15 @@ class InftyDiff(SavedModel):
             self._check_latent(latent_noise, *x0.batch[:1])
         if x0.on.domain != self.config.domain:
             raise ValueError(
-                f"This model's functions live on a box of sides {self.config.lengths}; got "
-                f"{x0.on.domain.lengths}."
+                f"This model's functions live on {self.config.domain}; got {x0.on.domain}."
             )
         if self.encoder is None and seen is not None:
             raise ValueError("A model without latents has no encoder; leave out seen=.")
+        if at is not None and not self.capabilities.subsets:
+            raise ValueError(
+                f"{self._network_name} reads whole grids, and is trained on them; leave out at=, "
+                "the points."
+            )
         code: Code | None = None
         if self.encoder is not None:
             if seen is not None:
@@ -233,6 +216,10 @@ class InftyDiff(SavedModel):
             latent: the latents of the samples, for a model that has them.
             tile: the points along a tile's sides, if the network is to be evaluated tile by tile,
                 without gradients; see :func:`~inftydiff.models.tiled`.
+
+        Raises:
+            TypeError: if latents are given to a model that has none, or there are tiles and the
+                network cannot be evaluated in tiles.
         """
         if latent is not None:
             self._check_latent(latent)
@@ -241,8 +228,8 @@ class InftyDiff(SavedModel):
         if tile is not None:
             network = partial(self._by_tiles, tiled(self.network, tile), latent=latent)
         denoiser = as_denoiser(self.process, network, predict=self.predict, clip=config.clip)
-        within = config.predict == "clean"  # S of an estimate is in the range of S
-        if config.range_floor is None or config.process != "mollified" or within:
+        within = config.predict == CleanPrediction()  # S of an estimate is in the range of S
+        if config.range_floor is None or not self._mollifies or within:
             return denoiser
         return range_projection(self.process, denoiser, floor=config.range_floor)
 
@@ -260,7 +247,7 @@ class InftyDiff(SavedModel):
         if self.encoder is None:
             raise ValueError(
                 "This model has no encoder: its network takes no latent. Train one with a latent, "
-                "as by --network.latent."
+                "as by --latent."
             )
         self._check_functions(x)
         with self._evaluating(), self._precision():
@@ -326,372 +313,16 @@ class InftyDiff(SavedModel):
         """
         ratio = self.config.noise_to_signal if noise_to_signal is None else noise_to_signal
         ratio = positive(ratio, "noise_to_signal", most=LARGEST)
-        if self.config.process != "mollified":
+        if not self._mollifies:
             return Identity()
         signal = self.process.constant_signal
         return wiener_inverse(signal, noise_to_signal=ratio) * (1.0 + ratio**2)
 
-    def deconvolve(self, x: Function, *, noise_to_signal: float | None = None) -> Function:
-        r"""Undo the mollifier as far as the spectrum allows, keeping constants.
-
-        Args:
-            x: estimates of :math:`S x_0` on a grid.
-            noise_to_signal: the ratio of the Wiener filter; by default the configuration's.
-
-        Returns:
-            Estimates of :math:`x_0`: those given, where the process does not mollify its data.
-        """
-        a_function(x, "The samples")
-        return self.deconvolution(noise_to_signal=noise_to_signal)(x)
-
-    def clean(self, states: Iterable[State], *, noise_to_signal: float | None = None) -> Function:
-        r"""The estimate of :math:`x_0` that a sampling run ends with.
-
-        A network that predicts :math:`x_0` has said it at the last step: no filter has to undo the
-        mollifier, and detail that the mollifier erases is not lost. Else the last state is
-        deconvolved.
-
-        Args:
-            states: the states of :meth:`trajectory`, which are run through.
-            noise_to_signal: the ratio of the Wiener filter, where one is needed; by default the
-                configuration's.
-
-        Returns:
-            The estimate on the grid of the states, values of shape ``(batch, points, channels)``.
-        """
-        said: Function | None = None
-        x: Function | None = None
-        for state in instance(states, Iterable, "The states", "Pass those of trajectory(…)."):
-            x = instance(state, State, "What a trajectory gives").x
-            if state.prediction is not None:
-                said = state.prediction.clean
-        if x is None:
-            raise ValueError("A trajectory has a state or more; got none.")
-        if said is not None:
-            return said
-        with torch.no_grad():
-            return self.deconvolve(x, noise_to_signal=noise_to_signal)
-
-    def start(self, *, on: Discretisation, batch: int, generator: torch.Generator) -> Function:
-        r"""Draw the state at :math:`t = 1`, in the dtype and on the device of the network.
-
-        The generator may live on another device than the network; one seed is one function, on
-        every grid and device.
-        """
-        return self.process.draw_noise(
-            on,
-            batch=batch,
-            channels=self.config.channels,
-            generator=generator,
-            dtype=self._like.dtype,
-            device=self._like.device,
-        ) * float(self.process.schedule.sigma(torch.ones((), dtype=torch.float64)))
-
-    def sampling_grid(self, on: Grid, oversample: int | None = None) -> Grid:
-        """The grid on which samples are drawn that are wanted on another.
-
-        Args:
-            on: where they are wanted.
-            oversample: into how many cells each cell is cut along every axis; by default into as
-                many as make it no coarser than the grid that the network was trained on.
-        """
-        a_grid(on)
-        if oversample is None:
-            trained = self.config.trained_at or 1
-            oversample = max(1, math.ceil(trained / max(on.shape) - 1e-9))
-        return refine(on, whole(oversample, "oversample", most=MOST_OVERSAMPLE))
-
-    def sample(
-        self,
-        *,
-        on: Grid,
-        batch: int,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        start: Function | None = None,
-        latent: Float[Tensor, "batch features"] | None = None,
-        condition: Float[Tensor, "batch conditions"] | None = None,
-        guidance: float = 1.0,
-        deconvolve: bool = True,
-        oversample: int | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Draw samples on a grid.
-
-        A grid that is coarser than the one the network was trained on gets averages over its cells,
-        as a picture has them; see :meth:`sampling_grid`. On others the values are point values.
-
-        Args:
-            on: the grid; :meth:`grid` makes one on the model's domain.
-            batch: the number of samples.
-            generator: the source of randomness: first of the noise, then of the latents.
-            rule: the step rule.
-            times: decreasing times, the first of them 1 unless a start is given; by default
-                uniform, as many steps as the configuration says.
-            start: the first state, on the :meth:`sampling_grid`; by default drawn from the prior by
-                :meth:`start`.
-            latent: the latents, of shape ``(batch, features)``; by default drawn by
-                :meth:`draw_latents`.
-            condition: what the latents are drawn under, as :meth:`draw_latents` takes it.
-            guidance: the strength of the condition.
-            deconvolve: whether to undo the mollifier.
-            oversample: the refinement of the grid that samples are drawn on; 1 gives point values.
-            tile: the points along a tile's sides, for samples too large for the network's features
-                to be held at once: the same samples, without seams, in more time.
-
-        Returns:
-            Estimates of :math:`x_0`, or of :math:`S x_0` if they are not deconvolved, with values
-            of shape ``(batch, points, channels)``.
-
-        Raises:
-            ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if the samples are not
-                finite.
-        """
-        flag(deconvolve, "deconvolve")
-        states = Watched(
-            self.trajectory(
-                on=self.sampling_grid(on, oversample),
-                batch=batch,
-                generator=generator,
-                rule=rule,
-                times=times,
-                start=start,
-                latent=latent,
-                condition=condition,
-                guidance=guidance,
-                tile=tile,
-            )
-        )
-        if deconvolve:
-            x = self.clean(states)
-        else:
-            for state in states:
-                x = state.x
-        states.check(x, "Samples")
-        with torch.no_grad():
-            return coarsen(x, on)
-
-    def trajectory(
-        self,
-        *,
-        on: Grid,
-        batch: int,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        start: Function | None = None,
-        latent: Float[Tensor, "batch features"] | None = None,
-        condition: Float[Tensor, "batch conditions"] | None = None,
-        guidance: float = 1.0,
-        wrap: Callable[[Denoiser], Denoiser] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Iterator[State]:
-        """Yield every state of a sampling run, none of them deconvolved; see :meth:`sample`.
-
-        Args:
-            on: the grid of the states.
-            batch: the number of samples.
-            generator: the source of randomness: first of the noise, then of the latents.
-            rule: the step rule.
-            times: decreasing times.
-            start: the first state, at the first of the times.
-            latent: the latents.
-            condition: what the latents are drawn under, as :meth:`draw_latents` takes it.
-            guidance: the strength of the condition.
-            wrap: what the network's denoiser is wrapped in, such as guidance.
-            tile: the sides of the tiles that the network is evaluated in.
-
-        Raises:
-            ValueError: as :func:`trajectory` and :meth:`draw_latents`, or if there are both latents
-                and a condition to draw them under.
-        """
-        a_grid(on)
-        batch = samples(batch)
-        generator_for(generator, "Sampling")
-        conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
-        guidance = number(guidance, "guidance")
-        if wrap is not None:
-            a_callable(wrap, "What wraps a denoiser, unless None,", "Pass a function of it.")
-        if latent is not None:
-            self._check_latent(latent, batch)
-        if latent is not None and (condition is not None or guidance != 1.0):
-            raise ValueError(
-                "Latents are drawn under a condition or given, and not both; leave condition and "
-                "guidance out."
-            )
-        times = steps(self.config.steps) if times is None else times
-        check_decreasing(times)
-        if start is not None:
-            a_function(start, "The start, unless None,")
-        if start is None:
-            start = self.start(on=on, batch=batch, generator=generator)
-        if latent is None:
-            latent = self.draw_latents(
-                batch=batch, generator=generator, condition=condition, guidance=guidance
-            )
-        denoiser = self.denoiser(latent, tile=tile)
-        states = trajectory(
-            rule,
-            self.process,
-            denoiser if wrap is None else wrap(denoiser),
-            on=on,
-            times=times,
-            batch=batch,
-            channels=self.config.channels,
-            generator=generator,
-            start=start,
-        )
-        with self._evaluating():
-            yield from states
-
-    def invert(
-        self,
-        x0: Function,
-        *,
-        times: Float[Tensor, "times"],
-        inversion: InversionRule = UPWARD,
-        latent: Float[Tensor, "batch features"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
-
-        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the rule ``inversion.rule``
-        and the same latents goes back.
-
-        Args:
-            x0: clean functions on a full grid of the model's domain, values of shape
-                ``(batch, points, channels)``; they are mollified, and then inverted.
-            times: decreasing times, those that are sampled with. The last of them but one should
-                have a small σ/α, as it has in ``recommended_steps``.
-            inversion: the rule that goes up.
-            latent: the latents, of shape ``(batch, features)``; by default, in a model that has
-                them, those of the functions by :meth:`encode`.
-            tile: the points along a tile's sides, as in :meth:`sample`; an encoder reads the
-                functions whole.
-
-        Returns:
-            The state at the first of the times, on the grid of ``x0``.
-
-        Raises:
-            ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
-        """
-        self._check_functions(x0)
-        conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
-        check_decreasing(times)
-        if latent is not None:
-            self._check_latent(latent, x0.batch[0])
-        if latent is None and self.encoder is not None:
-            latent = self.encode(x0)
-        with self._evaluating(), torch.no_grad():
-            signal = self.process.constant_signal(x0)
-            denoiser = self.denoiser(latent, tile=tile)
-            return invert(inversion, self.process, denoiser, signal, times=times)
-
-    def decode(
-        self,
-        latent: Float[Tensor, "batch features"],
-        *,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        start: Function | None = None,
-        deconvolve: bool = True,
-        oversample: int | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
-
-        Raises:
-            ValueError: as :meth:`sample`, or if the model has no latents.
-        """
-        if self.encoder is None:
-            raise ValueError(
-                "This model has no latents to decode; sample() draws from it. Call that."
-            )
-        self._check_latent(latent)
-        return self.sample(
-            on=on,
-            batch=len(latent),
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=start,
-            latent=latent,
-            deconvolve=deconvolve,
-            oversample=oversample,
-            tile=tile,
-        )
-
-    def reconstruct(
-        self,
-        x: Function,
-        *,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Encode functions, known at any points, and decode their latents on a grid.
-
-        What the latents do not hold is drawn anew. With a ``tile`` they are decoded tile by tile;
-        the encoder reads the functions whole.
-
-        Raises:
-            ValueError: as :meth:`encode` and :meth:`decode`.
-        """
-        return self.decode(
-            self.encode(x), on=on, generator=generator, rule=rule, times=times, tile=tile
-        )
-
-    def interpolate(
-        self,
-        first: Float[Tensor, "features"],
-        last: Float[Tensor, "features"],
-        *,
-        count: int,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Decode the latents :math:`(1 - w)\,z_0 + w\,z_1`, all with one noise.
-
-        Args:
-            first: the latent :math:`z_0`, of shape ``(features,)``.
-            last: the latent :math:`z_1`.
-            count: how many, with :math:`w` from 0 to 1 in equal steps.
-            on: the grid.
-            generator: the source of the noise.
-            rule: the step rule.
-            times: decreasing times.
-            tile: the points along a tile's sides, as in :meth:`sample`.
-
-        Raises:
-            ValueError: if there are fewer than two, or as :meth:`decode`.
-        """
-        if self.encoder is None:
-            raise ValueError(
-                "This model has no latents to decode; sample() draws from it. Call that."
-            )
-        for end in (first, last):
-            self._check_latent(floating(end, "A latent").unsqueeze(0))
-        if whole(count, "A number of functions", most=MOST_SAMPLES) < 2:
-            raise ValueError(f"An interpolation has at least its two ends; got count={count}.")
-        weights = torch.linspace(0.0, 1.0, int(count), dtype=first.dtype, device=first.device)
-        start = self.start(on=self.sampling_grid(on), batch=1, generator=generator)
-        return self.decode(
-            torch.lerp(first, last, weights.unsqueeze(-1)),
-            on=on,
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=Function(start.on, start.values.expand(int(count), -1, -1)),
-            tile=tile,
-        )
+    @property
+    def _mollifies(self) -> bool:
+        """Whether the last state is a mollified one, which has to be undone."""
+        signal = self.process.signal
+        return not isinstance(signal, SignalFamily | Identity)
 
     def _check_functions(self, x: Function) -> None:
         """Refuse what are no functions of this model's channels, with one batch axis."""
@@ -704,7 +335,7 @@ class InftyDiff(SavedModel):
     def _check_latent(self, latent: Tensor, batch: int | None = None) -> None:
         """Refuse latents of other sizes than this model's, or of another number."""
         floating(latent, "Latents")
-        features = self.config.network.latent
+        features = self.config.latent
         if features is None:
             raise TypeError("This model has no latents and takes no latent; leave latent out.")
         if latent.ndim != 2 or latent.shape[1] != features or batch not in (None, len(latent)):
@@ -714,21 +345,39 @@ class InftyDiff(SavedModel):
                 f"{tuple(latent.shape)}."
             )
 
+    def _answer(self, network: Any, x: Function, t: Tensor, latent: Tensor | None) -> Function:
+        """What the network says of states, refusing an answer of another form."""
+        answer = network(x, t) if latent is None else network(x, t, latent=latent)
+        instance(answer, Function, f"What {self._network_name} answers", "Return a Function.")
+        require_same(x, answer)
+        if answer.values.shape != x.values.shape:
+            raise ValueError(
+                f"{self._network_name} must answer with values of the shape of the states, "
+                f"{tuple(x.values.shape)}; got {tuple(answer.values.shape)}. Build it for "
+                f"{self.config.channels} channels."
+            )
+        return answer
+
+    @property
+    def _network_name(self) -> str:
+        return f"The network {type(self.network).__name__}"
+
     @property
     def _like(self) -> Tensor:
         """A parameter of the network, for its dtype and device."""
-        return next(self.network.parameters())
+        return next(p for p in self.network.parameters() if p.is_floating_point())
 
     def _by_tiles(
         self, network: TiledNetwork, x: Function, t: Tensor, *, latent: Tensor | None
     ) -> Function:
         with self._precision():
-            return network(x, t, latent=latent)
+            return self._answer(network, x, t, latent)
 
     def _precision(self) -> torch.autocast:
         """Automatic mixed precision, if the model computes in another than its own."""
         dtype = self.compute_dtype
-        return torch.autocast(self._like.device.type, dtype, enabled=dtype is not None)
+        wanted = dtype is not None and self.capabilities.mixed_precision
+        return torch.autocast(self._like.device.type, dtype, enabled=wanted)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from inftydiff._typing import MOST_CHANNELS, check_finite, floating, instance, number, whole
-from inftydiff.models import LatentPrior, LatentPriorConfig
+from inftydiff._typing import MOST_CHANNELS, check_finite, floating, number, whole
+from inftydiff.models import PriorConfig
 from inftydiff.operators import Function, Grid, Point
 from inftydiff.operators.linear import Field
 from inftydiff.processes import (
@@ -56,6 +56,7 @@ class LatentDiffusion(nn.Module):
         config: the sizes of the network.
 
     Example:
+        >>> from inftydiff.models import LatentPriorConfig
         >>> prior = LatentDiffusion(3, LatentPriorConfig(width=8, layers=2))
         >>> generator = torch.Generator().manual_seed(0)
         >>> prior.fit(torch.randn(10, 3, generator=generator))
@@ -66,11 +67,11 @@ class LatentDiffusion(nn.Module):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, latent: int, config: LatentPriorConfig) -> None:
+    def __init__(self, latent: int, config: PriorConfig) -> None:
         super().__init__()
-        whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
-        instance(config, LatentPriorConfig, "config")
-        self.network = LatentPrior(latent, config)
+        self.latent = whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
+        self.config = conforming(config, PriorConfig, "config", "Pass LatentPriorConfig().")
+        self.network = config.build(latent)
         self.process = DiffusionProcess.white(SCHEDULE, noise=WhiteNoise())
         self.register_buffer("mean", torch.zeros(latent))
         self.register_buffer("spread", torch.zeros(latent))
@@ -84,7 +85,7 @@ class LatentDiffusion(nn.Module):
         Raises:
             ValueError: if there are fewer than two, or a feature is the same in all of them.
         """
-        features = self.network.latent
+        features = self.latent
         check_finite(floating(latents, "Latents"), "Latents")
         if latents.ndim != 2 or latents.shape[1] != features:
             raise ValueError(
@@ -215,7 +216,7 @@ class LatentDiffusion(nn.Module):
         start = self.process.draw_noise(
             PLACE,
             batch=batch,
-            channels=self.network.latent,
+            channels=self.latent,
             generator=generator,
             dtype=self.mean.dtype,
             device=self.mean.device,
@@ -227,7 +228,7 @@ class LatentDiffusion(nn.Module):
             on=PLACE,
             times=times,
             batch=batch,
-            channels=self.network.latent,
+            channels=self.latent,
             generator=generator,
             start=start,
         )

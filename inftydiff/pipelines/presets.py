@@ -35,7 +35,9 @@ from inftydiff.models import (
     infty_diff_256,
     tiny,
 )
+from inftydiff.operators import Box, gaussian_mollifier
 from inftydiff.pipelines.config import MOST_CELLS, WIDEST, InftyDiffConfig
+from inftydiff.processes import CosineSchedule, MollifiedProcess, NoisePrediction, WhiteNoise
 
 __all__ = ["PRESETS", "PresetName", "preset"]
 
@@ -56,19 +58,19 @@ PRESETS: tuple[str, ...] = tuple(name for name in get_args(PresetName) if name !
 @final
 @dataclass(frozen=True)
 class _Preset:
-    """A network, the resolution it is made for, and whether the rest is the paper's."""
+    """A network, the resolution it is made for, and of the paper's models the latent."""
 
-    network: Callable[[int], MultiscaleConfig]
+    network: Callable[[], MultiscaleConfig]
     resolution: int = 64
-    paper: bool = False
+    latent: int | None = None
 
 
 TABLE = {
     "faces_64": _Preset(faces_64),
     "faces_128": _Preset(faces_128, 128),
-    "infty_diff_64": _Preset(infty_diff_64, 64, paper=True),
-    "infty_diff_128": _Preset(infty_diff_128, 128, paper=True),
-    "infty_diff_256": _Preset(infty_diff_256, 256, paper=True),
+    "infty_diff_64": _Preset(infty_diff_64, 64, latent=256),
+    "infty_diff_128": _Preset(infty_diff_128, 128, latent=256),
+    "infty_diff_256": _Preset(infty_diff_256, 256, latent=1024),
     "tiny": _Preset(tiny),
 }
 
@@ -79,7 +81,7 @@ def preset(
     channels: int = 3,
     resolution: int | None = None,
     mollifier_width: float | None = None,
-    lengths: tuple[float, float] = (1.0, 1.0),
+    lengths: tuple[float, ...] = (1.0, 1.0),
 ) -> InftyDiffConfig:
     r"""A model for pictures of one size.
 
@@ -90,49 +92,62 @@ def preset(
         channels: the number of channels of a picture.
         resolution: the cells along the longest side of the training grid; by default the number in
             the preset's name, or 64.
-        mollifier_width: in units of the longest side; by default one cell for the paper's models,
+        mollifier_width: in units of the domain; by default one cell for the paper's models,
             three quarters of one for the others.
-        lengths: the sides of the domain, the longest of them 1.
+        lengths: the sides of the domain, rows first.
 
     Raises:
         ValueError: if there is no such preset, or a number is out of range.
 
     Example:
-        >>> preset("faces", resolution=128).mollifier_width
-        0.005859375
+        >>> preset("faces", resolution=128).network.cell
+        0.0078125
         >>> preset("infty_diff_256").steps
         100
     """
     choice(name, ("faces", *PRESETS), "The name of a preset")
     known = TABLE["faces_64" if name == "faces" else name]
     cells = known.resolution if resolution is None else resolution
-    cell = 1 / whole(cells, "resolution", most=MOST_CELLS)
+    domain = Box(lengths)
+    cell = max(domain.lengths) / whole(cells, "resolution", most=MOST_CELLS)
     channels = whole(channels, "channels", most=MOST_CHANNELS)
     if mollifier_width is not None:
         mollifier_width = positive(mollifier_width, "mollifier_width", most=WIDEST)
-    network = dataclasses.replace(known.network(channels), cell=cell)
-    make = _paper if known.paper else _small
-    return dataclasses.replace(make(network, mollifier_width), lengths=lengths)
+    network = dataclasses.replace(known.network(), cell=cell)
+    if known.latent is not None:
+        return _paper(network, mollifier_width, channels, domain, known.latent)
+    return _small(network, mollifier_width, channels, domain)
 
 
-def _paper(network: MultiscaleConfig, width: float | None) -> InftyDiffConfig:
+def _process(cell: float, width: float) -> MollifiedProcess:
+    """The paper's process: data and noise mollified, one unit of noise a cell."""
+    return MollifiedProcess(gaussian_mollifier(width), CosineSchedule(), WhiteNoise(cell))
+
+
+def _paper(
+    network: MultiscaleConfig,
+    width: float | None,
+    channels: int,
+    domain: Box,
+    latent: int,
+) -> InftyDiffConfig:
     """The paper's process, filters and prior."""
+    cell = network.cell
     return InftyDiffConfig(
         network=network,
-        process="mollified",
-        schedule="cosine",
-        mollifier_width=network.cell if width is None else width,
-        noise_intensity=network.cell,
-        predict="noise",
-        clip=(-1.0, 1.0),
-        range_floor=None,
-        noise_to_signal=0.05,
-        steps=100,
+        process=_process(cell, cell if width is None else width),
+        predict=NoisePrediction(),
+        channels=channels,
+        domain=domain,
+        latent=latent,
         prior=LatentPriorConfig(width=2048, layers=10),
+        steps=100,
     )
 
 
-def _small(network: MultiscaleConfig, width: float | None) -> InftyDiffConfig:
+def _small(
+    network: MultiscaleConfig, width: float | None, channels: int, domain: Box
+) -> InftyDiffConfig:
     r"""What a short run on a CPU does best with.
 
     The network's scale is the standard deviation :math:`1/(2\sqrt\pi)` × cell / width that is left
@@ -143,8 +158,9 @@ def _small(network: MultiscaleConfig, width: float | None) -> InftyDiffConfig:
     width = 0.75 * cell if width is None else width
     return InftyDiffConfig(
         network=dataclasses.replace(network, scale=cell / (2.0 * math.sqrt(math.pi) * width)),
-        mollifier_width=width,
+        process=_process(cell, width),
+        channels=channels,
+        domain=domain,
         range_floor=0.1,
         noise_to_signal=0.1,
-        noise_intensity=cell,
     )

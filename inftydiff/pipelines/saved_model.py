@@ -35,7 +35,13 @@ from inftydiff.pipelines.pretrained import (
     resolve,
     write_folder,
 )
-from inftydiff.pipelines.weights import cast_weights, check_names, check_precision
+from inftydiff.pipelines.weights import (
+    as_loaded,
+    as_stored,
+    cast_weights,
+    check_names,
+    check_precision,
+)
 
 __all__ = ["SavedModel"]
 
@@ -97,7 +103,8 @@ class SavedModel(nn.Module, ABC):
     def plain_state(self, *, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
         """The weights under the names that the configuration gives them.
 
-        Parts that ``torch.compile`` or ``DataParallel`` has wrapped are taken out of it; what is
+        Complex ones are pairs of real numbers, on a last axis. Parts that
+        ``torch.compile`` or ``DataParallel`` has wrapped are taken out of it; what is
         shared or a view is copied.
 
         Args:
@@ -109,11 +116,11 @@ class SavedModel(nn.Module, ABC):
         """
         if dtype is not None:
             check_precision(dtype)
-        with torch.device("meta"):
-            made = type(self)(self.config)
+        made = _made(type(self), self.config)
         name_of = _plain_names(self)
         kinds = {name_of(n): type(part) for n, part in _parts(self) if not _wrapped(part)}
         known = {name: type(part) for name, part in _parts(made)}
+        self._check_described(made)
         other = sorted(name for name in kinds.keys() & known.keys() if kinds[name] != known[name])
         if other:
             name = other[0]
@@ -122,14 +129,32 @@ class SavedModel(nn.Module, ABC):
                 f"{name} is of {kinds[name].__name__}, and the configuration makes one of "
                 f"{known[name].__name__}. Put it back, or save a state_dict of your own."
             )
-        state = {name_of(name): value for name, value in self.state_dict().items()}
-        check_names(made.state_dict(), state, source=TO_BE_SAVED)
+        state = as_stored({name_of(name): value for name, value in self.state_dict().items()})
+        check_names(as_stored(made.state_dict()), state, source=TO_BE_SAVED)
         parameters = dict(made.named_parameters())
         dtypes = {
-            name: value.dtype if dtype is None or name not in parameters else dtype
+            name: value.dtype
+            if dtype is None or name not in parameters or not value.is_floating_point()
+            else dtype
             for name, value in state.items()
         }
         return cast_weights(_apart(state), dtypes, source=TO_BE_SAVED)
+
+    def _check_described(self, made: "SavedModel") -> None:
+        """Refuse parts that are values, and other than those that the configuration makes."""
+        name_of = _plain_names(self)
+        others = {name: vars(part) for name, part in _parts(made)}
+        for name, part in _parts(self):
+            mine, theirs = vars(part), others.get(name_of(name), {})
+            for value in VALUES:
+                if value in mine and value in theirs and mine[value] != theirs[value]:
+                    where = ".".join(filter(None, (name_of(name), value)))
+                    raise ValueError(
+                        "A model is saved as its configuration, which makes it anew, and its "
+                        f"weights; its {where} is another than the one the configuration makes. "
+                        "Make a model of a configuration with that part: "
+                        "InftyDiff(dataclasses.replace(model.config, …))."
+                    )
 
     def push_to_hub(
         self,
@@ -252,24 +277,52 @@ class SavedModel(nn.Module, ABC):
         """
         device = _present(device)
         try:
-            with torch.device("meta"):
-                model = cls(config)
+            model = _made(cls, config)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"The configuration beside {file} makes no model: {error} Get both from one place."
             ) from error
         parameters = dict(model.named_parameters())
         wider = torch.promote_types(dtype, torch.float32)
-        tensors = read(model.state_dict())
+        own = model.state_dict()
+        tensors = read(as_stored(own))
         state = cast_weights(
             tensors,
-            {name: dtype if name in parameters else wider for name in tensors},
+            {
+                name: value.dtype
+                if not value.is_floating_point()
+                else dtype
+                if name in parameters
+                else wider
+                for name, value in tensors.items()
+            },
             source=str(file),
         )
-        model.load_state_dict(
-            {name: value.to(device) for name, value in state.items()}, assign=True
-        )
-        return model.eval()
+        model.load_state_dict(as_loaded(state, own), assign=True)
+        return model.to(device).eval()
+
+
+def _made(cls: type[Model], config: InftyDiffConfig) -> Model:
+    """A model for its shapes, without memory for its weights where that can be had.
+
+    A part that keeps tensors besides its state would lose them, and so it is made as it is.
+    """
+    try:
+        with torch.device("meta"):
+            model = cls(config)
+        if not any(_keeps_tensors(part) for part in model.modules()):
+            return model
+    except (NotImplementedError, RuntimeError):  # what needs values to be built
+        pass
+    with torch.random.fork_rng():
+        return cls(config)
+
+
+def _keeps_tensors(part: nn.Module) -> bool:
+    """Whether a module has tensors that are no part of its state."""
+    return bool(part._non_persistent_buffers_set) or any(
+        isinstance(value, Tensor) for value in vars(part).values()
+    )
 
 
 def _present(device: object) -> torch.device:
@@ -287,6 +340,9 @@ def _present(device: object) -> torch.device:
 
 
 TO_BE_SAVED = "What is to be saved"
+
+VALUES = ("config", "process", "predict")
+"""What parts are described by, besides their weights."""
 
 WRAPPERS = {
     "DataParallel": "module",

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from inftydiff._reading import require_regular
 
-__all__ = ["cast_weights", "check_names", "check_precision", "digest", "read_tensors"]
+__all__ = [
+    "as_loaded",
+    "as_stored",
+    "cast_weights",
+    "check_names",
+    "check_precision",
+    "digest",
+    "read_tensors",
+]
 
 SHOWN = 3
 """How many names of weights an error lists."""
@@ -24,8 +32,38 @@ KINDS = {
     "F32": torch.float32,
     "F64": torch.float64,
     "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "BOOL": torch.bool,
 }
 """The kinds of numbers that are told apart; all others are taken for bytes."""
+
+
+def as_stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as a file holds them: complex ones as pairs of real numbers, on a last axis.
+
+    Example:
+        >>> as_stored({"w": torch.zeros(3, dtype=torch.complex64)})["w"].shape
+        torch.Size([3, 2])
+    """
+    return {
+        name: torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
+        for name, value in tensors.items()
+    }
+
+
+def as_loaded(stored: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what :func:`as_stored` was given, complex again where a model's state is.
+
+    Args:
+        stored: the tensors of a file.
+        like: the model's state.
+    """
+    return {
+        name: torch.view_as_complex(value.contiguous()) if like[name].is_complex() else value
+        for name, value in stored.items()
+    }
 
 
 def read_tensors(
@@ -74,8 +112,8 @@ def check_names(
         source: what holds them, for the message.
 
     Raises:
-        ValueError: if tensors are missing, unexpected, of another shape, sparse, or not of floating
-            point.
+        ValueError: if tensors are missing, unexpected, of another shape, sparse, or of another kind
+            of numbers: those of floating point may differ in their precision.
     """
     both = sorted(expected.keys() & found.keys())
     wrong = {
@@ -86,8 +124,10 @@ def check_names(
             for name in both
             if found[name].shape != expected[name].shape
         ],
-        "not of floating point": [
-            f"{name} {found[name].dtype}" for name in both if not found[name].is_floating_point()
+        "of other numbers": [
+            f"{name} {found[name].dtype} for {expected[name].dtype}"
+            for name in both
+            if not _alike(found[name].dtype, expected[name].dtype)
         ],
         "sparse": [name for name in both if found[name].layout != torch.strided],
     }
@@ -105,7 +145,7 @@ def cast_weights(
     """Cast weights, refusing those that have no values, or none that is finite when cast.
 
     Args:
-        tensors: the weights, of floating point.
+        tensors: the weights.
         dtypes: what each is cast to.
         source: what holds them, for the message.
 
@@ -152,8 +192,13 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
+def _alike(found: torch.dtype, expected: torch.dtype) -> bool:
+    """Whether numbers of one kind may be read as those of another."""
+    return found == expected or (found.is_floating_point and expected.is_floating_point)
+
+
 def _finite(value: Tensor) -> bool:
-    if value.element_size() == 1:  # eight bits are not asked by PyTorch
+    if value.is_floating_point() and value.element_size() == 1:  # which PyTorch does not ask
         value = value.float()
     return bool(value.isfinite().all())
 

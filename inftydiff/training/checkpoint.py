@@ -31,7 +31,13 @@ from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.pretrained import (
     is_pretrained,
 )
-from inftydiff.pipelines.weights import cast_weights, check_names, read_tensors
+from inftydiff.pipelines.weights import (
+    as_loaded,
+    as_stored,
+    cast_weights,
+    check_names,
+    read_tensors,
+)
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import (
     CONFIG,
@@ -225,10 +231,14 @@ def load_training(
     file = folder / TRAINING
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     tensors = _read_tensors(
-        file, lambda header: check_names(_kept(pipeline, weights, header), header, source=str(file))
+        file,
+        lambda header: check_names(
+            as_stored(_kept(pipeline, weights, header)), header, source=str(file)
+        ),
     )
     dtypes = {name: value.dtype for name, value in tensors.items()}
     tensors = cast_weights(tensors, dtypes, source=str(file))
+    tensors = as_loaded(tensors, _kept(pipeline, weights, tensors))
     pipeline.load_state_dict(
         {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     )
@@ -269,7 +279,7 @@ def _training_tensors(
     if scaler is not None:
         now = scaler.state_dict()
         tensors |= {f"scaler.{key}": torch.tensor(now[key], dtype=torch.float64) for key in SCALER}
-    return _contiguous(tensors)
+    return _contiguous(as_stored(tensors))
 
 
 def _laid_out_like(weight: Tensor, value: Tensor) -> Tensor:

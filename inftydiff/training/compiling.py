@@ -2,6 +2,7 @@
 
 import torch
 
+from inftydiff.models import capabilities_of
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["compile_networks", "require_compiler"]
@@ -25,10 +26,19 @@ def require_compiler(device: torch.device) -> None:
 
 
 def compile_networks(pipeline: InftyDiff) -> None:
-    """Have the U-Net and the encoder's way down translated when they are first called.
+    """Compile the parts of the network and of the encoder that have one shape, at their first call.
 
     The rest depends on where the points are, and has kernels of its own. Weights and names stay.
+
+    Raises:
+        ValueError: if the network has no such part.
     """
-    pipeline.network.unet.compile()
-    if pipeline.encoder is not None:
-        pipeline.encoder.descent.compile()
+    networks = [net for net in (pipeline.network, pipeline.encoder) if net is not None]
+    parts = [net.get_submodule(name) for net in networks for name in capabilities_of(net).static]
+    if not parts:
+        raise ValueError(
+            f"compile=True compiles the parts that have one shape at every step, and "
+            f"{type(pipeline.network).__name__} names none in its capabilities. Leave compile out."
+        )
+    for part in parts:
+        part.compile()

@@ -174,7 +174,7 @@ class LatentObjective(nn.Module):
                 ``(count, features + conditions)``.
             part: their place in the batch.
         """
-        count, features = len(items), self.prior.network.latent
+        count, features = len(items), self.prior.latent
         latents = items[:, :features]
         condition = items[:, features:] if items.shape[1] > features else None
         noise = (

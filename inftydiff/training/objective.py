@@ -100,13 +100,13 @@ class Objective(nn.Module):
         grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
         at = self._subset(grid, generators)
         seen, latent_noise = None, None
-        if pipeline.config.network.latent is not None:
+        if pipeline.config.latent is not None:
             places = self._subset(grid, generators)
             seen = x0 if places is None else x0.restrict(places)
-            shape = (pipeline.config.network.latent,)
+            shape = (pipeline.config.latent,)
             noises = [torch.randn(shape, generator=g, device=device) for g in generators]
             latent_noise = torch.stack(noises)
-        noise = pipeline.config.noise.draw(
+        noise = pipeline.process.noise.draw(
             grid.domain,
             batch=part.batch,
             channels=x0.channels,
@@ -121,7 +121,7 @@ class Objective(nn.Module):
                 noise=noise,
                 latent_noise=latent_noise,
             )
-        return loss / pipeline.config.network.scale**2
+        return loss / pipeline.capabilities.scale**2
 
     @contextmanager
     def _dropout(self, part: Part, device: torch.device) -> Iterator[None]:

@@ -83,7 +83,8 @@ class Run:
             lr=config.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=config.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+            fused=device.type in ("cpu", "cuda")
+            and all(weight.is_floating_point() for weight in self.pipeline.parameters()),
         )
         self.average = averaged(self.pipeline, config)
         checkpoint.require_run(self.out, resume)

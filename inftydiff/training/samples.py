@@ -32,7 +32,7 @@ def drawn(pipeline: InftyDiff, data: Dataset[Tensor]) -> Float[Tensor, "n c h w"
     count = min(COLUMNS, len(cast(Sized, data)))
     pictures = torch.stack([data[i] for i in range(count)]).to(device)
     on = pipeline.grid((pictures.shape[-2], pictures.shape[-1]))
-    if pipeline.config.network.latent is None:
+    if pipeline.config.latent is None:
         return _sampled(pipeline, on, COLUMNS * ROWS)
     latent = pipeline.encode(Function.from_image(pictures, pipeline.config.domain))
     return torch.cat([pictures.cpu(), _sampled(pipeline, on, count, latent=latent)])
@@ -50,11 +50,11 @@ def drawn_by_prior(pipeline: InftyDiff, data: Dataset[Tensor]) -> Float[Tensor, 
         data: latents, each followed by its condition, if it has one.
     """
     config, count = pipeline.config, COLUMNS * ROWS
-    on = pipeline.sampling_grid(pipeline.grid(config.trained_at or round(1 / config.network.cell)))
+    on = pipeline.sampling_grid(pipeline.grid(pipeline.resolution))
     condition = None
     if config.prior is not None and config.prior.condition is not None:
         places = (i % len(cast(Sized, data)) for i in range(count))
-        condition = torch.stack([data[i][config.network.latent :] for i in places])
+        condition = torch.stack([data[i][config.latent :] for i in places])
     return _sampled(pipeline, on, count, condition=condition)
 
 

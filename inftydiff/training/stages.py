@@ -124,13 +124,16 @@ class PictureStage(Stage):
                 f"This model takes pictures of shape ({config.channels}, h, w); got {shape}. Set "
                 "the network's channels to those of the data."
             )
-        longest = max(shape[1:])
+        longest, sides = max(shape[1:]), config.domain.lengths
         lengths = tuple(n / longest for n in shape[1:])
-        if any(abs(a - b) > 0.5 / longest for a, b in zip(lengths, config.lengths, strict=True)):
+        own = tuple(side / max(sides) for side in sides)
+        if len(own) != 2 or any(
+            abs(a - b) > 0.5 / longest for a, b in zip(lengths, own, strict=True)
+        ):
             raise ValueError(
-                f"This model's domain has the sides {config.lengths}; pictures of {shape[1]} rows "
-                f"and {shape[2]} columns need {lengths}. Crop the pictures, or set lengths to "
-                "these."
+                f"This model's domain has the sides {sides}; pictures of {shape[1]} rows and "
+                f"{shape[2]} columns need {lengths}. Crop the pictures, or set the domain's "
+                "lengths to these."
             )
 
     def check_settings(self, config: TrainConfig) -> None:
@@ -140,7 +143,7 @@ class PictureStage(Stage):
         self, pipeline: InftyDiff, data: Dataset[Tensor]
     ) -> tuple[Float[Tensor, "n c h w"], int]:
         shown = drawn(pipeline, data)
-        return shown, COLUMNS if self.model.network.latent is None else len(shown) // 2
+        return shown, COLUMNS if self.model.latent is None else len(shown) // 2
 
 
 @final
@@ -196,7 +199,7 @@ class LatentStage(Stage):
         return LatentObjective(pipeline, drop=self.drop if conditional else 0.0)
 
     def check(self, data: Dataset[Tensor]) -> None:
-        features, wanted = self.pipeline.config.network.latent, self.prior.condition
+        features, wanted = self.pipeline.config.latent, self.prior.condition
         if tuple(self.latents.shape[1:]) != (features,) or len(cast(Sized, data)) == 0:
             raise ValueError(
                 f"The prior of this model is trained on latents of shape {(features,)}; encode "

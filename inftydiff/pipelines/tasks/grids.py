@@ -75,8 +75,8 @@ def require_domain(model: InftyDiff, grid: Grid) -> None:
     a_grid(grid)
     if grid.domain != model.config.domain:
         raise ValueError(
-            f"This model's functions live on a box of sides {model.config.lengths}; got one on "
-            f"{grid.domain.lengths}. Crop the picture to these proportions, or make its grid by "
+            f"This model's functions live on {model.config.domain}; got one on "
+            f"{grid.domain}. Crop the picture to these proportions, or make its grid by "
             "model.grid."
         )
 

@@ -55,7 +55,7 @@ def from_sensors(
     samples = check_task(generator, samples, how, on=a_grid(on), guide=guide)
     if readings.on.domain != model.config.domain:
         raise ValueError(
-            f"This model's functions live on a box of sides {model.config.lengths}; got "
+            f"This model's functions live on {model.config.domain}; got "
             f"{described(readings.on)}. Pass the domain with the points, as in Scattered(points, "
             "domain=model.config.domain)."
         )

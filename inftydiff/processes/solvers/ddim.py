@@ -48,6 +48,11 @@ class DDIM:
     def __post_init__(self) -> None:
         object.__setattr__(self, "eta", fraction(self.eta, "DDIM's eta"))
 
+    @property
+    def separable(self) -> bool:
+        """Whether no noise is drawn."""
+        return self.eta == 0.0
+
     def step(
         self,
         process: DiffusionProcess,

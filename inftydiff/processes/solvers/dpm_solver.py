@@ -107,6 +107,11 @@ class DPMSolverPP(MultistepRule):
         if self.as_diffusers and self.order != 3:
             raise ValueError(f"as_diffusers is about order 3; got order {self.order}.")
 
+    @property
+    def separable(self) -> bool:
+        """Whether no noise is drawn."""
+        return not self.stochastic
+
     def advance(
         self,
         process: DiffusionProcess,

@@ -61,6 +61,7 @@ class Heun:
     """
 
     calls: ClassVar[int | None] = 2
+    separable: ClassVar[bool] = True
     spacing: ClassVar[Spacing] = "karras"
 
     variable: Literal["log_snr", "ratio"] = "log_snr"

@@ -27,12 +27,14 @@ __all__ = [
     "Memory",
     "MultistepRule",
     "Past",
+    "Separable",
     "StepRule",
     "check_memory",
     "check_step",
     "chosen",
     "combined",
     "fresh_noise",
+    "separable",
 ]
 
 
@@ -54,6 +56,24 @@ class StepRule(Protocol):
 
 
 declare("solver", StepRule)
+
+
+@runtime_checkable
+class Separable(Protocol):
+    """A step rule that says whether a sample of a batch is what it would be alone."""
+
+    @property
+    def separable(self) -> bool:
+        """Whether a step draws no noise, and its size does not depend on the other samples."""
+
+
+def separable(rule: StepRule) -> bool:
+    """Return whether a sample of a batch is what it would be alone; False of rules that are silent.
+
+    Args:
+        rule: the step rule.
+    """
+    return isinstance(rule, Separable) and rule.separable
 
 
 @final

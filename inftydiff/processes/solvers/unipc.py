@@ -17,7 +17,7 @@ is in the memory.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -55,6 +55,8 @@ class UniPC(MultistepRule):
         Zhao et al., "UniPC: a unified predictor-corrector framework for fast sampling of diffusion
         models", NeurIPS 2023.
     """
+
+    separable: ClassVar[bool] = True
 
     order: int = 3
 

@@ -1,0 +1,255 @@
+r"""Diffusion processes as components: what each kind of process is built from.
+
+A configuration is a value that a file can hold; :class:`~inftydiff.processes.DiffusionProcess` is
+what it builds, by the constructor of the same name.
+
+===============  ===========================================================================
+``mollified``    :math:`S = N = T`, the paper's process
+``white``        :math:`S = N = I`
+``noise_only``   :math:`S = I, N = T`
+``trace_class``  :math:`S = I` and a factor :math:`N` of a trace-class operator
+``blurring``     a signal operator that changes with time, and :math:`N = I`
+``general``      any :math:`S` and :math:`N`
+===============  ===========================================================================
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol, final, runtime_checkable
+
+from inftydiff._components import component, declare
+from inftydiff._typing import instance
+from inftydiff.operators import Domain, Identity, LinearOperator, gaussian_mollifier
+from inftydiff.processes.checks import an_operator, conforming
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.noise import Noise, WhiteNoise
+from inftydiff.processes.schedule import Schedule, check_schedule
+from inftydiff.processes.schedules import CosineSchedule
+from inftydiff.processes.signal_family import HeatDissipation, SignalFamily
+
+__all__ = [
+    "BlurringProcess",
+    "GeneralProcess",
+    "MollifiedProcess",
+    "NoiseOnlyProcess",
+    "ProcessConfig",
+    "TraceClassProcess",
+    "WhiteProcess",
+]
+
+CELL = 1 / 64
+"""The side of a cell of a grid of 64², in which noise has one unit unless said otherwise."""
+
+
+@runtime_checkable
+class ProcessConfig(Protocol):
+    """What a process is built from: a frozen dataclass with a kind."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """The amplitudes of signal and noise."""
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process of functions on a domain."""
+
+
+declare("process", ProcessConfig)
+
+
+def _cosine() -> Schedule:
+    return CosineSchedule()
+
+
+def _noise() -> Noise:
+    return WhiteNoise(CELL)
+
+
+def _mollifier() -> LinearOperator:
+    return gaussian_mollifier(CELL)
+
+
+def _check(config: ProcessConfig, noise: Noise) -> None:
+    check_schedule(config.schedule)
+    conforming(noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
+
+
+@component("process", "mollified")
+@final
+@dataclass(frozen=True)
+class MollifiedProcess:
+    """Mollified diffusion, S = N = T: the paper's process.
+
+    Args:
+        mollifier: the operator T, in units of the domain.
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise that T smooths; of intensity 1/64 it has one unit a cell of a 64²
+            grid.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+
+    Example:
+        >>> from inftydiff import Box
+        >>> process = MollifiedProcess(gaussian_mollifier(0.1)).build(Box((1.0, 1.0)))
+        >>> process.signal is process.noise_factor
+        True
+    """
+
+    mollifier: LinearOperator = field(default_factory=_mollifier)
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+        an_operator(self.mollifier, "The mollifier of a process")
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process."""
+        return DiffusionProcess.mollified(self.schedule, self.mollifier, noise=self.noise)
+
+
+@component("process", "white")
+@final
+@dataclass(frozen=True)
+class WhiteProcess:
+    """White-noise diffusion, S = N = I: DDPM, cell by cell.
+
+    Args:
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+    """
+
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process."""
+        return DiffusionProcess.white(self.schedule, noise=self.noise)
+
+
+@component("process", "noise_only")
+@final
+@dataclass(frozen=True)
+class NoiseOnlyProcess:
+    """Diffusion with mollified noise on data as they are, S = I and N = T.
+
+    Args:
+        mollifier: the operator T, in units of the domain.
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise that T smooths.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+    """
+
+    mollifier: LinearOperator = field(default_factory=_mollifier)
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+        an_operator(self.mollifier, "The mollifier of a process")
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process."""
+        return DiffusionProcess.noise_only(self.schedule, self.mollifier, noise=self.noise)
+
+
+@component("process", "trace_class")
+@final
+@dataclass(frozen=True)
+class TraceClassProcess:
+    """Diffusion with noise that is a function, S = I and N a factor of a trace-class operator.
+
+    Args:
+        factor: the operator N, such as ``matern(smoothness, length_scale, dim=2)``.
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise that N makes a function of.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+    """
+
+    factor: LinearOperator = field(default_factory=_mollifier)
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+        an_operator(self.factor, "The noise factor of a process")
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process.
+
+        Raises:
+            ValueError: if the covariance is not known to be trace-class on this domain.
+        """
+        return DiffusionProcess.trace_class(
+            self.schedule, self.factor, domain=domain, noise=self.noise
+        )
+
+
+@component("process", "blurring")
+@final
+@dataclass(frozen=True)
+class BlurringProcess:
+    """Blurring diffusion: a signal operator that changes with time, and white noise.
+
+    Args:
+        blur: the signal operators.
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+    """
+
+    blur: SignalFamily = field(default_factory=lambda: HeatDissipation(width=0.2))
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+        instance(self.blur, SignalFamily, "The blur of a process", "Pass HeatDissipation(width).")
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process."""
+        return DiffusionProcess.blurring(self.schedule, self.blur, noise=self.noise)
+
+
+@component("process", "general")
+@final
+@dataclass(frozen=True)
+class GeneralProcess:
+    """Diffusion with any two operators.
+
+    Args:
+        signal: the operator S of the signal.
+        noise_factor: the operator N of the noise.
+        schedule: the amplitudes of signal and noise.
+        noise: the white noise.
+
+    Raises:
+        TypeError: if an argument is of another kind.
+    """
+
+    signal: LinearOperator = field(default_factory=Identity)
+    noise_factor: LinearOperator = field(default_factory=_mollifier)
+    schedule: Schedule = field(default_factory=_cosine)
+    noise: Noise = field(default_factory=_noise)
+
+    def __post_init__(self) -> None:
+        _check(self, self.noise)
+        an_operator(self.signal, "The signal operator of a process")
+        an_operator(self.noise_factor, "The noise factor of a process")
+
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process."""
+        return DiffusionProcess(
+            self.schedule, signal=self.signal, noise_factor=self.noise_factor, noise=self.noise
+        )
