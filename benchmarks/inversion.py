@@ -71,10 +71,9 @@ def errors(problem: Problem, inversion: InversionRule, n: int) -> Errors:
     """The relative errors at the end, and before the last step."""
     process, denoiser, x = problem
     times = recommended_steps(n, inversion.rule, process.schedule)
-    start = invert(inversion, process, denoiser, x, times=times)
+    start = invert(inversion, denoiser, x, times=times)
     *_, before, last = trajectory(
         inversion.rule,
-        process,
         denoiser,
         on=x.on,
         times=times,

@@ -39,7 +39,13 @@ from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 from inftydiff.operators.multiplier import UnitMultiplier
 from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbours
-from inftydiff.processes import HeatDissipation, Parameterisation, Schedule, StepRule
+from inftydiff.processes import (
+    CallableDenoiser,
+    HeatDissipation,
+    Parameterisation,
+    Schedule,
+    StepRule,
+)
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
@@ -355,7 +361,7 @@ def denoiser_of(
             model = exact.as_model(predict)
             return Shipped(as_denoiser(exact.process, model, predict=predict, clip=bounds), probe)
         case 1:
-            return Shipped(lambda x_t, t: exact(x_t, t), probe, {"process": exact.process})
+            return Shipped(CallableDenoiser(exact.process, exact), probe)
     return Shipped(exact, probe)
 
 

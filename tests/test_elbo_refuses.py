@@ -27,7 +27,7 @@ WHITE = DiffusionProcess.white(CosineSchedule())
 def bound(process=WHITE, denoiser=None, x0=None, **options) -> torch.Tensor:
     options = {"times": steps(3, end=0.1), "generator": torch.Generator()} | options
     x0 = Function(GRID, torch.ones(2, 8, 1)) if x0 is None else x0
-    return elbo(process, denoiser or (lambda x, t: Prediction(x, x)), x0, **options)
+    return elbo(denoiser or (lambda x, t: Prediction(x, x)), x0, **options)
 
 
 def test_the_transition_s_variance():

@@ -26,7 +26,7 @@ from inftydiff import (
     sample,
     steps,
 )
-from inftydiff.processes import NoisePrediction, classifier_free
+from inftydiff.processes import CallableDenoiser, NoisePrediction, classifier_free
 from inftydiff.testing import GaussianDenoiser
 
 GRID = Grid((4, 4))
@@ -118,8 +118,7 @@ def test_each_is_asked_once_a_step():
 def run(rule, denoiser, n: int) -> Function:
     return sample(
         rule,
-        PROCESS,
-        denoiser,
+        CallableDenoiser(PROCESS, denoiser),
         on=GRID,
         times=steps(n),
         batch=2,

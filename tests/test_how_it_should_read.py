@@ -41,7 +41,9 @@ def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     # train on a random quarter of the coordinates
     x0 = Function.from_image(images)
     c = random_subset(grid, grid.size // 4, batch=len(images), generator=g)
-    loss = denoising_loss(process, model, x0, t, at=c, predict=NoisePrediction(), generator=g)
+    loss = denoising_loss(
+        as_denoiser(process, model, predict=NoisePrediction()), x0, t, at=c, generator=g
+    )
 
     assert loss.shape == (2,)
     loss.mean().backward()
@@ -52,7 +54,6 @@ def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     denoiser = as_denoiser(process, model.eval(), predict=NoisePrediction(), clip=(-1, 1))
     x = sample(
         DDIM(),
-        process,
         denoiser,
         on=Grid((128, 128)),
         times=steps(2),

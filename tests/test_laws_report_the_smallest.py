@@ -199,10 +199,10 @@ class Rule:
 
     when: Callable[[Function], bool]
 
-    def step(self, process, denoise, x_t, t, s, *, generator):
+    def step(self, denoiser, x_t, t, s, *, generator):
         if self.when(x_t):
-            denoise(x_t, t)
-        return DDIM().step(process, denoise, x_t, t, s, generator=generator)
+            denoiser(x_t, t)
+        return DDIM().step(denoiser, x_t, t, s, generator=generator)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from inftydiff import (
     DDIM,
+    CallableDenoiser,
     DiffusionProcess,
     Function,
     GaussianMeasure,
@@ -96,7 +97,9 @@ def ddim(process: DiffusionProcess, x0: Tensor, paper: Paper, eta: float, seed: 
         return Prediction(signal, (x - signal * alpha) * (1 / sigma))
 
     t, s = (time.expand(batch) for time in (paper.t, paper.s))
-    step = DDIM(eta).step(process, exact, states, t, s, generator=Generator().manual_seed(seed))
+    step = DDIM(eta).step(
+        CallableDenoiser(process, exact), states, t, s, generator=Generator().manual_seed(seed)
+    )
     draw = process.draw_noise(
         GRID,
         batch=batch,

@@ -40,7 +40,7 @@ def states(values: torch.Tensor | None = None) -> Function:
 
 def likelihood(process=WHITE, denoiser=shrink, x=None, **options) -> torch.Tensor:
     options = {"time": 0.5, "rtol": 0.1, "atol": 0.1} | options
-    return log_likelihood(process, denoiser, states() if x is None else x, **options)
+    return log_likelihood(denoiser, states() if x is None else x, **options)
 
 
 def test_time_zero_has_no_density():

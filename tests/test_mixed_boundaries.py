@@ -18,6 +18,7 @@ from inftydiff import (
     Prediction,
     Subset,
     WhiteNoise,
+    as_denoiser,
     denoising_loss,
     gaussian_mollifier,
     interpolate,
@@ -88,12 +89,10 @@ MIXTURES = {
         MIXED.domain, batch=2, channels=1, generator=torch.Generator().manual_seed(0)
     )(REFLECTING),
     "points to train on": lambda: denoising_loss(
-        PROCESS,
-        lambda x, t: x,
+        as_denoiser(PROCESS, lambda x, t: x, predict=NoisePrediction()),
         zeros(REFLECTING),
         T,
         at=some(MIXED),
-        predict=NoisePrediction(),
         generator=torch.Generator().manual_seed(0),
     ),
     "start of samples": lambda: drawn(sample, start=zeros(REFLECTING)),

@@ -229,7 +229,7 @@ CASES = {
         | {"observation": same(SEEN), "particles": same(3), "threshold": same(0.5)},
     ),
     "rates": (p.rates, {"process": same(PROCESS), "t": LATE, "on": same(GRID)}),
-    "ReverseSDE.drift": (p.ReverseSDE(PROCESS, DENOISER).drift, {"x": same(X), "t": LATE}),
+    "ReverseSDE.drift": (p.ReverseSDE(DENOISER).drift, {"x": same(X), "t": LATE}),
     "HeatDissipation": (p.HeatDissipation, {"width": same(0.1), "floor": same(1e-3)}),
     "trace_class": (p.trace_class, {"measure": same(DATA), "domain": same(Box((1.0, 1.0)))}),
     "kl_divergence": (p.kl_divergence, {"p": same(DATA), "q": same(DATA), "on": same(GRID)}),

@@ -65,7 +65,6 @@ class Listener:
 def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start=None, times=None):
     return trajectory(
         rule,
-        PROCESS,
         denoiser,
         on=on,
         times=steps(n) if times is None else times,
@@ -133,7 +132,6 @@ def test_sample_is_the_last_state(rule):
     *_, last = run(rule, Listener(), 5, seed=3)
     x = sample(
         rule,
-        PROCESS,
         Listener(),
         on=GRID,
         times=steps(5),
@@ -161,7 +159,6 @@ def test_a_given_start_is_the_first_state_and_takes_no_noise():
     before = generator.get_state()
     states = trajectory(
         DDIM(),
-        PROCESS,
         Listener(),
         on=GRID,
         times=steps(3),

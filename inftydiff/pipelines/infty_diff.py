@@ -208,12 +208,10 @@ class InftyDiff(SavedModel):
                 code = self.encoder(x0 if seen is None else seen)
         latent = None if code is None else code.at(latent_noise)
         loss = denoising_loss(
-            self.process,
-            partial(self.forward, latent=latent),
+            as_denoiser(self.process, partial(self.forward, latent=latent), predict=self.predict),
             x0,
             t,
             at=at,
-            predict=self.predict,
             generator=generator,
             noise=noise,
         )
@@ -244,7 +242,7 @@ class InftyDiff(SavedModel):
         within = config.predict == "clean"  # S of an estimate is in the range of S
         if config.range_floor is None or config.process != "mollified" or within:
             return denoiser
-        return range_projection(self.process, denoiser, floor=config.range_floor)
+        return range_projection(denoiser, floor=config.range_floor)
 
     @torch.no_grad()
     def encode(self, x: Function) -> Float[Tensor, "batch features"]:
@@ -533,7 +531,6 @@ class InftyDiff(SavedModel):
         denoiser = self.denoiser(latent, tile=tile)
         states = trajectory(
             rule,
-            self.process,
             denoiser if wrap is None else wrap(denoiser),
             on=on,
             times=times,
@@ -586,7 +583,7 @@ class InftyDiff(SavedModel):
         with self._evaluating(), torch.no_grad():
             signal = self.process.constant_signal(x0)
             denoiser = self.denoiser(latent, tile=tile)
-            return invert(inversion, self.process, denoiser, signal, times=times)
+            return invert(inversion, denoiser, signal, times=times)
 
     def decode(
         self,

@@ -23,7 +23,12 @@ from inftydiff.processes.deconvolution import (
     optimal_wiener,
     variance_spectrum,
 )
-from inftydiff.processes.denoiser import Denoiser, as_denoiser
+from inftydiff.processes.denoiser import (
+    CallableDenoiser,
+    Denoiser,
+    NetworkDenoiser,
+    as_denoiser,
+)
 from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess
 from inftydiff.processes.divergence import kl_divergence, wasserstein
 from inftydiff.processes.elbo import EvidenceBound, elbo, evidence_bound
@@ -128,6 +133,7 @@ __all__ = [
     "DPS",
     "Amplitudes",
     "AzulaSchedule",
+    "CallableDenoiser",
     "CleanPrediction",
     "ConditionedMeasure",
     "ConstantSchedule",
@@ -158,6 +164,7 @@ __all__ = [
     "Memory",
     "MomentMatching",
     "MultistepRule",
+    "NetworkDenoiser",
     "NoDensity",
     "Noise",
     "NoisePrediction",

@@ -1,17 +1,19 @@
 r"""Denoisers: callables :math:`(x_t, t) \mapsto` estimates of :math:`S x_0` and :math:`N\xi`.
 
-Samplers know denoisers only. A network becomes one by :func:`as_denoiser`; clipping, guidance and
-conditioning wrap a denoiser in another.
+A denoiser knows the process whose states it is asked about, so that nothing which takes a denoiser
+takes a process beside it. Samplers know denoisers only. A network becomes one by
+:func:`as_denoiser`, a plain function by :class:`CallableDenoiser`; clipping, guidance and
+conditioning wrap a denoiser in another, of the same process.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Protocol, final, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, instance
+from inftydiff._typing import Real, instance, kind_of
 from inftydiff.operators.function import Function, require_same
 from inftydiff.processes.checks import a_model, bounds, states
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
@@ -20,8 +22,9 @@ from inftydiff.processes.schedule import check_times
 
 __all__ = [
     "LOOK",
+    "CallableDenoiser",
     "Denoiser",
-    "ModelDenoiser",
+    "NetworkDenoiser",
     "as_denoiser",
     "asked",
     "check_answer",
@@ -31,17 +34,31 @@ __all__ = [
 LOOK = "Look at the network: its weights, what it is given, and the precision that it computes in."
 """What to do about a denoiser whose answer is not finite."""
 
-Denoiser: TypeAlias = Callable[[Function, Tensor], Prediction]
-"""Takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on their points."""
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """What estimates the signal and the noise of the states of one process."""
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process whose states it is asked about."""
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"], /) -> Prediction:
+        """The estimates, on the points of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
 
 
 def check_denoiser(denoiser: Denoiser) -> Denoiser:
-    """Return ``denoiser``, refusing what cannot be called.
+    """Return ``denoiser``, refusing what cannot be called, or has no process.
 
     Raises:
-        TypeError: if it is no object that is called with ``(x_t, t)``.
+        TypeError: if it is no object with a process that is called with ``(x_t, t)``.
     """
-    a_model(denoiser, "A denoiser", "Make one by as_denoiser(process, model, predict=…).")
+    good = isinstance(denoiser, Denoiser) and not isinstance(denoiser, type)
+    if not good or not isinstance(denoiser.process, DiffusionProcess):
+        raise TypeError(
+            "A denoiser has a process: make one by as_denoiser(process, model, predict=…), or "
+            f"CallableDenoiser(process, f); got {kind_of(denoiser)}."
+        )
     return denoiser
 
 
@@ -71,7 +88,41 @@ def asked(denoiser: Denoiser, x_t: Function, t: Float[Tensor, "batch"]) -> Predi
 
 @final
 @dataclass(frozen=True, eq=False)
-class ModelDenoiser:
+class CallableDenoiser:
+    """A function as a denoiser of a process.
+
+    Args:
+        process: the process whose states the function is asked about.
+        function: takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on the
+            points of the states.
+
+    Raises:
+        TypeError: if the process is none, or the function cannot be called.
+
+    Example:
+        >>> import torch
+        >>> from inftydiff import CosineSchedule, Grid
+        >>> process = DiffusionProcess.white(CosineSchedule())
+        >>> still = CallableDenoiser(process, lambda x_t, t: Prediction(x_t * 0.0, x_t))
+        >>> still(Function(Grid((2,)), torch.ones(1, 2, 1)), torch.ones(1)).noise.values.flatten()
+        tensor([1., 1.])
+    """
+
+    process: DiffusionProcess
+    function: Callable[[Function, Tensor], Prediction]
+
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        a_model(self.function, "The function of a denoiser", "Pass a function of (x_t, t).")
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+        """What the function says of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
+        return self.function(x_t, t)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class NetworkDenoiser:
     """A network read as a denoiser; made by :func:`as_denoiser`.
 
     Args:
@@ -126,7 +177,7 @@ def as_denoiser(
     *,
     predict: Parameterisation,
     clip: tuple[Real, Real] | None = None,
-) -> Denoiser:
+) -> NetworkDenoiser:
     r"""Read a network's output as estimates of signal and noise.
 
     Args:
@@ -138,13 +189,13 @@ def as_denoiser(
             reaches the signal :math:`2·10^4` times enlarged, so noise prediction needs it.
 
     Returns:
-        A callable ``(x_t, t) -> Prediction``.
+        The denoiser, for samplers and for ``denoising_loss``.
 
     Raises:
         TypeError: if an argument is of another kind.
         ValueError: if the bounds are not in order.
     """
-    return ModelDenoiser(process, model, predict, clip)
+    return NetworkDenoiser(process, model, predict, clip)
 
 
 def check_answer(answer: Function, t: Float[Tensor, "*batch"], name: str) -> None:
