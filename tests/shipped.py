@@ -5,7 +5,7 @@ and a probe on a domain of one to three axes with any boundaries, or on a point.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -103,11 +103,10 @@ WITHOUT_INVERSE = [p for p in PARAMETERISATIONS if p != CleanPrediction()]
 
 @dataclass(frozen=True)
 class Shipped:
-    """An object that ships, what laws_for is told of it, and a probe."""
+    """An object that ships, and a probe."""
 
     subject: object
     probe: Probe
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 def places(

@@ -58,14 +58,14 @@ def clean(process: DiffusionProcess):
         x0 = guess(x, t)
         return Prediction(process.signal(x0) * 7.0, x, x0)  # the signal is not looked at
 
-    return denoiser
+    return CallableDenoiser(process, denoiser)
 
 
 def signal(process: DiffusionProcess):
     def denoiser(x: Function, t: torch.Tensor) -> Prediction:
         return Prediction(process.signal(guess(x, t)), x)
 
-    return denoiser
+    return CallableDenoiser(process, denoiser)
 
 
 def states(process: DiffusionProcess, x0: Function) -> list[Function]:

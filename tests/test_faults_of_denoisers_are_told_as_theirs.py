@@ -57,14 +57,14 @@ def broken(bad: float, low: float = 0.0, high: float = 1.0):
             return Prediction(Function(x_t.on, values), found.noise)
         return found
 
-    return denoiser
+    return CallableDenoiser(PROCESS, denoiser)
 
 
 def run(rule, denoiser) -> Function:
     g = torch.Generator().manual_seed(0)
     return sample(
         rule,
-        CallableDenoiser(PROCESS, denoiser),
+        denoiser,
         on=GRID,
         times=TIMES,
         batch=2,
@@ -99,7 +99,7 @@ def test_inversions(rule):
         with pytest.raises(
             ValueError, match=r"Encodings must be finite.*denoiser.*at t = 0\.[246]"
         ):
-            call(rule, PROCESS, broken(math.nan, low=0.1), x, times=TIMES)
+            call(rule, broken(math.nan, low=0.1), x, times=TIMES)
 
 
 def test_likelihoods():

@@ -6,7 +6,6 @@ from functions import function
 
 from inftydiff import (
     DDPM,
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     Function,
@@ -22,6 +21,7 @@ from inftydiff import (
     steps,
 )
 from inftydiff.operators import Integrals
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import GaussianDenoiser, output_law
 
 GRID = Grid((10,))

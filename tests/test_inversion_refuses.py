@@ -9,7 +9,6 @@ import torch
 from inftydiff import (
     DDIM,
     DDPM,
-    CallableDenoiser,
     CosineSchedule,
     DDIMInversion,
     DiffusionProcess,
@@ -23,6 +22,7 @@ from inftydiff import (
     invert,
     steps,
 )
+from inftydiff.processes import CallableDenoiser
 
 PROCESS = DiffusionProcess.white(CosineSchedule())
 X = Function(Grid((3,)), torch.ones(1, 3, 1))

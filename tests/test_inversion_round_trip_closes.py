@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from solver_runs import ModeDenoiser, coefficients
 
 from inftydiff import (
-    CallableDenoiser,
     CosineSchedule,
     DDIMInversion,
     DiffusionProcess,
@@ -34,6 +33,7 @@ from inftydiff import (
     round_trip,
     steps,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import GaussianDenoiser, MixtureDenoiser
 
 GRID = Grid((12,))

@@ -20,7 +20,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
-from inftydiff.processes import Parameterisation
+from inftydiff.processes import CallableDenoiser, Parameterisation
 from inftydiff.testing import GaussianDenoiser
 
 T = gaussian_mollifier(0.15)

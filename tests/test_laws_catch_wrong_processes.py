@@ -18,7 +18,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
-from inftydiff.processes import Amplitudes
+from inftydiff.processes import Amplitudes, CallableDenoiser
 from inftydiff.processes.solvers import DPMSolverPP, Memory, MultistepRule
 
 T = gaussian_mollifier(0.15)

@@ -26,6 +26,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.solvers import UniPC
 from inftydiff.testing import GaussianDenoiser, LawViolation, laws_for
 
@@ -102,8 +103,9 @@ def test_the_process_decides_by_which_amplitudes_a_state_is_explained():
         law_of("explains_the_state", of_another)()
 
 
-def test_what_answers_as_a_denoiser_and_has_no_process_is_refused():
-    with pytest.raises(TypeError, match=r"A denoiser has a process.*got a function"):
+def test_what_answers_as_a_denoiser_and_has_no_process_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(TypeError, match=r"A denoiser has a process.*got function"):
         laws_for(lambda x, t: Prediction(x, x))
 
 

@@ -17,7 +17,6 @@ from torch import Generator, Tensor
 
 from inftydiff import (
     DDIM,
-    CallableDenoiser,
     DiffusionProcess,
     Function,
     GaussianMeasure,
@@ -25,6 +24,7 @@ from inftydiff import (
     Prediction,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import matrix_of
 from inftydiff.testing.strategies import KnotSchedule, seeds
 

@@ -29,6 +29,7 @@ from inftydiff import (
     wasserstein,
 )
 from inftydiff.operators import Interpolation
+from inftydiff.processes import CallableDenoiser
 
 SIDES = (1.0, 1.5)
 REFLECTING = Grid((4, 3), Box(SIDES))
@@ -64,7 +65,7 @@ def drawn(draw, **changes):
         "generator": torch.Generator().manual_seed(0),
         **changes,
     }
-    return draw(DDIM(), PROCESS, lambda x, t: Prediction(x, x), **arguments)
+    return draw(DDIM(), CallableDenoiser(PROCESS, lambda x, t: Prediction(x, x)), **arguments)
 
 
 MIXTURES = {

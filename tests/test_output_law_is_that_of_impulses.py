@@ -26,7 +26,7 @@ from inftydiff import (
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import bessel, matern
 from inftydiff.operators.domain import BOUNDARIES, Point
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import CallableDenoiser, HeatDissipation
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
 from inftydiff.processes.times import steps
 from inftydiff.testing import GaussianDenoiser

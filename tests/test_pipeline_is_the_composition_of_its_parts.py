@@ -9,7 +9,6 @@ from networks import randomised
 from inftydiff import (
     DDIM,
     DDPM,
-    CallableDenoiser,
     DiffusionProcess,
     Function,
     Grid,
@@ -23,6 +22,7 @@ from inftydiff import (
 )
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff, preset, range_projection
+from inftydiff.processes import CallableDenoiser
 
 GRID = Grid((16, 16))
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from inftydiff import (
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     Function,
@@ -14,6 +13,7 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.pipelines.projection import range_projection
+from inftydiff.processes import CallableDenoiser
 
 T, GRID = gaussian_mollifier(0.1), Grid((6,))
 

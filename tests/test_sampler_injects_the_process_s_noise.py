@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from inftydiff import (
     DDIM,
     DDPM,
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     DPMSolverPP,
@@ -21,6 +20,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing.strategies import ordered_times, processes, seeds
 
 GRID = Grid((5, 4))

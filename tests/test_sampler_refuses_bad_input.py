@@ -9,7 +9,6 @@ import torch
 from inftydiff import (
     DDIM,
     DDPM,
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     DPMSolverPP,
@@ -29,6 +28,7 @@ from inftydiff import (
     steps,
     trajectory,
 )
+from inftydiff.processes import CallableDenoiser
 
 GRID = Grid((4, 3))
 PROCESS = DiffusionProcess.mollified(
@@ -55,7 +55,7 @@ def run(draw=sample, denoiser=half, process=PROCESS, **changes):
         "generator": torch.Generator().manual_seed(0),
         **changes,
     }
-    return draw(DDIM(), process, denoiser, **arguments)
+    return draw(DDIM(), CallableDenoiser(process, denoiser), **arguments)
 
 
 @pytest.mark.parametrize("times", [[0.5], [], [1.0, 0.5, 0.5], [0.0, 0.5, 1.0], [[1.0, 0.0]]])

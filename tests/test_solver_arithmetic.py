@@ -10,7 +10,6 @@ from scipy.integrate import quad
 from solver_runs import end_of
 
 from inftydiff import (
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     Function,
@@ -19,6 +18,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.schedules import VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, Past, UniPC
 from inftydiff.processes.solvers.exponential import interpolatory_weights, moments

@@ -13,7 +13,6 @@ import torch
 from solver_runs import coefficients, function_of
 
 from inftydiff import (
-    CallableDenoiser,
     CosineSchedule,
     DiffusionProcess,
     Function,
@@ -25,6 +24,7 @@ from inftydiff import (
     matern,
     trajectory,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from inftydiff.operators import Function
-from inftydiff.processes import Prediction, StepRule
+from inftydiff.processes import CallableDenoiser, Prediction, StepRule
 from inftydiff.processes.solvers import Memory, MultistepRule
 from inftydiff.testing.laws.law import Check, Claim, at_most, equal, same, true
 from inftydiff.testing.laws.purity import arguments_untouched, random_state_untouched
