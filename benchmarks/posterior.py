@@ -147,6 +147,11 @@ class Counted:
         self.oracle: Denoiser = GaussianDenoiser(PROCESS, DATA)
         self.calls = self.pullbacks = 0
 
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the oracle."""
+        return self.oracle.process
+
     def __call__(self, x_t: Function, t: Tensor) -> Prediction:
         self.calls += 1
         found = self.oracle(x_t, t)

@@ -56,6 +56,10 @@ class Listener:
         self.asked: list[tuple[Function, torch.Tensor]] = []
         self.said: list[Prediction] = []
 
+    @property
+    def process(self) -> DiffusionProcess:
+        return PROCESS
+
     def __call__(self, x_t: Function, t: torch.Tensor) -> Prediction:
         self.asked.append((x_t, t))
         self.said.append(Prediction(x_t * 0.3, x_t * 0.5))

@@ -41,6 +41,10 @@ class Counted:
     def __init__(self, denoiser: ModeDenoiser) -> None:
         self.denoiser, self.times = denoiser, []
 
+    @property
+    def process(self) -> DiffusionProcess:
+        return self.denoiser.process
+
     def __call__(self, x_t: Function, t: torch.Tensor) -> Prediction:
         self.times.append(t)
         return self.denoiser(x_t, t)
