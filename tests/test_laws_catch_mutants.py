@@ -20,7 +20,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
-from inftydiff.processes import CallableDenoiser, Parameterisation
+from inftydiff.processes import Parameterisation
 from inftydiff.testing import GaussianDenoiser
 
 T = gaussian_mollifier(0.15)
@@ -171,10 +171,20 @@ EXACT = GaussianDenoiser(PROCESS, GaussianMeasure(None, gaussian_mollifier(0.2),
 SCHEDULE = PROCESS.schedule
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """The exact denoiser, with a change of its answers that may be of any kind."""
+
+    change: Callable[[Prediction, Function, torch.Tensor], object]
+    process: DiffusionProcess = PROCESS
+
+    def __call__(self, x_t, t):
+        return self.change(EXACT(x_t, t), x_t, t)
+
+
 def denoiser(change: Callable[[Prediction, Function, torch.Tensor], object]) -> Given:
     """The exact denoiser, its answers changed."""
-    wrong = CallableDenoiser(PROCESS, lambda x_t, t: change(EXACT(x_t, t), x_t, t))
-    return Given(wrong, {"dtype": torch.float64})
+    return Given(Wrong(change), {"dtype": torch.float64})
 
 
 def rederived(signal: Function, x_t: Function, t: torch.Tensor) -> Prediction:

@@ -179,6 +179,11 @@ def asking_twice(denoiser, x_t, t, s, generator):
     return ddpm(denoiser, x_t, t, s, generator)
 
 
+def asking_four_times(denoiser, x_t, t, s, generator):
+    twice = CallableDenoiser(denoiser.process, lambda x, t: (denoiser(x, t), denoiser(x, t))[0])
+    return asking_twice(twice, x_t, t, s, generator)
+
+
 def asking_at_the_end(denoiser, x_t, t, s, generator):
     return ddpm(
         CallableDenoiser(denoiser.process, lambda x, time: denoiser(x, s)), x_t, t, s, generator
@@ -309,7 +314,7 @@ RULES = {
     "calls_as_it_says": [
         Rule(asking_twice),
         Rule(ddpm, calls=2),
-        Rule(lambda *a: asking_twice(*a[:1], lambda x, t: (a[1](x, t), a[1](x, t))[0], *a[2:]), 2),
+        Rule(asking_four_times, calls=2),
     ],
     "asks_at_the_start": [
         Rule(asking_at_the_end),
