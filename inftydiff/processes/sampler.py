@@ -234,17 +234,14 @@ def _states(
             heard.append(asked(denoiser, x_t, time))
             return heard[-1]
 
+        heeded = CallableDenoiser(process, listen)
         now = torch.full((batch,), t, dtype=torch.float64, device=place)
         after = torch.full((batch,), s, dtype=torch.float64, device=place)
         with torch.no_grad():
             if isinstance(rule, MultistepRule):
-                x_s, memory = rule.advance(
-                    CallableDenoiser(process, listen), x, now, after, memory, generator=generator
-                )
+                x_s, memory = rule.advance(heeded, x, now, after, memory, generator=generator)
             else:
-                x_s = rule.step(
-                    CallableDenoiser(process, listen), x, now, after, generator=generator
-                )
+                x_s = rule.step(heeded, x, now, after, generator=generator)
         yield State(t, x, heard[0] if heard else None)
         x = a_function(x_s, "What a step rule gives")
     yield State(times[-1].item(), x, None)
