@@ -37,7 +37,7 @@ from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import Denoiser, InversionRule
 from inftydiff.testing import GaussianDenoiser
 
-Problem: TypeAlias = tuple[DiffusionProcess, Denoiser, Function]
+Problem: TypeAlias = tuple[Denoiser, Function]
 Errors: TypeAlias = dict[str, list[float]]
 
 RULES: dict[str, InversionRule] = {
@@ -56,25 +56,25 @@ def fields(count: int) -> Problem:
     data = GaussianMeasure(None, matern(1.5, 0.3, dim=2), WhiteNoise())
     exact = GaussianDenoiser(process, data)
     x0 = exact.sample_data(grid, batch=count, channels=1, generator=generator(0))
-    return process, exact, mollifier(Function(grid, x0.values.double()))
+    return exact, mollifier(Function(grid, x0.values.double()))
 
 
 def pictures(count: int) -> Problem:
     """Test faces of 64², mollified, and the network with its filters."""
     model = InftyDiff.from_pretrained("faces-64").eval()
     x0 = Function.from_image(truth("test", count, 64))
-    return model.process, model.denoiser(), model.process.constant_signal(x0)
+    return model.denoiser(), model.process.constant_signal(x0)
 
 
 @torch.no_grad()
 def errors(problem: Problem, inversion: InversionRule, n: int) -> Errors:
     """The relative errors at the end, and before the last step."""
-    process, denoiser, x = problem
-    times = recommended_steps(n, inversion.rule, process.schedule)
-    start = invert(inversion, process, denoiser, x, times=times)
+    denoiser, x = problem
+    schedule = denoiser.process.schedule
+    times = recommended_steps(n, inversion.rule, schedule)
+    start = invert(inversion, denoiser, x, times=times)
     *_, before, last = trajectory(
         inversion.rule,
-        process,
         denoiser,
         on=x.on,
         times=times,
@@ -83,7 +83,7 @@ def errors(problem: Problem, inversion: InversionRule, n: int) -> Errors:
         generator=generator(0),
         start=start,
     )
-    known = x * process.schedule.alpha(times[-2].double()).item()
+    known = x * schedule.alpha(times[-2].double()).item()
 
     def relative(found: Function, expected: Function) -> list[float]:
         return ((found - expected).norm() / expected.norm()).tolist()

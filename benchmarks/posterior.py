@@ -147,6 +147,11 @@ class Counted:
         self.oracle: Denoiser = GaussianDenoiser(PROCESS, DATA)
         self.calls = self.pullbacks = 0
 
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the oracle."""
+        return self.oracle.process
+
     def __call__(self, x_t: Function, t: Tensor) -> Prediction:
         self.calls += 1
         found = self.oracle(x_t, t)
@@ -177,7 +182,6 @@ def run(
     )
     x = sample(
         rule,
-        PROCESS,
         denoiser,
         on=grid,
         times=times,
@@ -199,7 +203,6 @@ def corrected(law: PointwiseLaw, ours: Tensor, theirs: Tensor) -> PointwiseLaw:
 def particles(denoiser: Denoiser, seen: Observation, grid: Grid) -> PointwiseLaw:
     """The law of weighted particles."""
     found = twisted_smc(
-        PROCESS,
         denoiser,
         seen,
         on=grid,
@@ -224,7 +227,7 @@ def methods(kind: str, side: int) -> Iterator[tuple[str, int | None, Method]]:
         ) -> PointwiseLaw:
             def wrap(exact: Denoiser, each: Observation) -> Denoiser:
                 denoiser.oracle = exact
-                return guided(guide, PROCESS, denoiser, each)
+                return guided(guide, denoiser, each)
 
             laws[name] = guided_output(RULE, PROCESS, wrap, DATA, seen, on=grid, times=TIMES)
             return laws[name]
@@ -234,7 +237,7 @@ def methods(kind: str, side: int) -> Iterator[tuple[str, int | None, Method]]:
 
         def pairs(denoiser: Counted, seen: Observation, grid: Grid, guide=guide) -> PointwiseLaw:
             ours, theirs = (
-                run(RULE, guided(each, PROCESS, oracle, seen), grid, count=PAIRS)
+                run(RULE, guided(each, oracle, seen), grid, count=PAIRS)
                 for each, oracle in ((guide, denoiser), (TO_THE_END, Counted()))
             )
             return corrected(laws[CONVERGED], ours, theirs)
@@ -243,13 +246,13 @@ def methods(kind: str, side: int) -> Iterator[tuple[str, int | None, Method]]:
     for name, guide in SAMPLED.items():
 
         def drawn(denoiser: Counted, seen: Observation, grid: Grid, guide=guide) -> PointwiseLaw:
-            return sampled(run(RULE, guided(guide, PROCESS, denoiser, seen), grid))
+            return sampled(run(RULE, guided(guide, denoiser, seen), grid))
 
         yield name, SAMPLES, drawn
 
     def stepped(denoiser: Counted, seen: Observation, grid: Grid) -> PointwiseLaw:
         times = steps(STEPPED_CALLS, spacing="log_snr", schedule=PROCESS.schedule)
-        return sampled(run(DDIM(), guided(STEPPED, PROCESS, denoiser, seen), grid, times))
+        return sampled(run(DDIM(), guided(STEPPED, denoiser, seen), grid, times))
 
     yield "DPS", SAMPLES, stepped
     if kind == "mask":

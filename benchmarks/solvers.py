@@ -45,7 +45,7 @@ from inftydiff import (
 )
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import matern
-from inftydiff.processes import scaled
+from inftydiff.processes import CallableDenoiser, scaled
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
@@ -203,8 +203,7 @@ class Adaptive:
         noise = basis.synthesis(signs * V.sqrt() / unit).reshape(1, grid.size, 1)
         x = sample(
             ProbabilityFlow(rtol=rtol, atol=rtol / 10.0),
-            process,
-            exact,
+            CallableDenoiser(process, exact),
             on=grid,
             times=steps(1),
             batch=1,

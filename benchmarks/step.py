@@ -35,7 +35,7 @@ from local_operator import (
 )
 from torch import Tensor
 
-from inftydiff import Function, Grid, NoisePrediction, denoising_loss, random_subset
+from inftydiff import Function, Grid, NoisePrediction, as_denoiser, denoising_loss, random_subset
 from inftydiff.models import MultiscaleNetwork, faces_64
 from inftydiff.models.local import LocalBlock
 from inftydiff.operators.local import Neighbours, neighbours
@@ -145,7 +145,11 @@ def training_step(density: int) -> Callable[[], object]:
         t = torch.rand(PICTURES, generator=generator)
         with torch.autocast("cpu", torch.bfloat16):
             loss = denoising_loss(
-                process, network, x0, t, at=at, predict=NoisePrediction(), generator=generator
+                as_denoiser(process, network, predict=NoisePrediction()),
+                x0,
+                t,
+                at=at,
+                generator=generator,
             )
         optimiser.zero_grad()
         loss.mean().backward()

@@ -57,9 +57,7 @@ def scaled_operators(draw: random.Random, n: dict[str, Any], scratch: Path) -> S
     process = n["DiffusionProcess"](n["schedule"], signal=one, noise_factor=other, noise=noise)
     try:
         denoiser = n["GaussianDenoiser"](process, n["measure"])
-        n["evidence_bound"](
-            process, denoiser, n["x0"], times=n["times"], cutoff=9.0, generator=n["g"]()
-        )
+        n["evidence_bound"](denoiser, n["x0"], times=n["times"], cutoff=9.0, generator=n["g"]())
     except ValueError as error:
         if "S = N" in str(error) or "inver" in str(error):
             yield "silent", f"S = N is not recognised: {error}"[:300]
@@ -208,7 +206,7 @@ def round_trips(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
     """The error of a round trip is a number, for the zero function too."""
     f = n["Function"](n["grid"], torch.zeros(2, 16, 3) if draw.random() < 0.7 else n["x0"].values)
     rule = n[draw.choice(["DDIMInversion", "HeunInversion"])]()
-    found = n["round_trip"](rule, n["process"], n["denoiser"], f, times=n["times"])
+    found = n["round_trip"](rule, n["denoiser"], f, times=n["times"])
     if not bool(torch.isfinite(found.error).all()):
         yield "silent", f"round_trip has the error {found.error.tolist()}"
 

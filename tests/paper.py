@@ -94,15 +94,13 @@ def normal(g: Generator, grid: Grid, batch: int = 1, channels: int = 1) -> Tenso
     return torch.randn(batch, grid.size, channels, generator=g, dtype=torch.float64)
 
 
-def mean_of_step(
-    process: DiffusionProcess, denoiser: Denoiser, x_t: Function, paper: Paper, kind: str
-) -> Tensor:
+def mean_of_step(denoiser: Denoiser, x_t: Function, paper: Paper, kind: str) -> Tensor:
     """The values of a step of DDPM, less the noise that it adds."""
     g = Generator().manual_seed(0)
     state = g.get_state()
-    step = DDPM(kind).step(process, denoiser, x_t, paper.t, paper.s, generator=g)
+    step = DDPM(kind).step(denoiser, x_t, paper.t, paper.s, generator=g)
     g.set_state(state)
-    noise = process.draw_noise(
+    noise = denoiser.process.draw_noise(
         x_t.on, batch=x_t.batch[0], channels=x_t.channels, generator=g, dtype=torch.float64
     )
     return step.values - paper.variance(kind).sqrt() * noise.values

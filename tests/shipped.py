@@ -5,7 +5,7 @@ and a probe on a domain of one to three axes with any boundaries, or on a point.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,7 +39,13 @@ from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 from inftydiff.operators.multiplier import UnitMultiplier
 from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbours
-from inftydiff.processes import HeatDissipation, Parameterisation, Schedule, StepRule
+from inftydiff.processes import (
+    CallableDenoiser,
+    HeatDissipation,
+    Parameterisation,
+    Schedule,
+    StepRule,
+)
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
@@ -97,11 +103,10 @@ WITHOUT_INVERSE = [p for p in PARAMETERISATIONS if p != CleanPrediction()]
 
 @dataclass(frozen=True)
 class Shipped:
-    """An object that ships, what laws_for is told of it, and a probe."""
+    """An object that ships, and a probe."""
 
     subject: object
     probe: Probe
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 def places(
@@ -355,7 +360,7 @@ def denoiser_of(
             model = exact.as_model(predict)
             return Shipped(as_denoiser(exact.process, model, predict=predict, clip=bounds), probe)
         case 1:
-            return Shipped(lambda x_t, t: exact(x_t, t), probe, {"process": exact.process})
+            return Shipped(CallableDenoiser(exact.process, exact), probe)
     return Shipped(exact, probe)
 
 

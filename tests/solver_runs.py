@@ -106,20 +106,20 @@ def exact_memory(denoiser: ModeDenoiser, x: Function, times: Tensor) -> tuple[Pa
     return tuple(pasts)
 
 
-def advance(rule, process, denoiser, x: Function, t: Tensor, s: Tensor, memory, generator=None):
+def advance(rule, denoiser, x: Function, t: Tensor, s: Tensor, memory, generator=None):
     """One step of any rule, with the memory handed on."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     if isinstance(rule, MultistepRule):
-        return rule.advance(process, denoiser, x, t, s, memory, generator=generator)
-    return rule.step(process, denoiser, x, t, s, generator=generator), ()
+        return rule.advance(denoiser, x, t, s, memory, generator=generator)
+    return rule.step(denoiser, x, t, s, generator=generator), ()
 
 
-def end_of(rule, process, denoiser, x: Function, times: Tensor, memory=(), generator=None):
+def end_of(rule, denoiser, x: Function, times: Tensor, memory=(), generator=None):
     """The last state of a run that begins with a given memory."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     for t, s in itertools.pairwise(times):
         now, after = t.expand(x.batch[0]), s.expand(x.batch[0])
-        x, memory = advance(rule, process, denoiser, x, now, after, memory, generator)
+        x, memory = advance(rule, denoiser, x, now, after, memory, generator)
     return x
 
 
@@ -145,7 +145,6 @@ def impulses(grid: Grid, deviations: Tensor | float = 1.0) -> Iterator[list[int]
 
 def linear_law(
     rule,
-    process,
     denoiser,
     times: Tensor,
     grid: Grid,
@@ -158,7 +157,6 @@ def linear_law(
 
     Args:
         rule: a rule that draws at most once a step.
-        process: the process.
         denoiser: a denoiser that is linear in the state.
         times: the times of the run.
         grid: where it happens.
@@ -170,5 +168,5 @@ def linear_law(
     x = function_of(start, grid)
     with impulses(grid, deviations):
         past = () if memory is None else memory(x)
-        end = coefficients(end_of(rule, process, denoiser, x, times, past))[0]
+        end = coefficients(end_of(rule, denoiser, x, times, past))[0]
     return end[0], end[1:].square().sum(0)

@@ -108,8 +108,8 @@ def test_each_equation_moves_the_variance_as_the_process_does(
     added = (g if g.ndim > 1 else g.reshape(-1, 1, 1)) ** 2 * V
     rate = variance_rate(chain, time)
     forward = 2 * modes_of(ForwardSDE(chain).drift, time) * P + added
-    backward = 2 * modes_of(ReverseSDE(chain, denoiser).drift, time) * P - added
-    flow = 2 * modes_of(ProbabilityFlowODE(chain, denoiser).drift, time) * P
+    backward = 2 * modes_of(ReverseSDE(denoiser).drift, time) * P - added
+    flow = 2 * modes_of(ProbabilityFlowODE(denoiser).drift, time) * P
     scale = rate.abs().amax((1, 2), keepdim=True) + P.amax((1, 2), keepdim=True)
     for found in (forward, backward, flow):
         assert_close(found / scale, rate / scale, rtol=1e-6, atol=1e-9)
@@ -127,7 +127,7 @@ def test_the_flow_s_drift_is_the_rate_of_signal_and_noise(
     prediction = denoiser(x, t)
     alpha, sigma = (central(lambda at, i=i: chain.amplitudes(at, GRID)[i], t) for i in range(2))
     parts = scaled(chain.source(prediction, t), alpha), scaled(prediction.noise, sigma)
-    drift = ProbabilityFlowODE(chain, denoiser).drift(x, t)
+    drift = ProbabilityFlowODE(denoiser).drift(x, t)
     scale = 1.0 + sum(part.values.abs().amax((1, 2), keepdim=True) for part in parts)
     expected = parts[0].values + parts[1].values
     assert_close(drift.values / scale, expected / scale, rtol=0, atol=1e-7)
@@ -140,7 +140,7 @@ def test_whitened_coordinates_have_the_ordinary_equations(
 ) -> None:
     """Y = N⁻¹ x, whose noise is white: mode by mode the drift's factor is f + g²V/(α²P + σ²V)."""
     chain, t = process(kind, schedule), TIMES
-    reverse = ReverseSDE(chain, GaussianDenoiser(chain, DATA))
+    reverse = ReverseSDE(GaussianDenoiser(chain, DATA))
     whitened = Whitened(reverse, GRID)
     y = states(generator, channels=1)
     x = whitened.colour(y)
@@ -207,7 +207,7 @@ def test_bad_input_is_refused() -> None:
             rates(chain, torch.tensor([at]), GRID)
     x = Function(GRID, torch.zeros(1, GRID.size, 1))
     with pytest.raises(ValueError, match="no density"):
-        ReverseSDE(chain, GaussianDenoiser(chain, DATA)).drift(x, torch.zeros(1))
+        ReverseSDE(GaussianDenoiser(chain, DATA)).drift(x, torch.zeros(1))
     wide = DiffusionProcess.mollified(CosineSchedule(), gaussian_mollifier(0.5))
     with pytest.raises(ValueError, match="cannot be inverted"):
         Whitened(ForwardSDE(wide), Grid((32, 32)))

@@ -57,7 +57,7 @@ def totals(process: DiffusionProcess, n: int, batch: int = 4000) -> Tensor:
     x0 = DATA.sample(GRID, batch=batch, channels=1, generator=g)
     x0 = Function(GRID, x0.values.double())
     denoiser = GaussianDenoiser(process, DATA)
-    return evidence_bound(process, denoiser, x0, times=steps(n, end=LAST), generator=g).total
+    return evidence_bound(denoiser, x0, times=steps(n, end=LAST), generator=g).total
 
 
 @pytest.mark.parametrize("n", [2, 8, 32])
@@ -86,7 +86,6 @@ def test_a_worse_denoiser_has_a_lower_bound():
     x0 = Function(GRID, DATA.sample(GRID, batch=500, channels=1, generator=g).values.double())
     right, worse = (
         evidence_bound(
-            process,
             GaussianDenoiser(process, law),
             x0,
             times=steps(16, end=LAST),

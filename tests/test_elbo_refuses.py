@@ -17,7 +17,7 @@ from inftydiff import (
     gaussian_mollifier,
     steps,
 )
-from inftydiff.processes import HeatDissipation, NoDensity, elbo, kl_divergence
+from inftydiff.processes import CallableDenoiser, HeatDissipation, NoDensity, elbo, kl_divergence
 
 GRID = Grid((8,))
 T = gaussian_mollifier(1 / 16)
@@ -27,7 +27,8 @@ WHITE = DiffusionProcess.white(CosineSchedule())
 def bound(process=WHITE, denoiser=None, x0=None, **options) -> torch.Tensor:
     options = {"times": steps(3, end=0.1), "generator": torch.Generator()} | options
     x0 = Function(GRID, torch.ones(2, 8, 1)) if x0 is None else x0
-    return elbo(process, denoiser or (lambda x, t: Prediction(x, x)), x0, **options)
+    says = denoiser or (lambda x, t: Prediction(x, x))
+    return elbo(CallableDenoiser(process, says), x0, **options)
 
 
 def test_the_transition_s_variance():

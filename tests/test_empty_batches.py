@@ -119,11 +119,11 @@ def test_steps(name: str, rule):
     process, generator = PROCESSES[name], torch.Generator()
     denoiser = GaussianDenoiser(process, DATA)
     if rule not in DRAWING:
-        found = rule.step(process, denoiser, empty(), NONE, NONE, generator=generator)
+        found = rule.step(denoiser, empty(), NONE, NONE, generator=generator)
         assert found.values.shape == (0, 12, 2)
     arguments = {"on": GRID, "times": steps(3), "channels": 2, "generator": generator}
     with pytest.raises(ValueError, match="at least 1; got 0"):
-        sample(rule, process, denoiser, batch=0, **arguments)
+        sample(rule, denoiser, batch=0, **arguments)
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
@@ -131,16 +131,16 @@ def test_steps(name: str, rule):
 def test_inversions(name: str, rule):
     process = PROCESSES[name]
     denoiser = GaussianDenoiser(process, DATA)
-    assert invert(rule, process, denoiser, empty(), times=steps(3)).values.shape == (0, 12, 2)
+    assert invert(rule, denoiser, empty(), times=steps(3)).values.shape == (0, 12, 2)
     with pytest.raises(ValueError, match="at least 1; got 0"):
-        round_trip(rule, process, denoiser, empty(), times=steps(3))
+        round_trip(rule, denoiser, empty(), times=steps(3))
 
 
 def test_guides():
     process = PROCESSES["mollified"]
     reads = known_points(torch.arange(12) < 5, on=GRID)
     seen = Observation(reads, torch.zeros(5, 2), noise_std=0.1)
-    denoiser = guided(MomentMatching(), process, GaussianDenoiser(process, DATA), seen)
+    denoiser = guided(MomentMatching(), GaussianDenoiser(process, DATA), seen)
     assert denoiser(empty(), NONE).signal.values.shape == (0, 12, 2)
 
 
@@ -159,9 +159,9 @@ def test_what_needs_a_function_says_so():
     with pytest.raises(ValueError, match="at least one; got values of shape"):
         empirical_spectrum(empty())
     with pytest.raises(ValueError, match="at least one of each; got"):
-        log_likelihood(process, denoiser, empty(), time=0.5)
+        log_likelihood(denoiser, empty(), time=0.5)
     with pytest.raises(ValueError, match="at least one of each; got"):
-        elbo(process, denoiser, empty(), times=steps(3, end=0.1), generator=torch.Generator())
+        elbo(denoiser, empty(), times=steps(3, end=0.1), generator=torch.Generator())
 
 
 @pytest.mark.parametrize("rule", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
@@ -169,10 +169,10 @@ def test_the_round_trip_of_zero_has_no_error_or_none_that_is_relative(rule):
     process, x = PROCESSES["white"], Function(GRID, torch.zeros(2, 12, 1, dtype=torch.float64))
     x.values[1] = 1.0
     denoiser = GaussianDenoiser(process, DATA)
-    error = round_trip(rule, process, denoiser, x, times=steps(4)).error
+    error = round_trip(rule, denoiser, x, times=steps(4)).error
     assert error[0] == 0.0
     assert 0.0 < error[1] < 1.0
     mean = Function(GRID, torch.ones(12, 1, dtype=torch.float64))
     other = GaussianDenoiser(process, GaussianMeasure(mean, T, WhiteNoise()))
     with pytest.raises(ValueError, match="relative to the function's norm, and sample 0 is zero"):
-        round_trip(rule, process, other, x, times=steps(4))
+        round_trip(rule, other, x, times=steps(4))

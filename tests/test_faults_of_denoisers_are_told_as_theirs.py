@@ -20,6 +20,7 @@ from inftydiff import (
     steps,
 )
 from inftydiff.processes import (
+    CallableDenoiser,
     DDIMInversion,
     DPMSolverPP,
     EulerMaruyama,
@@ -56,12 +57,20 @@ def broken(bad: float, low: float = 0.0, high: float = 1.0):
             return Prediction(Function(x_t.on, values), found.noise)
         return found
 
-    return denoiser
+    return CallableDenoiser(PROCESS, denoiser)
 
 
 def run(rule, denoiser) -> Function:
     g = torch.Generator().manual_seed(0)
-    return sample(rule, PROCESS, denoiser, on=GRID, times=TIMES, batch=2, channels=1, generator=g)
+    return sample(
+        rule,
+        denoiser,
+        on=GRID,
+        times=TIMES,
+        batch=2,
+        channels=1,
+        generator=g,
+    )
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -90,26 +99,24 @@ def test_inversions(rule):
         with pytest.raises(
             ValueError, match=r"Encodings must be finite.*denoiser.*at t = 0\.[246]"
         ):
-            call(rule, PROCESS, broken(math.nan, low=0.1), x, times=TIMES)
+            call(rule, broken(math.nan, low=0.1), x, times=TIMES)
 
 
 def test_likelihoods():
     x, g = Function(GRID, torch.ones(2, 6, 1)), torch.Generator()
     with pytest.raises(ValueError, match=r"denoiser's signal must be finite.*at t = 0\.5"):
-        log_likelihood(PROCESS, broken(math.nan), x, time=0.5)
+        log_likelihood(broken(math.nan), x, time=0.5)
     with pytest.raises(ValueError, match=r"denoiser's signal must be finite.*at t = 0\.[6-9]"):
-        log_likelihood(PROCESS, broken(math.nan, low=0.6), x, time=0.5)
+        log_likelihood(broken(math.nan, low=0.6), x, time=0.5)
     with pytest.raises(ValueError, match=r"denoiser's answer must be finite.*at t = 0\.6"):
-        evidence_bound(
-            PROCESS, broken(math.nan, high=0.65), x, times=steps(5, end=0.1), generator=g
-        )
+        evidence_bound(broken(math.nan, high=0.65), x, times=steps(5, end=0.1), generator=g)
 
 
 def test_a_step_that_is_not_finite_is_not_blamed_on_the_denoiser():
     class Broken:
         calls, spacing = 1, "uniform"
 
-        def step(self, process, denoise, x_t, t, s, *, generator):
+        def step(self, denoiser, x_t, t, s, *, generator):
             return x_t * (math.nan if float(s[0]) == 0.0 else 1.0)
 
     with pytest.raises(ValueError, match="denoiser said of each state was finite"):

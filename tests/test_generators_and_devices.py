@@ -27,7 +27,7 @@ from inftydiff import (
     steps,
     trajectory,
 )
-from inftydiff.processes import fresh_noise
+from inftydiff.processes import CallableDenoiser, as_denoiser, fresh_noise
 
 GRID = Grid((4, 4))
 T = gaussian_mollifier(0.2)
@@ -66,16 +66,16 @@ def test_samples_lie_where_the_mean_does(generator: torch.Generator):
 class Fresh:
     """A step rule that forgets the state."""
 
-    def step(self, process, denoise, x_t, t, s, *, generator):
-        denoise(x_t, t)
+    def step(self, denoiser, x_t, t, s, *, generator):
+        process = denoiser.process
+        denoiser(x_t, t)
         return fresh_noise(process, x_t, generator)
 
 
 def test_a_trajectory_stays_on_the_device_of_its_start(generator: torch.Generator):
     states = trajectory(
         Fresh(),
-        PROCESS,
-        lambda x, t: Prediction(x, x),
+        CallableDenoiser(PROCESS, lambda x, t: Prediction(x, x)),
         on=GRID,
         times=steps(3),
         batch=2,
@@ -93,7 +93,7 @@ def test_a_random_subset_lives_on_the_device_of_its_generator(generator: torch.G
 def loss(x0: Function, t: torch.Tensor, at: Subset | None, generator: torch.Generator):
     predict = NoisePrediction()
     return denoising_loss(
-        PROCESS, lambda x, t: x, x0, t, at=at, predict=predict, generator=generator
+        as_denoiser(PROCESS, lambda x, t: x, predict=predict), x0, t, at=at, generator=generator
     )
 
 
@@ -113,8 +113,7 @@ def test_probes_drawn_on_another_device_than_the_states(generator: torch.Generat
     before = generator.get_state()
     with pytest.raises(ValueError, match=r"generator of the probes .* cpu and meta\. Pass torch"):
         log_likelihood(
-            PROCESS,
-            lambda x, t: Prediction(x, x),
+            CallableDenoiser(PROCESS, lambda x, t: Prediction(x, x)),
             zeros(ELSEWHERE),
             time=0.5,
             probes=1,

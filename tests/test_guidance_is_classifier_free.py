@@ -26,7 +26,7 @@ from inftydiff import (
     sample,
     steps,
 )
-from inftydiff.processes import NoisePrediction, classifier_free
+from inftydiff.processes import CallableDenoiser, NoisePrediction, classifier_free
 from inftydiff.testing import GaussianDenoiser
 
 GRID = Grid((4, 4))
@@ -60,7 +60,7 @@ def with_mean(share: float):
         clean = None if found.clean is None else found.clean + moved
         return Prediction(found.signal + mean, found.noise, clean)
 
-    return denoiser
+    return CallableDenoiser(PROCESS, denoiser)
 
 
 def counted(denoiser):
@@ -70,7 +70,7 @@ def counted(denoiser):
         calls.append(t)
         return denoiser(x_t, t)
 
-    return counting, calls
+    return CallableDenoiser(denoiser.process, counting), calls
 
 
 def parts(prediction: Prediction) -> tuple[Function | None, ...]:
@@ -118,7 +118,6 @@ def test_each_is_asked_once_a_step():
 def run(rule, denoiser, n: int) -> Function:
     return sample(
         rule,
-        PROCESS,
         denoiser,
         on=GRID,
         times=steps(n),

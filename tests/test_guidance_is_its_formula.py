@@ -93,7 +93,7 @@ def each(kind: str, seed: int, guide, formula, seen: Observation | None = None) 
     denoiser = data(kind)
     x_t, t, default = setting(seed)
     seen = default if seen is None else seen
-    found = guided(guide, PROCESS, denoiser, seen)(x_t, t)
+    found = guided(guide, denoiser, seen)(x_t, t)
     for i in range(len(t)):
         one = Function(GRID, x_t.values[i : i + 1])
         dense = Dense(denoiser, one, t[i : i + 1], seen)
@@ -155,7 +155,7 @@ def test_reconstruction_guidance_with_unit_white_noise_is_that_of_ho():
     x_t, t, _ = setting(0)
     mask = torch.arange(GRID.size) < 6
     known = Function(GRID, values(3, GRID.size, 1))
-    found = guided(ReconstructionGuidance(0.7), process, oracle, known_signal(process, known, mask))
+    found = guided(ReconstructionGuidance(0.7), oracle, known_signal(process, known, mask))
     state = x_t.values.clone().requires_grad_()
     estimate = oracle(Function(GRID, state), t).signal.values
     loss = (known.values - estimate)[:, mask].square().sum()
@@ -171,7 +171,7 @@ def test_the_covariance_by_pullbacks_is_the_one_by_pushforwards(seed):
     """V = (σ²/α) C J* = (σ²/α) J C, for an exact posterior mean."""
     x_t, t, seen = setting(seed)
     denoiser = data("mixture")
-    at = Linearisation(PROCESS, denoiser, seen, noise_covariance(PROCESS, GRID), x_t, t)
+    at = Linearisation(denoiser, seen, noise_covariance(PROCESS, GRID), x_t, t)
     z = values(seed + 2, 2, 3, 1)
     pulled = at.read(at.shift(at.pullback(z)))
 
@@ -201,7 +201,7 @@ def test_it_is_the_covariance_of_the_posterior(seed):
 def test_a_linear_map_given_as_a_callable_is_the_same(guide):
     x_t, t, seen = setting(5)
     as_callable = Observation(lambda f: READS(f), seen.values, NOISE, WIENER)
-    one, other = (guided(guide, PROCESS, data("mixture"), o)(x_t, t) for o in (seen, as_callable))
+    one, other = (guided(guide, data("mixture"), o)(x_t, t) for o in (seen, as_callable))
     torch.testing.assert_close(one.signal.values, other.signal.values)
 
 
@@ -213,7 +213,7 @@ def test_a_map_that_is_not_linear_is_linearised_at_the_estimate():
         return READS(f).sin()
 
     curved = Observation(reads, seen.values, NOISE, WIENER)
-    found = guided(MomentMatching(30, 1e-12), PROCESS, denoiser, curved)(x_t, t)
+    found = guided(MomentMatching(30, 1e-12), denoiser, curved)(x_t, t)
     d = Dense(denoiser, x_t, t, seen)
     slope = (d.B @ d.m).cos().unsqueeze(-1) * d.B
     r = seen.values.flatten() - (d.B @ d.m).sin()
@@ -225,7 +225,7 @@ def test_a_map_that_is_not_linear_is_linearised_at_the_estimate():
 def test_no_strength_is_no_guidance():
     x_t, t, seen = setting(1)
     plain = data("mixture")(x_t, t)
-    found = guided(DPS(0.0), PROCESS, data("mixture"), seen)(x_t, t)
+    found = guided(DPS(0.0), data("mixture"), seen)(x_t, t)
     torch.testing.assert_close(found.signal.values, plain.signal.values)
     torch.testing.assert_close(found.noise.values, plain.noise.values)
 
@@ -233,6 +233,6 @@ def test_no_strength_is_no_guidance():
 def test_the_clean_estimate_moves_by_what_the_signal_moves():
     x_t, t, seen = setting(1)
     denoiser = data("gaussian")
-    plain, found = denoiser(x_t, t), guided(DPS(0.5), PROCESS, denoiser, seen)(x_t, t)
+    plain, found = denoiser(x_t, t), guided(DPS(0.5), denoiser, seen)(x_t, t)
     expected = plain.clean + WIENER(found.signal - plain.signal)
     torch.testing.assert_close(found.clean.values, expected.values)

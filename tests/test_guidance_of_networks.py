@@ -31,7 +31,7 @@ from inftydiff import (
     wiener_inverse,
 )
 from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.processes import classifier_free
+from inftydiff.processes import CallableDenoiser, classifier_free
 
 GRID = Grid((6, 6))
 T = gaussian_mollifier(0.1)
@@ -72,7 +72,7 @@ def states(dtype: torch.dtype = torch.float64, batch: int = 2) -> tuple[Function
 
 @pytest.mark.parametrize("guide", GUIDES, ids=repr)
 def test_without_gradients_or_in_inference_mode_it_is_the_same(guide):
-    (x_t, t), denoiser = states(), guided(guide, PROCESS, network(), seen())
+    (x_t, t), denoiser = states(), guided(guide, network(), seen())
     expected = denoiser(x_t, t)
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
@@ -87,7 +87,7 @@ def test_single_precision_agrees_with_double(guide):
     found = []
     for dtype in (torch.float32, torch.float64):
         x_t, t = states(dtype)
-        prediction = guided(guide, PROCESS, network(dtype), seen(dtype))(x_t, t)
+        prediction = guided(guide, network(dtype), seen(dtype))(x_t, t)
         assert prediction.signal.values.dtype == dtype
         found.append(prediction.signal.values.double())
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
@@ -96,12 +96,10 @@ def test_single_precision_agrees_with_double(guide):
 @pytest.mark.parametrize("guide", GUIDES, ids=repr)
 def test_a_sample_does_not_depend_on_the_others(guide):
     x_t, t = states(batch=3)
-    all_of_them, each = seen(batch=3), guided(guide, PROCESS, network(), seen(batch=3))(x_t, t)
+    all_of_them, each = seen(batch=3), guided(guide, network(), seen(batch=3))(x_t, t)
     for i in range(3):
         alone = Observation(READS, all_of_them.values[i], 0.2, WIENER)
-        found = guided(guide, PROCESS, network(), alone)(
-            Function(GRID, x_t.values[i : i + 1]), t[i : i + 1]
-        )
+        found = guided(guide, network(), alone)(Function(GRID, x_t.values[i : i + 1]), t[i : i + 1])
         torch.testing.assert_close(found.signal.values[0], each.signal.values[i])
 
 
@@ -111,8 +109,7 @@ def test_a_sample_does_not_depend_on_the_others(guide):
 def test_every_solver_takes_them(rule):
     x = sample(
         rule,
-        PROCESS,
-        guided(MomentMatching(3), PROCESS, network(torch.float32), seen(torch.float32)),
+        guided(MomentMatching(3), network(torch.float32), seen(torch.float32)),
         on=GRID,
         times=steps(4),
         batch=2,
@@ -124,7 +121,7 @@ def test_every_solver_takes_them(rule):
 
 def test_guided_denoisers_are_denoisers_that_others_wrap():
     x_t, t = states()
-    guide = guided(MomentMatching(3), PROCESS, network(), seen())
+    guide = guided(MomentMatching(3), network(), seen())
     found = classifier_free(guide, network(), strength=1.0)(x_t, t)
     torch.testing.assert_close(found.signal.values, guide(x_t, t).signal.values)
 
@@ -134,7 +131,7 @@ def test_the_network_s_own_clean_estimate_is_read():
     x_t, t = states()
     plain = model(x_t, t)
     read = Observation(READS, seen().values, 0.2, WIENER, use_clean=True)
-    found = guided(MomentMatching(5), PROCESS, model, read)(x_t, t)
+    found = guided(MomentMatching(5), model, read)(x_t, t)
     before = (seen().values - READS(plain.clean)).norm()
     after = (seen().values - READS(found.clean)).norm()
     assert after < before
@@ -147,7 +144,7 @@ def test_the_pipeline_s_network_can_be_guided():
     points = Scattered(torch.rand(4, 2, generator=torch.Generator().manual_seed(0)))
     reads = point_values(points, on=on)
     look = Observation(reads, torch.zeros(4, 3), 0.1, WIENER)
-    denoiser = guided(MomentMatching(2), model.process, model.denoiser(), look)
+    denoiser = guided(MomentMatching(2), model.denoiser(), look)
     start = model.start(on=on, batch=2, generator=torch.Generator().manual_seed(0))
     found = denoiser(start, torch.tensor([0.4, 0.6], dtype=torch.float64))
     assert found.signal.values.isfinite().all()
@@ -163,4 +160,4 @@ def test_a_denoiser_without_gradients_is_refused():
 
     x_t, t = states()
     with pytest.raises(ValueError, match="Guidance differentiates the denoiser"):
-        guided(PiGDM(), PROCESS, detached, seen())(x_t, t)
+        guided(PiGDM(), CallableDenoiser(PROCESS, detached), seen())(x_t, t)

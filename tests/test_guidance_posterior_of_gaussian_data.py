@@ -35,7 +35,7 @@ def laws(kind: str, side: int, process=PROCESS, guide=GUIDE) -> tuple[PointwiseL
     found = guided_output(
         RULE,
         process,
-        lambda denoiser, seen: guided(guide, process, denoiser, seen),
+        lambda denoiser, seen: guided(guide, denoiser, seen),
         DATA,
         observation,
         on=grid,
@@ -77,8 +77,7 @@ def assert_default_is_converged(kind: str, side: int) -> None:
     found = [
         sample(
             RULE,
-            PROCESS,
-            guided(guide, PROCESS, GaussianDenoiser(PROCESS, DATA), seen),
+            guided(guide, GaussianDenoiser(PROCESS, DATA), seen),
             on=grid,
             times=TIMES,
             batch=8,
@@ -123,7 +122,7 @@ def test_they_are_for_every_process(name: str):
     found = guided_output(
         RULE,
         process,
-        lambda denoiser, each: guided(GUIDE, process, denoiser, each),
+        lambda denoiser, each: guided(GUIDE, denoiser, each),
         DATA,
         seen,
         on=grid,
@@ -142,7 +141,7 @@ def test_the_error_left_is_the_solver_s():
         law = guided_output(
             DPMSolverPP(2),
             PROCESS,
-            lambda denoiser, each: guided(GUIDE, PROCESS, denoiser, each),
+            lambda denoiser, each: guided(GUIDE, denoiser, each),
             DATA,
             seen,
             on=grid,

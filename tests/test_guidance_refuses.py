@@ -25,7 +25,7 @@ from inftydiff import (
     sample,
 )
 from inftydiff.operators import Integrals
-from inftydiff.processes import GuidanceDiverged
+from inftydiff.processes import CallableDenoiser, GuidanceDiverged
 from inftydiff.testing import GaussianDenoiser
 
 GRID = Grid((16, 16))
@@ -37,7 +37,7 @@ EXACT = Observation(LEFT, torch.zeros(128, 1, dtype=torch.float64))
 @pytest.mark.parametrize("guide", [MomentMatching(), PiGDM(), DPS()], ids=repr)
 def test_zero_noise_where_some_is_needed(guide):
     with pytest.raises(ValueError, match="needs an observation with errors; got noise_std=0"):
-        guided(guide, PROCESS, ORACLE, EXACT)
+        guided(guide, ORACLE, EXACT)
 
 
 @pytest.mark.parametrize("guide", [DPS, ReconstructionGuidance])
@@ -56,7 +56,7 @@ def test_no_iterations_or_tolerance(guide):
 
 
 def test_states_elsewhere():
-    denoiser = guided(PiGDM(), PROCESS, ORACLE, Observation(LEFT, EXACT.values, 0.1))
+    denoiser = guided(PiGDM(), ORACLE, Observation(LEFT, EXACT.values, 0.1))
     t = torch.full((1,), 0.5, dtype=torch.float64)
     with pytest.raises(ValueError, match="Make them for the grid that is sampled on"):
         denoiser(function(Grid((8, 8)), 0, 1, channels=1), t)
@@ -67,14 +67,14 @@ def test_states_elsewhere():
 def test_a_signal_operator_that_changes():
     process = DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1))
     with pytest.raises(TypeError, match="changes with time"):
-        guided(DPS(), process, ORACLE, Observation(LEFT, EXACT.values, 0.1))
+        guided(DPS(), CallableDenoiser(process, ORACLE), Observation(LEFT, EXACT.values, 0.1))
 
 
 def test_reconstruction_of_what_are_no_points():
     mean = Integrals(GRID, torch.ones(1, 256, dtype=torch.float64))
     seen = Observation(mean, torch.zeros(1, 1, dtype=torch.float64), 0.1)
     with pytest.raises(ValueError, match="knows a function at points"):
-        guided(ReconstructionGuidance(), PROCESS, ORACLE, seen)
+        guided(ReconstructionGuidance(), ORACLE, seen)
 
 
 def test_masks_that_know_nothing():
@@ -97,8 +97,7 @@ def test_masks_that_know_nothing():
 def run(guide, seen: Observation) -> Function:
     return sample(
         DDIM(),
-        PROCESS,
-        guided(guide, PROCESS, ORACLE, seen),
+        guided(guide, ORACLE, seen),
         on=GRID,
         times=TIMES,
         batch=2,
@@ -131,7 +130,9 @@ def test_an_estimate_that_is_not_finite_is_reported():
     def broken(x_t: Function, t: torch.Tensor) -> Prediction:
         return Prediction(x_t * torch.nan, x_t)
 
-    denoiser = guided(PiGDM(), PROCESS, broken, Observation(LEFT, EXACT.values, 0.1))
+    denoiser = guided(
+        PiGDM(), CallableDenoiser(PROCESS, broken), Observation(LEFT, EXACT.values, 0.1)
+    )
     x_t = Function(GRID, values(0, 1, 256, 1))
     with pytest.raises(GuidanceDiverged, match="is not finite"):
         denoiser(x_t, torch.full((1,), 0.5, dtype=torch.float64))

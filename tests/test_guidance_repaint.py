@@ -21,6 +21,7 @@ from inftydiff import (
     steps,
 )
 from inftydiff.operators import Integrals
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import GaussianDenoiser, output_law
 
 GRID = Grid((10,))
@@ -31,7 +32,6 @@ WHITE = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.3))
 def run(rule, process, data, n: int, batch: int) -> Function:
     return sample(
         rule,
-        process,
         GaussianDenoiser(process, data),
         on=GRID,
         times=steps(n, spacing="log_snr", schedule=process.schedule),
@@ -86,8 +86,7 @@ def test_the_denoiser_is_asked_for_every_small_step():
     known = known_signal(WHITE, function(GRID, 0, channels=1), MASK)
     sample(
         RePaint(known, jump_length=3, resamplings=4),
-        WHITE,
-        counting,
+        CallableDenoiser(WHITE, counting),
         on=GRID,
         times=steps(5),
         batch=1,

@@ -57,7 +57,6 @@ def seen(side: int, copies: int = 1) -> Observation:
 
 def particles(side: int, count: int, guide, *, copies: int = 1):
     return twisted_smc(
-        PROCESS,
         GaussianDenoiser(PROCESS, DATA),
         seen(side, copies),
         on=Grid((side,)),
@@ -138,7 +137,6 @@ def test_ranks_on_a_mixture_are_uniform():
     look = Scattered(torch.tensor([[0.4], [0.7]], dtype=torch.float64))
     observation = observe(point_values(look, on=grid), x0, noise_std=0.4, generator=generator)
     result = twisted_smc(
-        PROCESS,
         oracle,
         observation,
         on=grid,
@@ -170,7 +168,6 @@ def test_systematic_resampling_takes_each_about_as_often_as_it_weighs(seed):
 def test_several_observations_are_several_posteriors():
     both = Observation(seen(8).reads, torch.stack([VALUES, -VALUES]), NOISE)
     result = twisted_smc(
-        PROCESS,
         GaussianDenoiser(PROCESS, DATA),
         both,
         on=Grid((8,)),
@@ -203,7 +200,7 @@ def test_bad_input_is_refused():
         } | changes
         look = changes.pop("observation", seen(8))
         arguments.pop("observation", None)
-        return twisted_smc(PROCESS, GaussianDenoiser(PROCESS, DATA), look, **arguments)
+        return twisted_smc(GaussianDenoiser(PROCESS, DATA), look, **arguments)
 
     with pytest.raises(ValueError, match="needs an observation with errors"):
         run(observation=Observation(seen(8).reads, VALUES))

@@ -41,7 +41,8 @@ def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     # train on a random quarter of the coordinates
     x0 = Function.from_image(images)
     c = random_subset(grid, grid.size // 4, batch=len(images), generator=g)
-    loss = denoising_loss(process, model, x0, t, at=c, predict=NoisePrediction(), generator=g)
+    denoiser = as_denoiser(process, model, predict=NoisePrediction(), clip=(-1, 1))
+    loss = denoising_loss(denoiser, x0, t, at=c, generator=g)
 
     assert loss.shape == (2,)
     loss.mean().backward()
@@ -49,16 +50,9 @@ def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     assert any(gradient.abs().sum() > 0 for gradient in gradients)
 
     # sample anywhere
-    denoiser = as_denoiser(process, model.eval(), predict=NoisePrediction(), clip=(-1, 1))
+    model.eval()
     x = sample(
-        DDIM(),
-        process,
-        denoiser,
-        on=Grid((128, 128)),
-        times=steps(2),
-        batch=2,
-        channels=3,
-        generator=g,
+        DDIM(), denoiser, on=Grid((128, 128)), times=steps(2), batch=2, channels=3, generator=g
     )
     image = wiener_inverse(T)(x).to_image()
 

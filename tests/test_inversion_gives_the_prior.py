@@ -51,7 +51,7 @@ def spread(inversion, process, data, grid: Grid, n: int) -> torch.Tensor:
     assert isinstance(law, ModalLaw)
     typical = law.signal.sqrt()[None, None]
     x = function_of(typical, grid)
-    encoding = invert(inversion, process, GaussianDenoiser(process, data), x, times=times_of(n))
+    encoding = invert(inversion, GaussianDenoiser(process, data), x, times=times_of(n))
     prior = law.noise.sqrt() * COSINE.sigma(torch.ones(()).double())
     there = law.signal > 1e-3 * law.noise  # the data have no others
     assert there.sum() >= 8
@@ -81,7 +81,7 @@ def test_drawn_encodings_have_the_prior_covariance():
     denoiser = GaussianDenoiser(PROCESS, DATA)
     x0 = denoiser.sample_data(grid, batch=batch, channels=1, generator=generator)
     signal = T(Function(grid, x0.values.double()))
-    values = invert(HeunInversion(), PROCESS, denoiser, signal, times=times_of(60)).values[..., 0]
+    values = invert(HeunInversion(), denoiser, signal, times=times_of(60)).values[..., 0]
     expected = PROCESS.prior.covariance(grid)
     found = values.T @ values / batch
     scale = (torch.outer(expected.diagonal(), expected.diagonal()) + expected**2) / batch
@@ -99,7 +99,6 @@ def test_one_function_has_one_encoding_on_every_grid(inversion):
     process = DiffusionProcess.white(COSINE, noise=WhiteNoise(0.1))
     denoiser = GaussianDenoiser(process, GaussianMeasure(None, wide, WhiteNoise()))
     fine_encoding, coarse_encoding = (
-        invert(inversion, process, denoiser, x, times=steps(20)).values
-        for x in (on_fine, on_coarse)
+        invert(inversion, denoiser, x, times=steps(20)).values for x in (on_fine, on_coarse)
     )
     assert torch.allclose(fine_encoding[:, 1::3], coarse_encoding, atol=1e-6)

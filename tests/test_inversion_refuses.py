@@ -22,6 +22,7 @@ from inftydiff import (
     invert,
     steps,
 )
+from inftydiff.processes import CallableDenoiser
 
 PROCESS = DiffusionProcess.white(CosineSchedule())
 X = Function(Grid((3,)), torch.ones(1, 3, 1))
@@ -52,14 +53,14 @@ def test_settings_of_the_fixed_point(changes):
 @pytest.mark.parametrize("times", [[0.0, 0.5, 1.0], [0.5], [1.0, 0.5, 0.5], [1.5, 0.5]])
 def test_times(times):
     with pytest.raises(ValueError, match=r"decreasing times|lie in \[0, 1\]"):
-        invert(DDIMInversion(), PROCESS, half, X, times=torch.tensor(times))
+        invert(DDIMInversion(), CallableDenoiser(PROCESS, half), X, times=torch.tensor(times))
 
 
 @pytest.mark.parametrize("inversion", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
 def test_steps_that_go_down(inversion):
     s, t = torch.tensor([0.5]), torch.tensor([0.4])
     with pytest.raises(ValueError, match="s < t"):
-        inversion.rise(PROCESS, half, X, s, t)
+        inversion.rise(CallableDenoiser(PROCESS, half), X, s, t)
 
 
 @pytest.mark.parametrize("inversion", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
@@ -68,4 +69,4 @@ def test_encodings_that_are_not_finite(inversion):
         return Prediction(x_t * math.nan, x_t * math.nan)
 
     with pytest.raises(ValueError, match="Encodings must be finite"):
-        invert(inversion, PROCESS, broken, X, times=steps(3))
+        invert(inversion, CallableDenoiser(PROCESS, broken), X, times=steps(3))

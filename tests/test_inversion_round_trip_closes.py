@@ -33,6 +33,7 @@ from inftydiff import (
     round_trip,
     steps,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import GaussianDenoiser, MixtureDenoiser
 
 GRID = Grid((12,))
@@ -93,14 +94,14 @@ def data(denoiser, seed: int = 0, batch: int = 2) -> Function:
 def test_two_hundred_steps_close_to_a_thousandth(inversion, kind: str):
     denoiser = oracle(kind)
     times = recommended_steps(200, inversion.rule, COSINE)
-    trip = round_trip(inversion, denoiser.process, denoiser, data(denoiser), times=times)
+    trip = round_trip(inversion, denoiser, data(denoiser), times=times)
     assert trip.error.max() < 1e-3
 
 
 def inside(inversion, denoiser, n: int) -> float:
     """The error between times with noise at both ends."""
     times = steps(n, spacing="log_snr", schedule=COSINE, start=0.95, end=0.05)
-    trip = round_trip(inversion, denoiser.process, denoiser, data(denoiser), times=times)
+    trip = round_trip(inversion, denoiser, data(denoiser), times=times)
     return trip.error.max().item()
 
 
@@ -124,7 +125,7 @@ def test_ddim_loses_the_cosines_of_its_angles_twice(n: int, seed: int, power: fl
     denoiser = ModeDenoiser(MOLLIFIED, ratios, torch.ones(GRID.shape, dtype=torch.float64))
     x = data(oracle("gaussian"), seed)
     times = steps(n, start=0.97, end=0.02)
-    trip = round_trip(DDIMInversion(), MOLLIFIED, denoiser, x, times=times)
+    trip = round_trip(DDIMInversion(), CallableDenoiser(MOLLIFIED, denoiser), x, times=times)
     tangent = (COSINE.sigma(times) / COSINE.alpha(times)).reshape(-1, 1) / ratios.sqrt()
     kept = tangent.atan().diff(dim=0).cos().prod(0) ** 2
     assert torch.allclose(coefficients(trip.decoded), coefficients(x) * kept, atol=1e-10)
@@ -153,7 +154,7 @@ def test_without_noise_the_first_state_is_the_amplitude_times_the_function(inver
         return oracle("gaussian")(x_t, t)
 
     x, s, t = data(oracle("gaussian")), torch.zeros(2).double(), torch.tensor([1e-3, 0.2]).double()
-    found = inversion.rise(MOLLIFIED, denoiser, x, s, t)
+    found = inversion.rise(CallableDenoiser(MOLLIFIED, denoiser), x, s, t)
     if isinstance(inversion, HeunInversion):
         assert len(asked) == 1
         assert torch.equal(asked[0], t)
@@ -166,8 +167,10 @@ def test_without_noise_the_first_state_is_the_amplitude_times_the_function(inver
 def test_samples_may_have_times_of_their_own(inversion):
     denoiser, x = oracle("gaussian"), data(oracle("gaussian"), batch=3)
     s, t = torch.tensor([0.0, 0.1, 0.4]).double(), torch.tensor([0.01, 0.2, 0.41]).double()
-    together = inversion.rise(MOLLIFIED, denoiser, x, s, t).values
+    together = inversion.rise(CallableDenoiser(MOLLIFIED, denoiser), x, s, t).values
     for i in range(3):
         alone = Function(GRID, x.values[i : i + 1])
-        found = inversion.rise(MOLLIFIED, denoiser, alone, s[i : i + 1], t[i : i + 1])
+        found = inversion.rise(
+            CallableDenoiser(MOLLIFIED, denoiser), alone, s[i : i + 1], t[i : i + 1]
+        )
         assert torch.allclose(found.values[0], together[i], atol=1e-9)

@@ -56,7 +56,6 @@ def affine(denoiser) -> tuple[torch.Tensor, torch.Tensor]:
     start = torch.cat([torch.zeros(1, LATENT), torch.eye(LATENT)]).double()
     out = sample(
         RULE,
-        prior().process,
         denoiser,
         on=PLACE,
         times=TIMES,

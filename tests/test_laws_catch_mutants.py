@@ -171,15 +171,20 @@ EXACT = GaussianDenoiser(PROCESS, GaussianMeasure(None, gaussian_mollifier(0.2),
 SCHEDULE = PROCESS.schedule
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """The exact denoiser, with a change of its answers that may be of any kind."""
+
+    change: Callable[[Prediction, Function, torch.Tensor], object]
+    process: DiffusionProcess = PROCESS
+
+    def __call__(self, x_t, t):
+        return self.change(EXACT(x_t, t), x_t, t)
+
+
 def denoiser(change: Callable[[Prediction, Function, torch.Tensor], object]) -> Given:
-    """The exact denoiser, its answers changed; the laws are told the process."""
-    wrong = lambda x_t, t: change(EXACT(x_t, t), x_t, t)  # noqa: E731
-    return Given(wrong, {"process": PROCESS, "dtype": torch.float64})
-
-
-def unknown(change: Callable[[Prediction, Function, torch.Tensor], object]) -> Given:
-    """The same, but the laws are not told the process."""
-    return Given(denoiser(change).subject, {"dtype": torch.float64})
+    """The exact denoiser, its answers changed."""
+    return Given(Wrong(change), {"dtype": torch.float64})
 
 
 def rederived(signal: Function, x_t: Function, t: torch.Tensor) -> Prediction:
@@ -212,14 +217,13 @@ DENOISERS = {
         denoiser(
             lambda p, x, t: Prediction(p.signal, p.noise, Function(Grid((1,)), x.values[:, :1]))
         ),
-        unknown(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values[:1]))),
+        denoiser(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values[:1]))),
     ],
     "explains_the_state": [
         denoiser(with_amplitudes_swapped),
         denoiser(clipped),
         denoiser(lambda p, x, t: Prediction(p.signal, x)),
-        unknown(clipped),
-        unknown(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values.abs()))),
+        denoiser(lambda p, x, t: Prediction(p.signal, Function(x.on, p.noise.values.abs()))),
     ],
     "reproducible": [signal_of(lambda f, t: f + 0.01 * torch.rand(()))],
     "no_mutation": [denoiser(in_place)],

@@ -18,7 +18,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
-from inftydiff.processes import Amplitudes
+from inftydiff.processes import Amplitudes, CallableDenoiser
 from inftydiff.processes.solvers import DPMSolverPP, Memory, MultistepRule
 
 T = gaussian_mollifier(0.15)
@@ -166,83 +166,91 @@ class Rule:
     take: Callable
     calls: int | None = 1
 
-    def step(self, process, denoise, x_t, t, s, *, generator):
-        return self.take(process, denoise, x_t, t, s, generator)
+    def step(self, denoiser, x_t, t, s, *, generator):
+        return self.take(denoiser, x_t, t, s, generator)
 
 
-def ddpm(process, denoise, x_t, t, s, generator) -> Function:
-    return DDPM().step(process, denoise, x_t, t, s, generator=generator)
+def ddpm(denoiser, x_t, t, s, generator) -> Function:
+    return DDPM().step(denoiser, x_t, t, s, generator=generator)
 
 
-def asking_twice(process, denoise, x_t, t, s, generator):
-    denoise(x_t, t)
-    return ddpm(process, denoise, x_t, t, s, generator)
+def asking_twice(denoiser, x_t, t, s, generator):
+    denoiser(x_t, t)
+    return ddpm(denoiser, x_t, t, s, generator)
 
 
-def asking_at_the_end(process, denoise, x_t, t, s, generator):
-    return ddpm(process, lambda x, time: denoise(x, s), x_t, t, s, generator)
+def asking_four_times(denoiser, x_t, t, s, generator):
+    twice = CallableDenoiser(denoiser.process, lambda x, t: (denoiser(x, t), denoiser(x, t))[0])
+    return asking_twice(twice, x_t, t, s, generator)
 
 
-def of_the_mean_time(process, denoise, x_t, t, s, generator):
-    return ddpm(process, denoise, x_t, t.mean().expand_as(t), s, generator)
+def asking_at_the_end(denoiser, x_t, t, s, generator):
+    return ddpm(
+        CallableDenoiser(denoiser.process, lambda x, time: denoiser(x, s)), x_t, t, s, generator
+    )
 
 
-def with_noise_left(process, denoise, x_t, t, s, generator):
-    extra = process.draw_noise(
+def of_the_mean_time(denoiser, x_t, t, s, generator):
+    return ddpm(denoiser, x_t, t.mean().expand_as(t), s, generator)
+
+
+def with_noise_left(denoiser, x_t, t, s, generator):
+    extra = denoiser.process.draw_noise(
         x_t.on, batch=x_t.batch[0], channels=x_t.channels, generator=generator
     )
-    return ddpm(process, denoise, x_t, t, s, generator) + Function(
+    return ddpm(denoiser, x_t, t, s, generator) + Function(
         x_t.on, 0.01 * extra.values.to(x_t.values)
     )
 
 
-def plus(process, denoise, x_t, t, s, generator, noise) -> Function:
-    x_s = DDIM().step(process, denoise, x_t, t, s, generator=generator)
-    return x_s + Function(x_t.on, noise.to(x_s.values)) * process.posterior_coefficients(t, s).std
+def plus(denoiser, x_t, t, s, generator, noise) -> Function:
+    x_s = DDIM().step(denoiser, x_t, t, s, generator=generator)
+    std = denoiser.process.posterior_coefficients(t, s).std
+    return x_s + Function(x_t.on, noise.to(x_s.values)) * std
 
 
-def with_one_draw_for_all(process, denoise, x_t, t, s, generator):
+def with_one_draw_for_all(denoiser, x_t, t, s, generator):
     noise = torch.randn(x_t.channels, x_t.on.size, x_t.batch[0], generator=generator)
-    return plus(process, denoise, x_t, t, s, generator, noise.permute(2, 1, 0))
+    return plus(denoiser, x_t, t, s, generator, noise.permute(2, 1, 0))
 
 
-def with_white_noise(process, denoise, x_t, t, s, generator):
-    white = process.noise.draw(
+def with_white_noise(denoiser, x_t, t, s, generator):
+    white = denoiser.process.noise.draw(
         x_t.on.domain, batch=x_t.batch[0], channels=x_t.channels, generator=generator
     )
-    return plus(process, denoise, x_t, t, s, generator, white(x_t.on).values)
+    return plus(denoiser, x_t, t, s, generator, white(x_t.on).values)
 
 
-def with_global_noise(process, denoise, x_t, t, s, generator):
-    return plus(process, denoise, x_t, t, s, generator, torch.randn(x_t.values.shape))
+def with_global_noise(denoiser, x_t, t, s, generator):
+    return plus(denoiser, x_t, t, s, generator, torch.randn(x_t.values.shape))
 
 
-def in_place(process, denoise, x_t, t, s, generator):
-    x_s = ddpm(process, denoise, x_t, t, s, generator)
+def in_place(denoiser, x_t, t, s, generator):
+    x_s = ddpm(denoiser, x_t, t, s, generator)
     x_t.values.copy_(x_s.values)
     return x_t
 
 
-def stopping_short(process, denoise, x_t, t, s, generator):
+def stopping_short(denoiser, x_t, t, s, generator):
     """End at the first of a thousand times: the step to σ = 0 leaves the noise that is there."""
-    return DDIM().step(process, denoise, x_t, t, s.clamp(min=1e-3), generator=generator)
+    return DDIM().step(denoiser, x_t, t, s.clamp(min=1e-3), generator=generator)
 
 
-def asking_about_a_later_time(process, denoise, x_t, t, s, generator):
-    denoise(x_t, 0.5 * (1.0 + t))
-    return ddpm(process, denoise, x_t, t, s, generator)
+def asking_about_a_later_time(denoiser, x_t, t, s, generator):
+    denoiser(x_t, 0.5 * (1.0 + t))
+    return ddpm(denoiser, x_t, t, s, generator)
 
 
-def asking_in_the_end(process, denoise, x_t, t, s, generator):
-    x_s = ddpm(process, denoise, x_t, t, s, generator)
-    denoise(x_s, s)
+def asking_in_the_end(denoiser, x_t, t, s, generator):
+    x_s = ddpm(denoiser, x_t, t, s, generator)
+    denoiser(x_s, s)
     return x_s
 
 
-def with_a_signal_at_the_wrong_time(process, denoise, x_t, t, s, generator):
+def with_a_signal_at_the_wrong_time(denoiser, x_t, t, s, generator):
     """What is right if the signal operator does not depend on time."""
-    prediction = denoise(x_t, t)
-    schedule = process.schedule
+    prediction = denoiser(x_t, t)
+    schedule = denoiser.process.schedule
     return prediction.signal * schedule.alpha(s) + prediction.noise * schedule.sigma(s)
 
 
@@ -253,11 +261,9 @@ class Multi(MultistepRule):
     remember: Callable
     order: int = 2
 
-    def advance(self, process, denoise, x_t, t, s, memory, *, generator):
+    def advance(self, denoiser, x_t, t, s, memory, *, generator):
         memory = self.remember(memory)
-        return DPMSolverPP(self.order).advance(
-            process, denoise, x_t, t, s, memory, generator=generator
-        )
+        return DPMSolverPP(self.order).advance(denoiser, x_t, t, s, memory, generator=generator)
 
 
 def of_the_whole_batch(memory: Memory) -> Memory:
@@ -308,7 +314,7 @@ RULES = {
     "calls_as_it_says": [
         Rule(asking_twice),
         Rule(ddpm, calls=2),
-        Rule(lambda *a: asking_twice(*a[:1], lambda x, t: (a[1](x, t), a[1](x, t))[0], *a[2:]), 2),
+        Rule(asking_four_times, calls=2),
     ],
     "asks_at_the_start": [
         Rule(asking_at_the_end),

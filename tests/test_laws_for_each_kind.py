@@ -7,7 +7,7 @@ import sys
 import jaxtyping
 import pytest
 import torch
-from mutants import Given, law_of
+from mutants import law_of
 
 from inftydiff import (
     DDIM,
@@ -26,10 +26,12 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.solvers import UniPC
 from inftydiff.testing import GaussianDenoiser, LawViolation, laws_for
 
 T = gaussian_mollifier(0.2)
+WHITE = DiffusionProcess.white(CosineSchedule())
 FIELD = WhiteNoise().draw(
     Box((2.0, 1.0)), batch=1, channels=1, generator=torch.Generator().manual_seed(0)
 )
@@ -51,7 +53,10 @@ def names(subject: object, **options) -> set[str]:
         (DDIM(), {"calls_as_it_says", "ends_at_the_signal"}),
         (UniPC(), {"calls_as_it_says", "ends_at_the_signal"}),
         (lambda x, t: x, {"answers_where_asked", "discretisation_convergence"}),
-        (lambda x, t: Prediction(x, x), {"answers_with_a_prediction", "explains_the_state"}),
+        (
+            CallableDenoiser(WHITE, lambda x, t: Prediction(x, x)),
+            {"answers_with_a_prediction", "explains_the_state"},
+        ),
         (T(FIELD), {"covariance_restricts", "one_draw_is_one_function"}),
         (GaussianMeasure(None, T, WhiteNoise()), {"covariance_refines", "mean_is_one_function"}),
         (
@@ -78,7 +83,7 @@ def names_of_a_denoiser(subject: object, **options) -> bool:
     return "explains_the_state" in names(subject, **options)
 
 
-def test_a_callable_is_a_denoiser_if_its_process_is_known_or_it_answers_with_a_prediction():
+def test_a_callable_is_a_denoiser_if_it_has_a_process():
     process = DiffusionProcess.mollified(CosineSchedule(), T)
     exact = GaussianDenoiser(process, GaussianMeasure(None, T, WhiteNoise()))
 
@@ -86,27 +91,22 @@ def test_a_callable_is_a_denoiser_if_its_process_is_known_or_it_answers_with_a_p
         raise RuntimeError("not yet")
 
     assert names_of_a_denoiser(exact)
-    assert names_of_a_denoiser(lambda x, t: exact(x, t), dtype=torch.float64)
-    assert names_of_a_denoiser(broken, process=process)
+    assert names_of_a_denoiser(CallableDenoiser(process, broken))
     assert not names_of_a_denoiser(broken)
     assert not names_of_a_denoiser(lambda x, t: x)
 
 
 def test_the_process_decides_by_which_amplitudes_a_state_is_explained():
     process = DiffusionProcess.mollified(CosineSchedule(), T)
-
-    def of_another_process(x_t, t):
-        return Prediction(x_t * 0.5, x_t * 0.5)
-
-    law_of("explains_the_state", of_another_process)()
-    told = Given(of_another_process, {"process": process})
+    of_another = CallableDenoiser(process, lambda x_t, t: Prediction(x_t * 0.5, x_t * 0.5))
     with pytest.raises(LawViolation, match="α · signal"):
-        law_of("explains_the_state", told)()
+        law_of("explains_the_state", of_another)()
 
 
-def test_a_process_is_for_denoisers():
-    with pytest.raises(TypeError, match=r"process= is for denoisers.*got CosineSchedule"):
-        laws_for(CosineSchedule(), process=DiffusionProcess.white(CosineSchedule()))
+def test_what_answers_as_a_denoiser_and_has_no_process_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(TypeError, match=r"A denoiser has a process.*got function"):
+        laws_for(lambda x, t: Prediction(x, x))
 
 
 def test_seeds_are_not_below_zero():

@@ -63,9 +63,7 @@ def try_laws(
 ) -> None:
     """Draw an object of a kind and a probe, and try its laws, some of them or all but some."""
     drawn = KINDS[kind](data.draw)
-    laws = {
-        law.__name__: law for law in laws_for(drawn.subject, probes=[drawn.probe], **drawn.options)
-    }
+    laws = {law.__name__: law for law in laws_for(drawn.subject, probes=[drawn.probe])}
     assert set(only) <= set(laws)
     for name, law in laws.items():
         if name not in but and (not only or name in only):

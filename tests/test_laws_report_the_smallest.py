@@ -13,6 +13,7 @@ from inftydiff import (
     DDIM,
     Box,
     CosineSchedule,
+    DiffusionProcess,
     Function,
     Grid,
     LinearOperator,
@@ -22,9 +23,12 @@ from inftydiff import (
     WhiteNoise,
 )
 from inftydiff.operators.transfer import Interpolation
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import LawViolation, laws_for
 from inftydiff.testing.probe import Probe
 from inftydiff.testing.sizes import beginnings, smaller
+
+COSINE = CosineSchedule()
 
 
 @dataclass(frozen=True)
@@ -199,10 +203,10 @@ class Rule:
 
     when: Callable[[Function], bool]
 
-    def step(self, process, denoise, x_t, t, s, *, generator):
+    def step(self, denoiser, x_t, t, s, *, generator):
         if self.when(x_t):
-            denoise(x_t, t)
-        return DDIM().step(process, denoise, x_t, t, s, generator=generator)
+            denoiser(x_t, t)
+        return DDIM().step(denoiser, x_t, t, s, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -232,10 +236,13 @@ class Noise:
 
 def doubtful(x_t: Function, t: torch.Tensor) -> Prediction:
     """A denoiser that confuses a batch of two on more than four points."""
-    half = x_t * 0.5
+    signal, noise = x_t * COSINE.alpha(t), x_t * COSINE.sigma(t)
     if x_t.batch == (2,) and x_t.on.size > 4:
-        half = Function(x_t.on, half.values.roll(1, 0))
-    return Prediction(half, half)
+        signal = Function(x_t.on, signal.values.roll(1, 0))
+    return Prediction(signal, noise)
+
+
+DOUBTFUL = CallableDenoiser(DiffusionProcess.white(COSINE), doubtful)
 
 
 @pytest.mark.parametrize(
@@ -245,8 +252,8 @@ def doubtful(x_t: Function, t: torch.Tensor) -> Prediction:
         ("calls_as_it_says", Rule(lambda x: x.batch > (1,)), "Grid((1, 1)), batch 2"),
         ("amplitudes_in_range", Dip(0.4), "Grid(()) of Point(), batch 1,"),
         ("one_seed_a_draw", Noise(), "Grid((1, 1)), batch 1"),
-        ("explains_the_state", doubtful, "Grid((1, 5)), batch 2, 1 channel"),
-        ("batch_independence", doubtful, "Grid((1, 5)), batch 2, 1 channel"),
+        ("explains_the_state", DOUBTFUL, "Grid((1, 5)), batch 2, 1 channel"),
+        ("batch_independence", DOUBTFUL, "Grid((1, 5)), batch 2, 1 channel"),
     ],
 )
 def test_it_is_the_smallest_for_every_kind(law: str, subject: object, where: str):

@@ -70,7 +70,7 @@ def reversed_constant(kind: str, time: float, n: int) -> float:
     chain = process(kind, CosineSchedule())
     data = GaussianMeasure(None, gaussian_mollifier(0.3), NOISE)
     units = Function(grid, torch.eye(n, dtype=torch.float64).unsqueeze(-1))
-    matrix = ReverseSDE(chain, GaussianDenoiser(chain, data)).drift(units, t).values[..., 0]
+    matrix = ReverseSDE(GaussianDenoiser(chain, data)).drift(units, t).values[..., 0]
     return torch.linalg.matrix_norm(matrix, 2).item()
 
 

@@ -123,7 +123,7 @@ def forward(kind: str, schedule, at: float, seed: int) -> None:
 
 def reversed_(kind: str, schedule, at: float, seed: int) -> None:
     case = setting(kind, schedule, at, seed)
-    drift = ReverseSDE(case.process, case.denoiser).drift
+    drift = ReverseSDE(case.denoiser).drift
     balances(case.rate, case.divergence_and_product(drift), case.spread)
 
 
@@ -141,7 +141,7 @@ def test_equation_7_reversed(schedule, at: float, seed: int):
 @given(schedule=st.sampled_from(SCHEDULES), at=times, seed=seeds())
 def test_equation_8_without_noise(kind: str, schedule, at: float, seed: int):
     case = setting(kind, schedule, at, seed)
-    drift = ProbabilityFlowODE(case.process, case.denoiser).drift
+    drift = ProbabilityFlowODE(case.denoiser).drift
     balances(case.rate, case.divergence_and_product(drift))
 
 
@@ -162,7 +162,7 @@ def test_equation_17_printed_does_not_carry_the_density(seed: int):
     """In the clock of ½β it is F − 2∇log p without C; that drift leaves a residual."""
     case = setting("mollified", CosineSchedule(), 0.4, seed)
     g2 = rates(case.process, case.t, GRID).diffusion ** 2
-    reverse = ReverseSDE(case.process, case.denoiser).drift
+    reverse = ReverseSDE(case.denoiser).drift
     inverse = torch.linalg.inv(case.covariance)
 
     def printed(x: Function, t: Tensor) -> Function:

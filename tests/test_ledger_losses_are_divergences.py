@@ -92,7 +92,7 @@ def case_of(predict: CleanPrediction | NoisePrediction, setting, kind: str) -> C
     f = MATRIX @ f if isinstance(predict, NoisePrediction) else f
     x_t = paper.alpha_bar.sqrt() * (MATRIX @ x0) + (1 - paper.alpha_bar).sqrt() * (MATRIX @ xi)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=predict)
-    mu = mean_of_step(process, denoiser, Function(GRID, x_t), paper, kind)
+    mu = mean_of_step(denoiser, Function(GRID, x_t), paper, kind)
     return Case(process, paper, paper.variance(kind), x0, xi, x_t, f, mu)
 
 
@@ -200,14 +200,14 @@ def test_equation_3_corrected_the_bound_is_a_sum_of_divergences(n: int, seed: in
 
     denoiser = as_denoiser(process, network, predict=NoisePrediction())
     g = Generator().manual_seed(seed)
-    bound = evidence_bound(process, denoiser, x0, times=times, generator=g)
+    bound = evidence_bound(denoiser, x0, times=times, generator=g)
     g = Generator().manual_seed(seed)
     for i, (t, s) in enumerate(zip(times[:-1].split(1), times[1:].split(1), strict=True)):
         paper = Paper.at(process.schedule, t, s)
         xi = process.draw_noise(VECTORS, batch=1, channels=3, generator=g, dtype=torch.float64)
         x_t = x0 * paper.alpha_bar.sqrt() + xi * (1 - paper.alpha_bar).sqrt()
         exact = process.posterior(x_t, x0, t, s)
-        mu = mean_of_step(process, denoiser, x_t, paper, "posterior")
+        mu = mean_of_step(denoiser, x_t, paper, "posterior")
         sigma2 = exact.covariance(VECTORS).squeeze()
         close(sigma2, paper.beta_tilde.squeeze() * NOISE.intensity**2)
         term = (exact.mean.values - mu).square().sum((1, 2)) / (2 * sigma2)
@@ -228,4 +228,4 @@ def test_equation_3_has_no_term_for_the_step_to_the_data():
     assert process.posterior(x0, x0, first, zero).covariance(VECTORS).item() == 0.0
     denoiser = as_denoiser(process, lambda x, t: x, predict=NoisePrediction())
     with pytest.raises(NoDensity, match="At t = 0"):
-        evidence_bound(process, denoiser, x0, times=torch.cat([first, zero]), generator=Generator())
+        evidence_bound(denoiser, x0, times=torch.cat([first, zero]), generator=Generator())

@@ -24,6 +24,7 @@ from inftydiff import (
     Prediction,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import matrix_of
 from inftydiff.testing.strategies import KnotSchedule, seeds
 
@@ -96,7 +97,9 @@ def ddim(process: DiffusionProcess, x0: Tensor, paper: Paper, eta: float, seed: 
         return Prediction(signal, (x - signal * alpha) * (1 / sigma))
 
     t, s = (time.expand(batch) for time in (paper.t, paper.s))
-    step = DDIM(eta).step(process, exact, states, t, s, generator=Generator().manual_seed(seed))
+    step = DDIM(eta).step(
+        CallableDenoiser(process, exact), states, t, s, generator=Generator().manual_seed(seed)
+    )
     draw = process.draw_noise(
         GRID,
         batch=batch,

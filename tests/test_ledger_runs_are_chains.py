@@ -38,7 +38,6 @@ def check(process: DiffusionProcess, on: Grid, variance: str, seed: int) -> None
     times = steps(6, start=0.95).double()
     run = trajectory(
         DDPM(variance),
-        process,
         denoiser,
         on=on,
         times=times,

@@ -140,7 +140,7 @@ def test_equation_5_corrected_is_the_mean_of_an_ancestral_step(process, times: T
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=NoisePrediction())
     shift = -f / (1 - paper.alpha_bar).sqrt()
     mean = (x_t + paper.beta * shift) / (1 - paper.beta).sqrt()
-    close(mean_of_step(process, denoiser, Function(GRID, x_t), paper, "transition"), mean)
+    close(mean_of_step(denoiser, Function(GRID, x_t), paper, "transition"), mean)
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -151,13 +151,13 @@ def test_equation_7_small_steps_by_the_score_are_its_discretisation(process):
     denoiser = GaussianDenoiser(process, data)
     g = Generator().manual_seed(0)
     x_t = Function(GRID, normal(g, GRID))
-    drift = ReverseSDE(process, denoiser).drift(x_t, t).values
+    drift = ReverseSDE(denoiser).drift(x_t, t).values
     errors = []
     for step in (1e-4, 5e-5):
         paper = Paper.at(process.schedule, t, t - step)
-        ancestral = mean_of_step(process, denoiser, x_t, paper, "transition")
+        ancestral = mean_of_step(denoiser, x_t, paper, "transition")
         state = g.get_state()
-        euler = EulerMaruyama().step(process, denoiser, x_t, t, t - step, generator=g).values
+        euler = EulerMaruyama().step(denoiser, x_t, t, t - step, generator=g).values
         g.set_state(state)
         noise = process.draw_noise(GRID, batch=1, channels=1, generator=g, dtype=torch.float64)
         euler = euler - paper.beta.sqrt() * noise.values

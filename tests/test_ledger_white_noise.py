@@ -80,7 +80,7 @@ def test_equation_10_corrected_over_subsets_of_the_coordinates(
         on = Subset(grid, torch.tensor(chosen))
         there = x_t.restrict(on)
         exact = process.posterior(there, x0.restrict(on), t, s).mean
-        model = Function(on, mean_of_step(process, denoiser, there, paper, variance))
+        model = Function(on, mean_of_step(denoiser, there, paper, variance))
         losses.append(weight * (exact - model).norm() ** 2)
 
     noise = paper.beta / (1 - paper.alpha_bar).sqrt() * network(x_t, t).values

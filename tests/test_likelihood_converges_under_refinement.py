@@ -76,7 +76,7 @@ def flow(chain: DiffusionProcess, x: Function, **options) -> Tensor:
     denoiser = GaussianDenoiser(chain, data(x.on.dim))
     g = torch.Generator().manual_seed(1)
     options = {"time": TIME, "probes": 1, "generator": g, "rtol": 1e-4, "atol": 1e-4} | options
-    return log_likelihood(chain, denoiser, x, **options)
+    return log_likelihood(denoiser, x, **options)
 
 
 def expected(kind: str, n: int, time: float = TIME) -> float:

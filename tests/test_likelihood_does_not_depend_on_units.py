@@ -33,10 +33,8 @@ def in_units(value: float, length: float) -> torch.Tensor:
     denoiser = GaussianDenoiser(process, data)
     g = torch.Generator().manual_seed(0)
     x = Function(grid, torch.randn(2, 8, 1, generator=g, dtype=torch.float64) * value)
-    found = log_likelihood(
-        process, denoiser, x, time=0.4, probes=1, generator=g, rtol=1e-2, atol=1e-2
-    )
-    return torch.stack([found, elbo(process, denoiser, x, times=TIMES, generator=g)])
+    found = log_likelihood(denoiser, x, time=0.4, probes=1, generator=g, rtol=1e-2, atol=1e-2)
+    return torch.stack([found, elbo(denoiser, x, times=TIMES, generator=g)])
 
 
 def test_they_are_the_same_in_all_units():

@@ -14,7 +14,7 @@ from inftydiff import (
     gaussian_mollifier,
     steps,
 )
-from inftydiff.processes import elbo, log_likelihood
+from inftydiff.processes import CallableDenoiser, elbo, log_likelihood
 
 T, GRID, LEVELS = gaussian_mollifier(0.1), Grid((4,)), torch.tensor([1.0, 2.0])
 X = Function(GRID, torch.ones(2, 4, 1, dtype=torch.float64))
@@ -37,9 +37,15 @@ def test_one_level_a_sample(name: str, smooth_data: bool):
     process = DiffusionProcess(CosineSchedule(), signal=S, noise_factor=N, noise=WhiteNoise())
     options = {"smooth_data": smooth_data}
     with pytest.raises(ValueError, match="with 2 scales, one a sample"):
-        log_likelihood(process, denoiser, X, time=0.5, **options)
+        log_likelihood(CallableDenoiser(process, denoiser), X, time=0.5, **options)
     with pytest.raises(ValueError, match="with 2 scales, one a sample"):
-        elbo(process, denoiser, X, times=steps(3, end=0.1), generator=torch.Generator(), **options)
+        elbo(
+            CallableDenoiser(process, denoiser),
+            X,
+            times=steps(3, end=0.1),
+            generator=torch.Generator(),
+            **options,
+        )
 
 
 def test_one_level_for_all_is_a_number():
@@ -47,5 +53,5 @@ def test_one_level_for_all_is_a_number():
     found = []
     for scale in (2.0, torch.tensor(2.0)):
         process = DiffusionProcess.mollified(CosineSchedule(), scale * T)
-        found.append(log_likelihood(process, denoiser, X, time=0.5))
+        found.append(log_likelihood(CallableDenoiser(process, denoiser), X, time=0.5))
     torch.testing.assert_close(*found, rtol=1e-9, atol=0.0)

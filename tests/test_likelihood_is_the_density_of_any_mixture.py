@@ -50,7 +50,7 @@ def test_it_is_the_mixture_s(number: int, mollified: bool):
     grid, time = GRIDS[number], (0.3, 0.5, 0.7)[number]
     data = mixture(process(grid, mollified), grid, number)
     x = states(grid, number)
-    found = log_likelihood(data.process, data, x, time=time)
+    found = log_likelihood(data, x, time=time)
     assert_close(found, data.relative_log_density(x, time), rtol=1e-4, atol=1e-4)
 
 
@@ -61,9 +61,7 @@ def estimates(probes: int, batch: int) -> tuple[Tensor, Tensor]:
     x = states(grid, 5, batch=1)
     many = Function(grid, x.values.expand(batch, -1, -1).clone())
     g = torch.Generator().manual_seed(0)
-    found = log_likelihood(
-        data.process, data, many, time=0.5, probes=probes, generator=g, rtol=1e-4
-    )
+    found = log_likelihood(data, many, time=0.5, probes=probes, generator=g, rtol=1e-4)
     return found, data.relative_log_density(x, 0.5)
 
 

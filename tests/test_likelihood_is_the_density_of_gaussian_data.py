@@ -73,7 +73,6 @@ def test_it_is_the_closed_form(kind: str):
     data = GaussianMeasure(None, squared_exponential(0.5, dim=max(1, grid.dim)), WhiteNoise())
     x = states(chain, data, grid, time)
     found = log_likelihood(
-        chain,
         GaussianDenoiser(chain, data),
         x,
         time=time,
@@ -89,7 +88,7 @@ def test_what_the_process_has_left_of_the_signal_at_the_end_is_not_in_the_flow_s
     chain = process("white", GRID, KnotSchedule((1.0, 0.5, 1e-2)))
     data = GaussianMeasure(None, squared_exponential(0.3, dim=1), WhiteNoise())
     x = states(chain, data, GRID, 0.4)
-    found = log_likelihood(chain, GaussianDenoiser(chain, data), x, time=0.4, **probed())
+    found = log_likelihood(GaussianDenoiser(chain, data), x, time=0.4, **probed())
     difference = (found - gaussian_log_density(chain, data, x, 0.4)).abs().max()
     assert 1e-3 < difference < 10 * snr(chain, 1.0) * ratios(chain, data, GRID).sum()
 
@@ -102,7 +101,7 @@ def test_the_exact_trace_in_single_precision_in_inference_mode():
     expected = gaussian_log_density(chain, data, x, 0.5, begun=snr(chain, 1.0))
     with torch.inference_mode():
         single = Function(x.on, x.values.float())
-        found = log_likelihood(chain, GaussianDenoiser(chain, data), single, time=0.5)
+        found = log_likelihood(GaussianDenoiser(chain, data), single, time=0.5)
     assert found.dtype == torch.float64
     assert not found.requires_grad
     assert_close(found, expected, rtol=1e-4, atol=1e-3)

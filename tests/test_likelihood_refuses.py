@@ -20,7 +20,7 @@ from inftydiff import (
 from inftydiff.operators.covariance import bessel
 from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes import HeatDissipation, NoDensity, log_likelihood
+from inftydiff.processes import CallableDenoiser, HeatDissipation, NoDensity, log_likelihood
 from inftydiff.processes.spectra import ComputedMultiplier
 from inftydiff.testing.strategies import KnotSchedule
 
@@ -40,7 +40,8 @@ def states(values: torch.Tensor | None = None) -> Function:
 
 def likelihood(process=WHITE, denoiser=shrink, x=None, **options) -> torch.Tensor:
     options = {"time": 0.5, "rtol": 0.1, "atol": 0.1} | options
-    return log_likelihood(process, denoiser, states() if x is None else x, **options)
+    denoiser = CallableDenoiser(process, denoiser)
+    return log_likelihood(denoiser, states() if x is None else x, **options)
 
 
 def test_time_zero_has_no_density():

@@ -13,6 +13,7 @@ from inftydiff import (
     NoisePrediction,
     VelocityPrediction,
     WhiteNoise,
+    as_denoiser,
     denoising_loss,
     gaussian_mollifier,
 )
@@ -57,7 +58,12 @@ def test_the_absolute_error(predict, data, seed: int, sampled: bool):
         rows = torch.arange(2)[:, None]
         difference = difference[rows, at.index]
     found = denoising_loss(
-        PROCESS, pointwise, x0, TIMES, at=at, predict=predict, error="absolute", noise=noise
+        as_denoiser(PROCESS, pointwise, predict=predict),
+        x0,
+        TIMES,
+        at=at,
+        error="absolute",
+        noise=noise,
     )
     torch.testing.assert_close(found, difference.abs().mean((1, 2)), rtol=1e-10, atol=1e-12)
 
@@ -65,21 +71,19 @@ def test_the_absolute_error(predict, data, seed: int, sampled: bool):
 @pytest.mark.parametrize("error", ["square", "absolute"])
 @given(seed=seeds())
 def test_noise_drawn_before_is_that_of_the_generator(error: str, seed: int):
-    keywords = {"predict": NoisePrediction(), "error": error}
-    a = denoising_loss(PROCESS, pointwise, clean(seed), TIMES, generator=seeded(seed), **keywords)
-    b = denoising_loss(PROCESS, pointwise, clean(seed), TIMES, noise=white(seed), **keywords)
+    denoiser = as_denoiser(PROCESS, pointwise, predict=NoisePrediction())
+    a = denoising_loss(denoiser, clean(seed), TIMES, generator=seeded(seed), error=error)
+    b = denoising_loss(denoiser, clean(seed), TIMES, noise=white(seed), error=error)
     assert torch.equal(a, b)
 
 
 def test_the_parts_of_a_batch_have_the_losses_of_the_whole():
     x0, noise = clean(0), white(1)
-    keywords = {"predict": NoisePrediction()}
-    whole = denoising_loss(PROCESS, pointwise, x0, TIMES, noise=noise, **keywords)
+    denoiser = as_denoiser(PROCESS, pointwise, predict=NoisePrediction())
+    whole = denoising_loss(denoiser, x0, TIMES, noise=noise)
     for i in range(2):
         part = Function(GRID, x0.values[i : i + 1])
-        alone = denoising_loss(
-            PROCESS, pointwise, part, TIMES[i : i + 1], noise=noise.samples(i, 1), **keywords
-        )
+        alone = denoising_loss(denoiser, part, TIMES[i : i + 1], noise=noise.samples(i, 1))
         torch.testing.assert_close(alone, whole[i : i + 1], rtol=1e-10, atol=1e-12)
 
 
@@ -93,4 +97,6 @@ def test_the_parts_of_a_batch_have_the_losses_of_the_whole():
 )
 def test_what_cannot_be_is_refused(keywords, match):
     with pytest.raises((ValueError, TypeError), match=match):
-        denoising_loss(PROCESS, pointwise, clean(0), TIMES, predict=NoisePrediction(), **keywords)
+        denoising_loss(
+            as_denoiser(PROCESS, pointwise, predict=NoisePrediction()), clean(0), TIMES, **keywords
+        )

@@ -21,6 +21,7 @@ from inftydiff import (
     Subset,
     VelocityPrediction,
     WhiteNoise,
+    as_denoiser,
     denoising_loss,
     gaussian_mollifier,
 )
@@ -58,7 +59,7 @@ def test_it_equals_a_dense_computation(predict, data, seed: int, sampled: bool):
     at = data.draw(subsets(GRID, batch=2)) if sampled else None
     index = at.index if sampled else torch.arange(GRID.size).expand(2, -1)
     loss = denoising_loss(
-        PROCESS, pointwise, x0, t, at=at, predict=predict, generator=generator(seed)
+        as_denoiser(PROCESS, pointwise, predict=predict), x0, t, at=at, generator=generator(seed)
     )
 
     draw = PROCESS.noise.draw(GRID.domain, batch=2, channels=2, generator=generator(seed))
@@ -85,15 +86,15 @@ def test_over_all_subsets_of_a_size_its_mean_is_the_full_loss(predict, size: int
     grid = Grid((5,))
     x0 = Function(grid, torch.randn(1, 5, 2, generator=generator(1), dtype=torch.float64))
     t = torch.tensor([0.4], dtype=torch.float64)
-    whole = denoising_loss(PROCESS_1D, pointwise, x0, t, predict=predict, generator=generator(2))
+    whole = denoising_loss(
+        as_denoiser(PROCESS_1D, pointwise, predict=predict), x0, t, generator=generator(2)
+    )
     parts = [
         denoising_loss(
-            PROCESS_1D,
-            pointwise,
+            as_denoiser(PROCESS_1D, pointwise, predict=predict),
             x0,
             t,
             at=Subset(grid, torch.tensor(chosen)),
-            predict=predict,
             generator=generator(2),
         )
         for chosen in itertools.combinations(range(5), size)
@@ -113,11 +114,9 @@ def test_an_untrained_network_that_is_zero_has_the_variance_of_the_noise(kind: s
         "noise_only": DiffusionProcess.noise_only(schedule, T, noise=noise),
     }[kind]
     loss = denoising_loss(
-        process,
-        lambda x, t: x * 0.0,
+        as_denoiser(process, lambda x, t: x * 0.0, predict=NoisePrediction()),
         clean(0, batch=batch, channels=1),
         times(0, batch=batch),
-        predict=NoisePrediction(),
         generator=generator(5),
     )
     C = GaussianMeasure(None, process.noise_factor, noise).covariance(GRID)
@@ -134,12 +133,10 @@ def test_the_paper_s_untrained_loss_is_eight_hundredths_on_a_quarter_of_the_poin
     )
     index = torch.rand(8, grid.size, generator=generator(0)).argsort(-1)[:, : grid.size // 4]
     loss = denoising_loss(
-        process,
-        lambda x, t: x * 0.0,
+        as_denoiser(process, lambda x, t: x * 0.0, predict=NoisePrediction()),
         Function(grid, torch.zeros(8, grid.size, 3)),
         torch.rand(8, generator=generator(1)),
         at=Subset(grid, index),
-        predict=NoisePrediction(),
         generator=generator(2),
     )
     assert loss.mean().item() == pytest.approx(0.083, abs=0.004)
@@ -151,7 +148,10 @@ def test_a_perfect_network_has_no_loss():
     draw = PROCESS.noise.draw(GRID.domain, batch=2, channels=2, generator=generator(3))
     noise = T(draw)(GRID, dtype=torch.float64)
     loss = denoising_loss(
-        PROCESS, lambda x, t: noise, x0, t, predict=NoisePrediction(), generator=generator(3)
+        as_denoiser(PROCESS, lambda x, t: noise, predict=NoisePrediction()),
+        x0,
+        t,
+        generator=generator(3),
     )
     assert torch.equal(loss, torch.zeros(2, dtype=torch.float64))
 
@@ -159,11 +159,11 @@ def test_a_perfect_network_has_no_loss():
 def test_the_gradient_reaches_the_model():
     weight = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     loss = denoising_loss(
-        PROCESS,
-        lambda x, t: Function(x.on, weight * x.values),
+        as_denoiser(
+            PROCESS, lambda x, t: Function(x.on, weight * x.values), predict=NoisePrediction()
+        ),
         clean(0),
         times(0),
-        predict=NoisePrediction(),
         generator=generator(0),
     )
     loss.sum().backward()
@@ -175,10 +175,13 @@ def test_the_gradient_reaches_the_model():
 def test_a_larger_batch_begins_with_the_smaller(seed: int):
     x0, t = clean(seed, batch=4), times(seed, batch=4)
     whole = denoising_loss(
-        PROCESS, pointwise, x0, t, predict=NoisePrediction(), generator=generator(seed)
+        as_denoiser(PROCESS, pointwise, predict=NoisePrediction()), x0, t, generator=generator(seed)
     )
     few = Function(GRID, x0.values[:2])
     part = denoising_loss(
-        PROCESS, pointwise, few, t[:2], predict=NoisePrediction(), generator=generator(seed)
+        as_denoiser(PROCESS, pointwise, predict=NoisePrediction()),
+        few,
+        t[:2],
+        generator=generator(seed),
     )
     torch.testing.assert_close(whole[:2], part, rtol=1e-12, atol=0)

@@ -12,6 +12,7 @@ from inftydiff import (
     NoisePrediction,
     Scattered,
     Subset,
+    as_denoiser,
     denoising_loss,
     gaussian_mollifier,
 )
@@ -34,8 +35,8 @@ def zeros(on, *batch: int) -> Function:
 def loss(x0=None, t=None, model=lambda x, t: x, **changes):
     x0 = zeros(GRID, 2) if x0 is None else x0
     t = torch.tensor([0.2, 0.8]) if t is None else t
-    arguments = {"predict": NoisePrediction(), "generator": torch.Generator(), **changes}
-    return denoising_loss(PROCESS, model, x0, t, **arguments)
+    denoiser = as_denoiser(PROCESS, model, predict=NoisePrediction())
+    return denoising_loss(denoiser, x0, t, **{"generator": torch.Generator(), **changes})
 
 
 @pytest.mark.parametrize("on", [SUBSET, Scattered(GRID.points)])

@@ -18,6 +18,7 @@ from inftydiff import (
     Prediction,
     Subset,
     WhiteNoise,
+    as_denoiser,
     denoising_loss,
     gaussian_mollifier,
     interpolate,
@@ -28,6 +29,7 @@ from inftydiff import (
     wasserstein,
 )
 from inftydiff.operators import Interpolation
+from inftydiff.processes import CallableDenoiser
 
 SIDES = (1.0, 1.5)
 REFLECTING = Grid((4, 3), Box(SIDES))
@@ -63,7 +65,7 @@ def drawn(draw, **changes):
         "generator": torch.Generator().manual_seed(0),
         **changes,
     }
-    return draw(DDIM(), PROCESS, lambda x, t: Prediction(x, x), **arguments)
+    return draw(DDIM(), CallableDenoiser(PROCESS, lambda x, t: Prediction(x, x)), **arguments)
 
 
 MIXTURES = {
@@ -88,12 +90,10 @@ MIXTURES = {
         MIXED.domain, batch=2, channels=1, generator=torch.Generator().manual_seed(0)
     )(REFLECTING),
     "points to train on": lambda: denoising_loss(
-        PROCESS,
-        lambda x, t: x,
+        as_denoiser(PROCESS, lambda x, t: x, predict=NoisePrediction()),
         zeros(REFLECTING),
         T,
         at=some(MIXED),
-        predict=NoisePrediction(),
         generator=torch.Generator().manual_seed(0),
     ),
     "start of samples": lambda: drawn(sample, start=zeros(REFLECTING)),

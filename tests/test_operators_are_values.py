@@ -30,6 +30,7 @@ from inftydiff.operators.covariance import bessel, matern, squared_exponential
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 from inftydiff.operators.spectral import spectral_multiplier
 from inftydiff.processes import (
+    CallableDenoiser,
     Equivalent,
     Observation,
     RePaint,
@@ -184,8 +185,9 @@ def test_the_bound_of_a_process_with_s_equal_to_n_inverts_nothing(name: str):
     x0 = Function(grid, torch.ones(1, 128, 1, dtype=torch.float64))
     times = torch.tensor([0.9, 0.5], dtype=torch.float64)
     found = elbo(
-        process,
-        lambda x, t: Prediction(x, x, Function(grid, torch.zeros_like(x.values))),
+        CallableDenoiser(
+            process, lambda x, t: Prediction(x, x, Function(grid, torch.zeros_like(x.values)))
+        ),
         x0,
         times=times,
         generator=torch.Generator(),

@@ -26,7 +26,7 @@ from inftydiff import (
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import bessel, matern
 from inftydiff.operators.domain import BOUNDARIES, Point
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import CallableDenoiser, HeatDissipation
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
 from inftydiff.processes.times import steps
 from inftydiff.testing import GaussianDenoiser
@@ -77,8 +77,7 @@ def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.
     )
     x = sample(
         rule,
-        impulsive,
-        GaussianDenoiser(process, data),
+        CallableDenoiser(impulsive, GaussianDenoiser(process, data)),
         on=grid,
         times=times,
         batch=1,
@@ -159,8 +158,7 @@ def test_the_mean_is_that_of_a_run_without_noise(seed: int, name: str, rule):
     quiet = replace(process, noise=ImpulseNoise(process.noise, first=100))
     expected = sample(
         rule,
-        quiet,
-        GaussianDenoiser(process, data),
+        CallableDenoiser(quiet, GaussianDenoiser(process, data)),
         on=grid,
         times=times,
         batch=1,

@@ -66,7 +66,6 @@ def from_samples(mixture: ScalarMixture, rule, times, size: int = 40_000) -> flo
     """W₂ of sorted samples to the quantiles in their middle."""
     x = sample(
         rule,
-        mixture.process,
         mixture.denoiser,
         on=Grid((), Point()),
         times=times,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import functions, randomised, subset_of, times
 
-from inftydiff import Function, Grid, denoising_loss, steps
+from inftydiff import Function, Grid, as_denoiser, denoising_loss, steps
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, preset
 
@@ -89,12 +89,10 @@ def test_the_loss(variational: bool, sparse: bool):
     if variational:
         latent = latent + code.log_variance.exp().sqrt() * normals
     expected = denoising_loss(
-        model.process,
-        partial(model.network, latent=latent),
+        as_denoiser(model.process, partial(model.network, latent=latent), predict=model.predict),
         x0,
         t,
         at=at,
-        predict=model.predict,
         generator=seeded(1),
     )
     if variational:

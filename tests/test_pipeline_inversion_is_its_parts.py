@@ -43,9 +43,7 @@ def test_the_parts(inversion):
     times = recommended_steps(3, DDIM(), pipeline.process.schedule)
     signal = pipeline.process.constant_signal(x0)
     with torch.no_grad():
-        expected = invert(
-            inversion, pipeline.process, pipeline.denoiser(), signal, times=times
-        ).values
+        expected = invert(inversion, pipeline.denoiser(), signal, times=times).values
     found = pipeline.invert(x0, times=times, inversion=inversion)
     assert torch.equal(found.values, expected)
     assert not found.values.requires_grad

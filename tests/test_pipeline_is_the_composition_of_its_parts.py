@@ -22,6 +22,7 @@ from inftydiff import (
 )
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff, preset, range_projection
+from inftydiff.processes import CallableDenoiser
 
 GRID = Grid((16, 16))
 
@@ -45,12 +46,10 @@ def test_the_loss(process):
     t = torch.tensor([0.2, 0.9], dtype=torch.float64)
     at = random_subset(GRID, 64, batch=2, generator=seeded())
     expected = denoising_loss(
-        pipeline.process,
-        pipeline.network,
+        as_denoiser(pipeline.process, pipeline.network, predict=pipeline.predict),
         x0,
         t,
         at=at,
-        predict=pipeline.predict,
         generator=seeded(1),
     )
     assert torch.equal(pipeline.loss(x0, t, at=at, generator=seeded(1)), expected)
@@ -72,7 +71,6 @@ def test_samples(rule):
     start = pipeline.start(on=GRID, batch=2, generator=g)
     expected = sample(
         rule,
-        pipeline.process,
         denoiser,
         on=GRID,
         times=times,
@@ -142,7 +140,7 @@ def test_range_projection_multiplies_by_the_regularised_range():
     x_t, t = functions(), torch.tensor([0.3, 0.8], dtype=torch.float64)
     with torch.no_grad():
         before = plain(x_t, t)
-        after = range_projection(pipeline.process, plain, floor=floor)(x_t, t)
+        after = range_projection(plain, floor=floor)(x_t, t)
     # P = (1 + ρ²) G²/(G² + ρ²) is the solution of (T² + ρ²) P y = (1 + ρ²) T² y.
     left = T(T(after.signal)) + after.signal * floor**2
     right = T(T(before.signal)) * (1 + floor**2)
@@ -155,9 +153,9 @@ def test_range_projection_multiplies_by_the_regularised_range():
 def test_range_projection_keeps_constants():
     pipeline, x_t = model(), functions()
     ones = Function(x_t.on, torch.ones_like(x_t.values))
-    same = range_projection(pipeline.process, lambda x, t: Prediction(ones, x_t), floor=0.3)(
-        x_t, torch.tensor([0.3, 0.8], dtype=torch.float64)
-    )
+    same = range_projection(
+        CallableDenoiser(pipeline.process, lambda x, t: Prediction(ones, x_t)), floor=0.3
+    )(x_t, torch.tensor([0.3, 0.8], dtype=torch.float64))
     assert torch.allclose(same.signal.values, ones.values, atol=1e-12)
 
 
@@ -165,7 +163,7 @@ def test_range_projection_is_taken_from_the_configuration():
     with_floor, without = model(range_floor=0.5), model(range_floor=None)
     x_t, t = functions(), torch.tensor([0.3, 0.8], dtype=torch.float64)
     with torch.no_grad():
-        expected = range_projection(without.process, without.denoiser(), floor=0.5)(x_t, t)
+        expected = range_projection(without.denoiser(), floor=0.5)(x_t, t)
         assert torch.equal(with_floor.denoiser()(x_t, t).signal.values, expected.signal.values)
         plain = without.denoiser()(x_t, t)
     assert not torch.allclose(plain.signal.values, expected.signal.values)
@@ -181,11 +179,13 @@ def test_data_that_are_not_mollified_are_not_projected():
 def test_range_projection_needs_a_mollifier():
     white = DiffusionProcess.white(model().process.schedule)
     with pytest.raises(TypeError, match="spectral"):
-        range_projection(white, lambda x, t: None)
+        range_projection(CallableDenoiser(white, lambda x, t: None))
     with pytest.raises(ValueError, match="floor"):
         range_projection(
-            DiffusionProcess.mollified(white.schedule, gaussian_mollifier(0.1)),
-            lambda x, t: None,
+            CallableDenoiser(
+                DiffusionProcess.mollified(white.schedule, gaussian_mollifier(0.1)),
+                lambda x, t: None,
+            ),
             floor=0.0,
         )
 

@@ -70,7 +70,7 @@ def test_equation_14_the_mean_from_the_predicted_noise(variance, setting):
     x_t, f = normal(g, GRID), normal(g, GRID)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=NoisePrediction())
     expected = (x_t - paper.beta / (1 - paper.alpha_bar).sqrt() * f) / paper.alpha.sqrt()
-    close(mean_of_step(process, denoiser, Function(GRID, x_t), paper, variance), expected)
+    close(mean_of_step(denoiser, Function(GRID, x_t), paper, variance), expected)
 
 
 @pytest.mark.parametrize("variance", ["posterior", "transition"])
@@ -79,7 +79,7 @@ def test_equation_36_the_mean_from_the_predicted_function(variance, setting):
     process, paper, g = setting
     x_t, f = normal(g, GRID), normal(g, GRID)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=CleanPrediction())
-    mean = mean_of_step(process, denoiser, Function(GRID, x_t), paper, variance)
+    mean = mean_of_step(denoiser, Function(GRID, x_t), paper, variance)
     close(mean, paper.signal * (MATRIX @ f) + paper.state * x_t)
 
 
@@ -88,7 +88,7 @@ def test_equation_39_corrected_the_loss_of_the_predicted_function(setting, varia
     process, paper, g = setting
     x_t, x0, f = normal(g, GRID), normal(g, GRID), normal(g, GRID)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=CleanPrediction())
-    mu = mean_of_step(process, denoiser, Function(GRID, x_t), paper, variance)
+    mu = mean_of_step(denoiser, Function(GRID, x_t), paper, variance)
     posterior = process.posterior(Function(GRID, x_t), Function(GRID, x0), paper.t, paper.s)
     std2 = paper.variance(variance)
     difference = torch.linalg.solve(MATRIX, posterior.mean.values - mu)
@@ -104,9 +104,7 @@ def test_equation_40_a_step_is_mollified_signal_and_noise(setting, variance):
     x_t, f = normal(g, grid), normal(g, grid)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=CleanPrediction())
     state_of_g = g.get_state()
-    step = DDPM(variance).step(
-        process, denoiser, Function(grid, x_t), paper.t, paper.s, generator=g
-    )
+    step = DDPM(variance).step(denoiser, Function(grid, x_t), paper.t, paper.s, generator=g)
     g.set_state(state_of_g)
     xi = NOISE.draw(grid.domain, batch=1, channels=1, generator=g)(grid, dtype=torch.float64)
     std = paper.variance(variance).sqrt()
@@ -129,7 +127,7 @@ def test_equation_45_corrected_the_loss_of_the_predicted_noise(setting, variance
     x0, xi, f = normal(g, GRID), normal(g, GRID), MATRIX @ normal(g, GRID)
     x_t = paper.alpha_bar.sqrt() * (MATRIX @ x0) + (1 - paper.alpha_bar).sqrt() * (MATRIX @ xi)
     denoiser = as_denoiser(process, lambda x, t: Function(x.on, f), predict=NoisePrediction())
-    mu = mean_of_step(process, denoiser, Function(GRID, x_t), paper, variance)
+    mu = mean_of_step(denoiser, Function(GRID, x_t), paper, variance)
     posterior = process.posterior(Function(GRID, x_t), Function(GRID, x0), paper.t, paper.s)
     std2 = paper.variance(variance)
     difference = torch.linalg.solve(MATRIX, posterior.mean.values - mu)

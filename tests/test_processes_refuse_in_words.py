@@ -38,7 +38,6 @@ def seeded() -> torch.Generator:
 
 LATE, EARLY = tensor(0.5, 0.6), tensor(0.2, 0.3)
 RUN = {
-    "process": same(PROCESS),
     "denoiser": same(DENOISER),
     "on": same(GRID),
     "times": tensor(1.0, 0.5, 0.0),
@@ -48,24 +47,21 @@ RUN = {
     "start": same(None),
 }
 STEP = {
-    "process": same(PROCESS),
-    "denoise": same(DENOISER),
+    "denoiser": same(DENOISER),
     "x_t": same(X),
     "t": LATE,
     "s": EARLY,
     "generator": seeded,
 }
-RISE = {k: STEP[k] for k in ("process", "denoise", "t", "s")} | {"x_s": same(X)}
+RISE = {k: STEP[k] for k in ("denoiser", "t", "s")} | {"x_s": same(X)}
 INVERSION = {
     "inversion": same(p.DDIMInversion()),
-    "process": same(PROCESS),
     "denoiser": same(DENOISER),
     "x": same(X),
     "times": tensor(1.0, 0.5, 0.0),
 }
-GUIDED = {"process": same(PROCESS), "denoiser": same(DENOISER), "observation": same(SEEN)}
+GUIDED = {"denoiser": same(DENOISER), "observation": same(SEEN)}
 BOUND = {
-    "process": same(WHITE),
     "denoiser": same(GaussianDenoiser(WHITE, DATA)),
     "x0": same(X),
     "times": tensor(0.9, 0.5, 0.1),
@@ -160,12 +156,10 @@ CASES = {
     "denoising_loss": (
         p.denoising_loss,
         {
-            "process": same(PROCESS),
-            "model": same(shrink),
+            "denoiser": same(p.as_denoiser(PROCESS, shrink, predict=p.NoisePrediction())),
             "x0": same(X),
             "t": LATE,
             "at": same(None),
-            "predict": same(p.NoisePrediction()),
             "weight": same("simple"),
             "error": same("square"),
             "generator": seeded,
@@ -225,17 +219,21 @@ CASES = {
     ),
     "twisted_smc": (
         p.twisted_smc,
-        {k: RUN[k] for k in ("process", "denoiser", "on", "times", "channels", "generator")}
+        {k: RUN[k] for k in ("denoiser", "on", "times", "channels", "generator")}
         | {"observation": same(SEEN), "particles": same(3), "threshold": same(0.5)},
     ),
     "rates": (p.rates, {"process": same(PROCESS), "t": LATE, "on": same(GRID)}),
-    "ReverseSDE.drift": (p.ReverseSDE(PROCESS, DENOISER).drift, {"x": same(X), "t": LATE}),
+    "ReverseSDE.drift": (p.ReverseSDE(DENOISER).drift, {"x": same(X), "t": LATE}),
     "HeatDissipation": (p.HeatDissipation, {"width": same(0.1), "floor": same(1e-3)}),
     "trace_class": (p.trace_class, {"measure": same(DATA), "domain": same(Box((1.0, 1.0)))}),
     "kl_divergence": (p.kl_divergence, {"p": same(DATA), "q": same(DATA), "on": same(GRID)}),
     "evidence_bound": (p.evidence_bound, BOUND),
     "empirical_spectrum": (p.empirical_spectrum, {"functions": same(X), "width": same(1.0)}),
     "to_diffusers": (p.to_diffusers, {"schedule": same(SCHEDULE), "steps": same(4)}),
+    "CallableDenoiser": (
+        lambda **arguments: asked(p.CallableDenoiser(**arguments)),
+        {"process": same(PROCESS), "function": same(DENOISER)},
+    ),
     "GaussianDenoiser": (GaussianDenoiser, {"process": same(PROCESS), "data": same(DATA)}),
     "MixtureDenoiser": (
         MixtureDenoiser,
@@ -247,8 +245,13 @@ CASES = {
     ),
     "output_law": (
         output_law,
-        {k: RUN[k] for k in ("process", "on", "times")}
-        | {"rule": same(p.DDIM()), "data": same(DATA), "start": same("noise")},
+        {k: RUN[k] for k in ("on", "times")}
+        | {
+            "process": same(PROCESS),
+            "rule": same(p.DDIM()),
+            "data": same(DATA),
+            "start": same("noise"),
+        },
     ),
 }
 
@@ -265,18 +268,21 @@ def test_hostile_arguments(name: str):
     assert complaints(call, valid) == []
 
 
+def run_of(says) -> dict[str, object]:
+    run = {name: make() for name, make in RUN.items()}
+    return run | {"denoiser": p.CallableDenoiser(PROCESS, says)}
+
+
 @pytest.mark.parametrize("answer", [None, 1.0, X, (X, X)])
 def test_a_denoiser_that_gives_no_prediction(answer):
     with pytest.raises(TypeError, match="What a denoiser says must be a Prediction; got"):
-        p.sample(p.DDIM(), **{k: v() for k, v in RUN.items()} | {"denoiser": lambda *_: answer})
+        p.sample(p.DDIM(), **run_of(lambda *_: answer))
 
 
 def test_a_denoiser_that_gives_other_channels():
     wide = Function(GRID, torch.ones(2, 16, 3, dtype=torch.float64))
-    run = {name: make() for name, make in RUN.items()}
-    run |= {"denoiser": lambda *_: p.Prediction(wide, wide)}
     with pytest.raises(ValueError, match=r"values of the shape of the states, \(2, 16, 1\); got"):
-        p.sample(p.DDIM(), **run)
+        p.sample(p.DDIM(), **run_of(lambda *_: p.Prediction(wide, wide)))
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex128])

@@ -45,7 +45,6 @@ def network(x: Function, t: torch.Tensor) -> Function:
 def draw(rule, process: DiffusionProcess, seed: int, batch: int, channels: int = 2) -> torch.Tensor:
     return sample(
         rule,
-        process,
         as_denoiser(process, network, predict=NoisePrediction(), clip=(-1.0, 1.0)),
         on=GRID,
         times=steps(4),
@@ -95,7 +94,7 @@ def test_samples_of_the_adaptive_flow_agree_to_its_tolerance():
         generator = torch.Generator().manual_seed(0)
         x = process.draw_noise(GRID, batch=batch, channels=1, generator=generator)
         t, s = (torch.full((batch,), time, dtype=torch.float64) for time in (0.7, 0.5))
-        ends.append(rule.step(process, denoiser, x, t, s, generator=generator).values)
+        ends.append(rule.step(denoiser, x, t, s, generator=generator).values)
     torch.testing.assert_close(ends[1][:4], ends[0], rtol=0, atol=1e-3)
 
 

@@ -56,6 +56,10 @@ class Listener:
         self.asked: list[tuple[Function, torch.Tensor]] = []
         self.said: list[Prediction] = []
 
+    @property
+    def process(self) -> DiffusionProcess:
+        return PROCESS
+
     def __call__(self, x_t: Function, t: torch.Tensor) -> Prediction:
         self.asked.append((x_t, t))
         self.said.append(Prediction(x_t * 0.3, x_t * 0.5))
@@ -65,7 +69,6 @@ class Listener:
 def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start=None, times=None):
     return trajectory(
         rule,
-        PROCESS,
         denoiser,
         on=on,
         times=steps(n) if times is None else times,
@@ -133,7 +136,6 @@ def test_sample_is_the_last_state(rule):
     *_, last = run(rule, Listener(), 5, seed=3)
     x = sample(
         rule,
-        PROCESS,
         Listener(),
         on=GRID,
         times=steps(5),
@@ -161,7 +163,6 @@ def test_a_given_start_is_the_first_state_and_takes_no_noise():
     before = generator.get_state()
     states = trajectory(
         DDIM(),
-        PROCESS,
         Listener(),
         on=GRID,
         times=steps(3),

@@ -20,6 +20,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.testing.strategies import ordered_times, processes, seeds
 
 GRID = Grid((5, 4))
@@ -36,7 +37,7 @@ def injected(rule, process, t: torch.Tensor, s: torch.Tensor, seed: int):
     """What a step makes of nothing, and a draw of N ξ from the same generator state."""
     nothing = Function(GRID, torch.zeros(2, GRID.size, 2, dtype=torch.float64))
     generator = torch.Generator().manual_seed(seed)
-    found = rule.step(process, zero, nothing, t, s, generator=generator)
+    found = rule.step(CallableDenoiser(process, zero), nothing, t, s, generator=generator)
     draw = process.draw_noise(
         GRID,
         batch=2,
@@ -105,7 +106,13 @@ def test_ddim_with_eta_1_is_ddpm_with_the_posterior_s_variance(data, times, seed
         return Prediction(signal, noise)
 
     first, second = (
-        rule.step(process, exact, x_t, t, s, generator=torch.Generator().manual_seed(seed)).values
+        rule.step(
+            CallableDenoiser(process, exact),
+            x_t,
+            t,
+            s,
+            generator=torch.Generator().manual_seed(seed),
+        ).values
         for rule in (DDIM(1.0), DDPM())
     )
     scale = second.abs().max().item()
@@ -125,6 +132,7 @@ def test_successive_steps_inject_different_noise():
     nothing = Function(GRID, torch.zeros(2, GRID.size, 2, dtype=torch.float64))
     generator = torch.Generator().manual_seed(0)
     first, second = (
-        DDPM().step(MOLLIFIED, zero, nothing, t, s, generator=generator).values for _ in range(2)
+        DDPM().step(CallableDenoiser(MOLLIFIED, zero), nothing, t, s, generator=generator).values
+        for _ in range(2)
     )
     assert not torch.isclose(first, second).any()

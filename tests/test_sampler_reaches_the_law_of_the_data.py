@@ -41,14 +41,14 @@ def process_of(kind: str, schedule: Schedule = COSINE) -> DiffusionProcess:
     return DiffusionProcess.noise_only(schedule, T, noise=NOISE)
 
 
-def step_matrix(rule, process, denoiser, grid: Grid, t: torch.Tensor, s: torch.Tensor):
+def step_matrix(rule, denoiser, grid: Grid, t: torch.Tensor, s: torch.Tensor):
     """The matrix of a step's mean, a column a channel; draws cancel in the difference."""
     unit = torch.eye(grid.size, dtype=torch.float64).unsqueeze(0)
 
     def step(values: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         x = Function(grid, values)
-        return rule.step(process, denoiser, x, t[None], s[None], generator=generator).values
+        return rule.step(denoiser, x, t[None], s[None], generator=generator).values
 
     return (step(unit) - step(torch.zeros_like(unit)))[0]
 
@@ -69,7 +69,7 @@ def law(rule, process, grid: Grid, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     carried = torch.eye(grid.size, dtype=torch.float64)
     covariance = process.prior.covariance(grid)
     for t, s in itertools.pairwise(steps(n)):
-        A = step_matrix(rule, process, denoiser, grid, t, s)
+        A = step_matrix(rule, denoiser, grid, t, s)
         carried = A @ carried
         covariance = A @ covariance @ A.T + injected_variance(rule, process, t, s) * C
     return carried, covariance
@@ -127,7 +127,6 @@ def test_the_mean_is_forgotten_or_carried_to_the_data_s(rule):
     drawn = [
         sample(
             rule,
-            process,
             denoiser,
             on=SMALL,
             times=steps(8),
@@ -146,7 +145,6 @@ def test_drawn_samples_have_the_propagated_covariance():
     for rule in (DDIM(), DDPM()):
         x = sample(
             rule,
-            process,
             GaussianDenoiser(process, DATA),
             on=grid,
             times=steps(4),

@@ -28,6 +28,7 @@ from inftydiff import (
     steps,
     trajectory,
 )
+from inftydiff.processes import CallableDenoiser
 
 GRID = Grid((4, 3))
 PROCESS = DiffusionProcess.mollified(
@@ -54,7 +55,7 @@ def run(draw=sample, denoiser=half, process=PROCESS, **changes):
         "generator": torch.Generator().manual_seed(0),
         **changes,
     }
-    return draw(DDIM(), process, denoiser, **arguments)
+    return draw(DDIM(), CallableDenoiser(process, denoiser), **arguments)
 
 
 @pytest.mark.parametrize("times", [[0.5], [], [1.0, 0.5, 0.5], [0.0, 0.5, 1.0], [[1.0, 0.0]]])
@@ -186,7 +187,9 @@ def test_a_step_that_does_not_run_down(rule, t: float, s: float, message: str):
     x = Function(GRID, torch.zeros(2, 12, 1))
     now, after = (torch.full((2,), time, dtype=torch.float64) for time in (t, s))
     with pytest.raises(ValueError, match=message):
-        rule.step(PROCESS, asked_for_nothing, x, now, after, generator=torch.Generator())
+        rule.step(
+            CallableDenoiser(PROCESS, asked_for_nothing), x, now, after, generator=torch.Generator()
+        )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -195,4 +198,6 @@ def test_blurring_diffusion_off_a_grid(rule):
     x = Function(Subset(GRID, torch.tensor([1, 5])), torch.zeros(2, 2, 1))
     now, after = (torch.full((2,), time, dtype=torch.float64) for time in (0.6, 0.4))
     with pytest.raises(ValueError, match="functions on a full Grid; got Subset"):
-        rule.step(process, asked_for_nothing, x, now, after, generator=torch.Generator())
+        rule.step(
+            CallableDenoiser(process, asked_for_nothing), x, now, after, generator=torch.Generator()
+        )

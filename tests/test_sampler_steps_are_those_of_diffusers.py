@@ -96,7 +96,6 @@ def test_ddpm(name, predict, variance, schedule, clip, monkeypatch: pytest.Monke
         output = network(x_t, time(index))
         expected = scheduler.step(output.to_image(), index, x_t.to_image()).prev_sample
         ours = DDPM(variance).step(
-            process,
             denoiser,
             x_t,
             time(index),
@@ -129,7 +128,7 @@ def test_ddim(name, predict, eta, schedule, clip):
                 variance_noise=fresh(process, torch.Generator().manual_seed(index)),
             ).prev_sample
             s = time(max(index - stride, -1))
-            ours = DDIM(eta).step(process, denoiser, x_t, time(index), s, generator=generator)
+            ours = DDIM(eta).step(denoiser, x_t, time(index), s, generator=generator)
             close(ours, expected)
 
 
@@ -167,8 +166,8 @@ def test_a_whole_ddim_trajectory(eta: float, schedule, clip, calls: int, seed: i
         "start": start,
     }
     generator = torch.Generator().manual_seed(seed)
-    ours = trajectory(DDIM(eta), process, denoiser, generator=generator, **arguments)
+    ours = trajectory(DDIM(eta), denoiser, generator=generator, **arguments)
     for state, expected in zip(ours, states, strict=True):
         close(state.x, expected)
     generator = torch.Generator().manual_seed(seed)
-    close(sample(DDIM(eta), process, denoiser, generator=generator, **arguments), x)
+    close(sample(DDIM(eta), denoiser, generator=generator, **arguments), x)

@@ -41,6 +41,10 @@ class Counted:
     def __init__(self, denoiser: ModeDenoiser) -> None:
         self.denoiser, self.times = denoiser, []
 
+    @property
+    def process(self) -> DiffusionProcess:
+        return self.denoiser.process
+
     def __call__(self, x_t: Function, t: torch.Tensor) -> Prediction:
         self.times.append(t)
         return self.denoiser(x_t, t)
@@ -60,7 +64,7 @@ def error(rule, denoiser, t: list[float], s: list[float], asked=None) -> torch.T
     before, later = (denoiser.spread(times, GRID).unsqueeze(1) for times in (now, after))
     x = function_of(before, GRID)
     denoise = denoiser if asked is None else asked
-    end = rule.step(denoiser.process, denoise, x, now, after, generator=torch.Generator())
+    end = rule.step(denoise, x, now, after, generator=torch.Generator())
     return (coefficients(end) / later - 1.0).abs()[:, 0]
 
 
@@ -136,10 +140,7 @@ def test_float32_states_stay_float32():
     t, s = torch.tensor([0.7]).double(), torch.tensor([0.4]).double()
     wide = Function(GRID, x.values.double())
     rule, generator = ProbabilityFlow(rtol=1e-5, atol=1e-6), torch.Generator()
-    found, exact = (
-        rule.step(denoiser.process, denoiser, f, t, s, generator=generator).values
-        for f in (x, wide)
-    )
+    found, exact = (rule.step(denoiser, f, t, s, generator=generator).values for f in (x, wide))
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-4)
 

@@ -18,6 +18,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.schedules import VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, Past, UniPC
 from inftydiff.processes.solvers.exponential import interpolatory_weights, moments
@@ -85,7 +86,7 @@ TIMES = torch.tensor([1.0, 0.7, 0.45, 0.2, 0.0], dtype=torch.float64)
 
 
 def end(rule, times: torch.Tensor = TIMES) -> torch.Tensor:
-    return end_of(rule, PROCESS, nonlinear, state(), times).values
+    return end_of(rule, CallableDenoiser(PROCESS, nonlinear), state(), times).values
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,9 @@ def test_memory_is_as_long_as_is_needed(rule, kept: int):
     for t, s in itertools.pairwise(TIMES):
         now, after = t.expand(2), s.expand(2)
         generator = torch.Generator()
-        x, memory = rule.advance(PROCESS, nonlinear, x, now, after, memory, generator=generator)
+        x, memory = rule.advance(
+            CallableDenoiser(PROCESS, nonlinear), x, now, after, memory, generator=generator
+        )
         assert all(isinstance(past, Past) for past in memory)
     assert [past.t[0].item() for past in memory] == TIMES[:-1].flip(0)[:kept].tolist()
 
@@ -135,7 +138,7 @@ def test_euler_maruyama_takes_back_what_the_process_does_on_average():
     draw = {"batch": 2, "channels": 1, "dtype": torch.float64}
     noise = PROCESS.draw_noise(GRID, generator=torch.Generator().manual_seed(5), **draw)
     generator = torch.Generator().manual_seed(5)
-    found = EulerMaruyama().step(PROCESS, nonlinear, x, t, s, generator=generator)
+    found = EulerMaruyama().step(CallableDenoiser(PROCESS, nonlinear), x, t, s, generator=generator)
     there = PROCESS.transition(x, s, t).mean
     std = PROCESS.transition_coefficients(s, t).std
     score = nonlinear(x, t).noise * (-1.0 / PROCESS.schedule.sigma(t))
@@ -151,7 +154,7 @@ def test_without_a_drift_euler_maruyama_is_ancestral_sampling_with_the_transitio
         return Prediction(signal, (x - signal) * (1.0 / process.schedule.sigma(t)))
 
     found, expected = (
-        end_of(rule, process, bent, state(), TIMES).values
+        end_of(rule, CallableDenoiser(process, bent), state(), TIMES).values
         for rule in (EulerMaruyama(), DDPM("transition"))
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
@@ -183,9 +186,11 @@ def test_each_sample_has_its_times(rule):
         for t, s in zip(own[:-1, pick], own[1:, pick], strict=True):
             generator = torch.Generator()
             if isinstance(rule, DPMSolverPP | UniPC):
-                x, memory = rule.advance(PROCESS, nonlinear, x, t, s, memory, generator=generator)
+                x, memory = rule.advance(
+                    CallableDenoiser(PROCESS, nonlinear), x, t, s, memory, generator=generator
+                )
             else:
-                x = rule.step(PROCESS, nonlinear, x, t, s, generator=generator)
+                x = rule.step(CallableDenoiser(PROCESS, nonlinear), x, t, s, generator=generator)
         return x.values
 
     together = run(slice(0, 2))

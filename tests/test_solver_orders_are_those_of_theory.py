@@ -79,7 +79,7 @@ def errors(rule, denoiser: ModeDenoiser, n: int, remembered: bool) -> torch.Tens
     before = first + (first - last) / n * torch.arange(5, dtype=torch.float64)
     needed = rule.order - isinstance(rule, DPMSolverPP) if remembered else 0
     memory = exact_memory(denoiser, x, before[: needed + 1])
-    end = coefficients(end_of(rule, denoiser.process, denoiser, x, times, memory))[0, 0]
+    end = coefficients(end_of(rule, denoiser, x, times, memory))[0, 0]
     return (end / (spread(denoiser, last, GRID) / spread(denoiser, first, GRID)) - 1.0).abs()
 
 
@@ -110,5 +110,5 @@ def test_order_without_memory(rule):
 def test_a_deterministic_rule_draws_nothing(rule):
     denoiser = denoiser_of("white", CosineSchedule())
     times = torch.linspace(0.6, 0.3, 4, dtype=torch.float64)
-    _, injected = linear_law(rule, denoiser.process, denoiser, times, GRID)
+    _, injected = linear_law(rule, denoiser, times, GRID)
     assert not injected.any()

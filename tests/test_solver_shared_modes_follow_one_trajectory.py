@@ -24,6 +24,7 @@ from inftydiff import (
     matern,
     trajectory,
 )
+from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
@@ -99,8 +100,7 @@ def low_modes(rule, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.T
     start = process.draw_noise(grid, batch=1, channels=1, generator=generator, dtype=torch.float64)
     states = trajectory(
         rule,
-        process,
-        band_limited,
+        CallableDenoiser(process, band_limited),
         on=grid,
         times=times,
         batch=1,

@@ -74,7 +74,7 @@ def run(rule, process, variances: torch.Tensor, grid: Grid, times: torch.Tensor)
     start[0, 0], start[1, 0] = 1.0, -0.5
     denoiser = ModeDenoiser(process, variances, torch.ones_like(variances))
     with impulses(grid):
-        return coefficients(end_of(rule, process, denoiser, function_of(start, grid), times))
+        return coefficients(end_of(rule, denoiser, function_of(start, grid), times))
 
 
 @pytest.mark.parametrize("times", [TIMES, TIMES[1:-1]], ids=["to the data", "inside"])
@@ -105,5 +105,5 @@ def test_the_source_may_be_left_to_the_inverse_of_the_signal_operator(rule):
     for clean in (True, False):
         denoiser = ModeDenoiser(BLURRING, VARIANCES, torch.ones_like(VARIANCES), clean)
         with impulses(GRID):
-            ends.append(end_of(rule, BLURRING, denoiser, x, TIMES).values)
+            ends.append(end_of(rule, denoiser, x, TIMES).values)
     torch.testing.assert_close(*ends, rtol=0, atol=1e-9)

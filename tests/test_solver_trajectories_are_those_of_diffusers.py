@@ -88,7 +88,6 @@ def compare(rule, schedule: Schedule, scheduler, calls: int, *, states: int | No
     expected = theirs(scheduler, times, start, noises)
     ours = trajectory(
         rule,
-        process,
         denoiser,
         on=GRID,
         times=times,
@@ -180,7 +179,6 @@ def compare_with_draws(rule, process, scheduler, patch: pytest.MonkeyPatch, **op
         expected.append(x)
     ours = trajectory(
         rule,
-        process,
         denoiser,
         on=GRID,
         times=times,

@@ -66,7 +66,7 @@ def moments(rule, denoiser: ModeDenoiser, n: int) -> tuple[torch.Tensor, torch.T
     def memory(x):
         return exact_memory(denoiser, x, before[: getattr(rule, "order", 1)])
 
-    return linear_law(rule, denoiser.process, denoiser, times, GRID, memory, denoiser.noise.sqrt())
+    return linear_law(rule, denoiser, times, GRID, memory, denoiser.noise.sqrt())
 
 
 def exact_moments(denoiser: ModeDenoiser) -> tuple[torch.Tensor, torch.Tensor]:

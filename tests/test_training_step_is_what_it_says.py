@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 from training_runs import SETTINGS, held_out, model, pictures, run
 
-from inftydiff import Function, Grid, Subset, denoising_loss
+from inftydiff import Function, Grid, Subset, as_denoiser, denoising_loss
 from inftydiff.data import Images
 from inftydiff.models import MultiscaleNetwork
 from inftydiff.operators.subsets import random_subset
@@ -45,12 +45,10 @@ def test_three_steps_by_hand(tmp_path):
         generators = [picture_generator(config.seed, step, number) for number in range(4)]
         taken = [random_subset(grid, 64, generator=g).index for g in generators]
         loss = denoising_loss(
-            pipeline.process,
-            pipeline.network,
+            as_denoiser(pipeline.process, pipeline.network, predict=pipeline.predict),
             x0,
             spread_times(Part(config.seed, step, 0, 4), 4),
             at=Subset(grid, torch.stack(taken)),
-            predict=pipeline.predict,
             generator=step_generator(config.seed, step),
         )
         optimiser.zero_grad()

@@ -6,6 +6,8 @@ over the fields that it shares with the one before; what has no default has to b
 """
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
@@ -230,7 +232,7 @@ def _leaf(hint: Any, value: Any) -> Any:
     plain = [option for option in _options(hint) if option in (bool, int, float, str, type(None))]
     other = len(plain) < len(_options(hint))
     if other and isinstance(value, bool | int | float | str) and get_origin(hint) is UnionType:
-        return Union[tuple({*plain, type(value)})] if plain else type(value)
+        return functools.reduce(operator.or_, {*plain, type(value)})
     return hint
 
 

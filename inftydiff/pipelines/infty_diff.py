@@ -28,7 +28,6 @@ from torch import Tensor
 from inftydiff._typing import floating, generator_for, instance, number, positive, whole
 from inftydiff.models import Capabilities, Code, TiledNetwork, capabilities_of, tiled
 from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset, wiener_inverse
-from inftydiff.operators.function import require_same
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.built import build_encoder, build_network
 from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
@@ -37,6 +36,7 @@ from inftydiff.pipelines.projection import range_projection
 from inftydiff.pipelines.sampled_model import SampledModel
 from inftydiff.processes import CleanPrediction, Denoiser, SignalFamily, as_denoiser, denoising_loss
 from inftydiff.processes.checks import a_function, samples, states
+from inftydiff.processes.denoiser import check_shape
 
 __all__ = ["InftyDiff"]
 
@@ -191,12 +191,10 @@ class InftyDiff(SampledModel):
                 code = self.encoder(x0 if seen is None else seen)
         latent = None if code is None else code.at(latent_noise)
         loss = denoising_loss(
-            self.process,
-            partial(self.forward, latent=latent),
+            as_denoiser(self.process, partial(self.forward, latent=latent), predict=self.predict),
             x0,
             t,
             at=at,
-            predict=self.predict,
             generator=generator,
             noise=noise,
         )
@@ -231,7 +229,7 @@ class InftyDiff(SampledModel):
         within = config.predict == CleanPrediction()  # S of an estimate is in the range of S
         if config.range_floor is None or not self._mollifies or within:
             return denoiser
-        return range_projection(self.process, denoiser, floor=config.range_floor)
+        return range_projection(denoiser, floor=config.range_floor)
 
     @torch.no_grad()
     def encode(self, x: Function) -> Float[Tensor, "batch features"]:
@@ -348,15 +346,7 @@ class InftyDiff(SampledModel):
     def _answer(self, network: Any, x: Function, t: Tensor, latent: Tensor | None) -> Function:
         """What the network says of states, refusing an answer of another form."""
         answer = network(x, t) if latent is None else network(x, t, latent=latent)
-        instance(answer, Function, f"What {self._network_name} answers", "Return a Function.")
-        require_same(x, answer)
-        if answer.values.shape != x.values.shape:
-            raise ValueError(
-                f"{self._network_name} must answer with values of the shape of the states, "
-                f"{tuple(x.values.shape)}; got {tuple(answer.values.shape)}. Build it for "
-                f"{self.config.channels} channels."
-            )
-        return answer
+        return check_shape(x, answer)
 
     @property
     def _network_name(self) -> str:

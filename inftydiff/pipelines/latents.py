@@ -138,11 +138,11 @@ class LatentDiffusion(nn.Module):
         """
         x0 = Function(PLACE, self.normalise(z).unsqueeze(1))
         return denoising_loss(
-            self.process,
-            partial(self.network, latent=condition, known=known),
+            as_denoiser(
+                self.process, partial(self.network, latent=condition, known=known), predict=PREDICT
+            ),
             x0,
             t,
-            predict=PREDICT,
             error="absolute",
             generator=generator,
             noise=noise,
@@ -223,7 +223,6 @@ class LatentDiffusion(nn.Module):
         ) * float(self.process.schedule.sigma(torch.ones((), dtype=torch.float64)))
         z = sample(
             rule,
-            self.process,
             self.denoiser(condition, guidance=guidance),
             on=PLACE,
             times=times,

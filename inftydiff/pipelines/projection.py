@@ -17,13 +17,10 @@ from torch import Tensor
 
 from inftydiff._typing import positive
 from inftydiff.operators import Function, wiener_inverse
-from inftydiff.processes import Denoiser, DiffusionProcess, Prediction
+from inftydiff.processes import CallableDenoiser, Denoiser, Prediction
 from inftydiff.processes.denoiser import (
     asked,
     check_denoiser,
-)
-from inftydiff.processes.diffusion import (
-    check_process,
 )
 from inftydiff.processes.spectra import (
     multiplier_of,
@@ -35,14 +32,11 @@ LARGEST_FLOOR = 1e6
 """The largest floor of a projection, which then does nothing."""
 
 
-def range_projection(
-    process: DiffusionProcess, denoiser: Denoiser, *, floor: float = 0.1
-) -> Denoiser:
+def range_projection(denoiser: Denoiser, *, floor: float = 0.1) -> CallableDenoiser:
     r"""Wrap a denoiser so that its signal stays in the regularised range of :math:`S`.
 
     Args:
-        process: the process that the denoiser belongs to; its signal operator is spectral.
-        denoiser: the denoiser to wrap.
+        denoiser: the denoiser to wrap; the signal operator of its process is spectral.
         floor: the amplitude :math:`\rho` of :math:`G` at which half of a frequency is kept.
 
     Returns:
@@ -53,8 +47,8 @@ def range_projection(
         ValueError: if the floor is not a finite number above zero, or the process takes constants
             to zero.
     """
-    operator = check_process(process).constant_signal
-    check_denoiser(denoiser)
+    process = check_denoiser(denoiser).process
+    operator = process.constant_signal
     inverse = wiener_inverse(operator, noise_to_signal=positive(floor, "floor", most=LARGEST_FLOOR))
     kept = multiplier_of(operator)(torch.zeros((), dtype=torch.float64))
     if kept.ndim or float(kept) == 0.0:
@@ -70,4 +64,4 @@ def range_projection(
         signal = projection(prediction.signal)
         return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), prediction.clean)
 
-    return projected
+    return CallableDenoiser(process, projected)

@@ -346,7 +346,6 @@ class SampledModel(SavedModel):
         denoiser = self.denoiser(latent, tile=tile)
         states = trajectory(
             rule,
-            self.process,
             denoiser if wrap is None else wrap(denoiser),
             on=on,
             times=times,
@@ -472,7 +471,7 @@ class SampledModel(SavedModel):
         with self._evaluating(), torch.no_grad():
             signal = self.process.constant_signal(x0)
             denoiser = self.denoiser(latent, tile=tile)
-            return invert(inversion, self.process, denoiser, signal, times=times)
+            return invert(inversion, denoiser, signal, times=times)
 
     def decode(
         self,

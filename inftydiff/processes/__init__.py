@@ -32,7 +32,12 @@ from inftydiff.processes.deconvolution import (
     optimal_wiener,
     variance_spectrum,
 )
-from inftydiff.processes.denoiser import Denoiser, as_denoiser
+from inftydiff.processes.denoiser import (
+    CallableDenoiser,
+    Denoiser,
+    NetworkDenoiser,
+    as_denoiser,
+)
 from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess
 from inftydiff.processes.divergence import kl_divergence, wasserstein
 from inftydiff.processes.elbo import EvidenceBound, elbo, evidence_bound
@@ -138,6 +143,7 @@ __all__ = [
     "Amplitudes",
     "AzulaSchedule",
     "BlurringProcess",
+    "CallableDenoiser",
     "CleanPrediction",
     "ConditionedMeasure",
     "ConstantSchedule",
@@ -170,6 +176,7 @@ __all__ = [
     "MollifiedProcess",
     "MomentMatching",
     "MultistepRule",
+    "NetworkDenoiser",
     "NoDensity",
     "Noise",
     "NoiseOnlyProcess",

@@ -1,17 +1,19 @@
 r"""Denoisers: callables :math:`(x_t, t) \mapsto` estimates of :math:`S x_0` and :math:`N\xi`.
 
-Samplers know denoisers only. A network becomes one by :func:`as_denoiser`; clipping, guidance and
-conditioning wrap a denoiser in another.
+A denoiser knows the process whose states it is asked about, so that nothing which takes a denoiser
+takes a process beside it. Samplers know denoisers only. A network becomes one by
+:func:`as_denoiser`, a plain function by :class:`CallableDenoiser`; clipping, guidance and
+conditioning wrap a denoiser in another, of the same process.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Protocol, final, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import Real, instance
+from inftydiff._typing import Real, instance, kind_of
 from inftydiff.operators.function import Function, require_same
 from inftydiff.processes.checks import a_model, bounds, states
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
@@ -20,28 +22,44 @@ from inftydiff.processes.schedule import check_times
 
 __all__ = [
     "LOOK",
+    "CallableDenoiser",
     "Denoiser",
-    "ModelDenoiser",
+    "NetworkDenoiser",
     "as_denoiser",
     "asked",
     "check_answer",
     "check_denoiser",
+    "check_shape",
 ]
 
 LOOK = "Look at the network: its weights, what it is given, and the precision that it computes in."
 """What to do about a denoiser whose answer is not finite."""
 
-Denoiser: TypeAlias = Callable[[Function, Tensor], Prediction]
-"""Takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on their points."""
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """What estimates the signal and the noise of the states of one process."""
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process whose states it is asked about."""
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"], /) -> Prediction:
+        """The estimates, on the points of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
 
 
 def check_denoiser(denoiser: Denoiser) -> Denoiser:
-    """Return ``denoiser``, refusing what cannot be called.
+    """Return ``denoiser``, refusing what cannot be called, or has no process.
 
     Raises:
-        TypeError: if it is no object that is called with ``(x_t, t)``.
+        TypeError: if it is no object with a process that is called with ``(x_t, t)``.
     """
-    a_model(denoiser, "A denoiser", "Make one by as_denoiser(process, model, predict=…).")
+    good = isinstance(denoiser, Denoiser) and not isinstance(denoiser, type)
+    if not good or not isinstance(denoiser.process, DiffusionProcess):
+        raise TypeError(
+            "A denoiser has a process: make one by as_denoiser(process, model, predict=…), or "
+            f"CallableDenoiser(process, f); got {kind_of(denoiser)}."
+        )
     return denoiser
 
 
@@ -69,16 +87,72 @@ def asked(denoiser: Denoiser, x_t: Function, t: Float[Tensor, "batch"]) -> Predi
     return answer
 
 
+def check_shape(x_t: Function, answer: Function) -> Function:
+    """Return what a network answers, refusing other points or channels than those of the states.
+
+    Args:
+        x_t: the states that it was asked about.
+        answer: its answer.
+
+    Raises:
+        TypeError: if it is no function.
+        ValueError: if it lives on other points, or has values of another shape.
+    """
+    require_same(x_t, instance(answer, Function, "What a network answers", "Return a Function."))
+    if answer.values.shape != x_t.values.shape:
+        raise ValueError(
+            "A network must answer with values of the shape of the states, "
+            f"{tuple(x_t.values.shape)}; got {tuple(answer.values.shape)}. Give it as many channels "
+            "out as in."
+        )
+    return answer
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class ModelDenoiser:
+class CallableDenoiser:
+    """A function as a denoiser of a process.
+
+    Args:
+        process: the process whose states the function is asked about.
+        function: takes states and their times, of shape ``(batch,)``; gives a ``Prediction`` on the
+            points of the states.
+
+    Raises:
+        TypeError: if the process is none, or the function cannot be called.
+
+    Example:
+        >>> import torch
+        >>> from inftydiff import CosineSchedule, Grid
+        >>> process = DiffusionProcess.white(CosineSchedule())
+        >>> still = CallableDenoiser(process, lambda x_t, t: Prediction(x_t * 0.0, x_t))
+        >>> still(Function(Grid((2,)), torch.ones(1, 2, 1)), torch.ones(1)).noise.values.flatten()
+        tensor([1., 1.])
+    """
+
+    process: DiffusionProcess
+    function: Callable[[Function, Tensor], Prediction]
+
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        a_model(self.function, "The function of a denoiser", "Pass a function of (x_t, t).")
+
+    def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
+        """What the function says of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
+        return self.function(x_t, t)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class NetworkDenoiser:
     """A network read as a denoiser; made by :func:`as_denoiser`.
 
     Args:
         process: the process that the network was trained for.
         model: the network, a callable ``(x_t, t) -> Function``.
         predict: what the network predicts.
-        clip: bounds that the signal is clamped to, or None.
+        clip: bounds that the signal, and a network's own estimate of :math:`x_0`, are clamped to;
+            or None.
     """
 
     process: DiffusionProcess
@@ -109,7 +183,7 @@ class ModelDenoiser:
             a(t.double()) for a in (self.process.schedule.alpha, self.process.schedule.sigma)
         )
         output = self.model(x_t, t.to(x_t.values))
-        require_same(x_t, output)
+        check_shape(x_t, output)
         prediction = self.predict.read(
             output, x_t, alpha=alpha, sigma=sigma, signal_operator=self.process.signal_at(t)
         )
@@ -117,7 +191,10 @@ class ModelDenoiser:
             return prediction
         signal = Function(x_t.on, prediction.signal.values.clamp(*self.clip))
         noise = (x_t - signal * alpha) * (1.0 / sigma)
-        return Prediction(signal, noise, prediction.clean)
+        clean = prediction.clean
+        if clean is not None:
+            clean = Function(clean.on, clean.values.clamp(*self.clip))
+        return Prediction(signal, noise, clean)
 
 
 def as_denoiser(
@@ -126,7 +203,7 @@ def as_denoiser(
     *,
     predict: Parameterisation,
     clip: tuple[Real, Real] | None = None,
-) -> Denoiser:
+) -> NetworkDenoiser:
     r"""Read a network's output as estimates of signal and noise.
 
     Args:
@@ -135,16 +212,17 @@ def as_denoiser(
         predict: what the network predicts.
         clip: bounds for the signal. It is clamped to them and the noise re-derived,
             :math:`(x_t - \alpha\,\mathrm{signal})/\sigma`. At :math:`t = 1` an error of the noise
-            reaches the signal :math:`2·10^4` times enlarged, so noise prediction needs it.
+            reaches the signal :math:`2·10^4` times enlarged, so noise prediction needs it. A
+            network's own estimate of :math:`x_0` is clamped, too.
 
     Returns:
-        A callable ``(x_t, t) -> Prediction``.
+        The denoiser, for samplers and for ``denoising_loss``.
 
     Raises:
         TypeError: if an argument is of another kind.
         ValueError: if the bounds are not in order.
     """
-    return ModelDenoiser(process, model, predict, clip)
+    return NetworkDenoiser(process, model, predict, clip)
 
 
 def check_answer(answer: Function, t: Float[Tensor, "*batch"], name: str) -> None:

@@ -68,7 +68,6 @@ from inftydiff.processes.denoiser import (
 )
 from inftydiff.processes.diffusion import (
     DiffusionProcess,
-    check_process,
 )
 from inftydiff.processes.reference import (
     NoDensity,
@@ -110,7 +109,6 @@ class EvidenceBound:
 
 
 def elbo(
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x0: Function,
     *,
@@ -130,7 +128,6 @@ def elbo(
         TypeError: as :func:`evidence_bound`.
     """
     return evidence_bound(
-        process,
         denoiser,
         x0,
         times=times,
@@ -142,7 +139,6 @@ def elbo(
 
 
 def evidence_bound(
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x0: Function,
     *,
@@ -164,8 +160,7 @@ def evidence_bound(
     be invertible on the grid, and the bound is as bad as the prediction is rough.
 
     Args:
-        process: a process with spectral operators and a constant signal operator.
-        denoiser: a callable ``(x_t, t) -> Prediction``.
+        denoiser: the denoiser, of a process with spectral operators and a constant signal operator.
         x0: clean functions on a full grid, values of shape ``(batch, points, channels)``.
         times: strictly decreasing times in (0, 1], such as ``steps(100, end=0.01)``. The bound is
             on the density at the last of them.
@@ -194,13 +189,12 @@ def evidence_bound(
         >>> g = torch.Generator().manual_seed(0)
         >>> x0 = data.sample(Grid((8,)), batch=2, channels=1, generator=g)
         >>> bound = evidence_bound(
-        ...     process, GaussianDenoiser(process, data), x0, times=steps(5, end=0.5), generator=g
+        ...     GaussianDenoiser(process, data), x0, times=steps(5, end=0.5), generator=g
         ... )
         >>> tuple(bound.diffusion.shape), bool((bound.diffusion >= 0).all())
         ((5, 2), True)
     """
-    check_process(process)
-    check_denoiser(denoiser)
+    process = check_denoiser(denoiser).process
     generator_for(generator, "A bound")
     flag(smooth_data, "smooth_data")
     _check_steps(times, variance)

@@ -25,8 +25,7 @@ from torch import Tensor
 
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import conforming, states
-from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.denoiser import CallableDenoiser, Denoiser, asked, check_denoiser
 from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.sampler import State, Watched, check_decreasing, sample
@@ -53,7 +52,6 @@ class RoundTrip:
 
 def invert(
     inversion: InversionRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x: Function,
     *,
@@ -65,8 +63,7 @@ def invert(
 
     Args:
         inversion: the rule that goes up.
-        process: the diffusion process.
-        denoiser: a callable ``(x_t, t) -> Prediction``.
+        denoiser: the denoiser, whose process is followed.
         x: the states at the last of the times; if that is 0, :math:`S x_0`. Values of shape
             ``(batch, points, channels)``.
         times: strictly decreasing times, those of the sampler.
@@ -78,17 +75,18 @@ def invert(
         ValueError: as :func:`ascent`, or if the encoding is not finite.
 
     Example:
-        >>> from inftydiff import CosineSchedule, GaussianMeasure, Grid, Identity, WhiteNoise, steps
+        >>> from inftydiff import CosineSchedule, DiffusionProcess, GaussianMeasure, Grid, Identity
+        >>> from inftydiff import WhiteNoise, steps
         >>> from inftydiff.processes import HeunInversion
         >>> from inftydiff.testing import GaussianDenoiser
         >>> process = DiffusionProcess.white(CosineSchedule())
         >>> exact = GaussianDenoiser(process, GaussianMeasure(None, Identity(), WhiteNoise()))
         >>> x = Function(Grid((4,)), torch.tensor([[[1.0], [-2.0], [0.5], [0.0]]]))
-        >>> noise = invert(HeunInversion(), process, exact, x, times=steps(50))
+        >>> noise = invert(HeunInversion(), exact, x, times=steps(50))
         >>> bool(torch.allclose(noise.values, x.values, rtol=1e-2))
         True
     """
-    states = Watched(ascent(inversion, process, denoiser, x, times=times))
+    states = Watched(ascent(inversion, denoiser, x, times=times))
     for state in states:
         last = state.x
     states.check(last, "Encodings")
@@ -97,7 +95,6 @@ def invert(
 
 def ascent(
     inversion: InversionRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x: Function,
     *,
@@ -111,16 +108,14 @@ def ascent(
         ValueError: if the times do not decrease within [0, 1].
     """
     conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
-    check_process(process)
     check_denoiser(denoiser)
     states(x, "The functions to be inverted")
     check_decreasing(times)
-    return _states(inversion, process, denoiser, x, times.double().flip(0))
+    return _states(inversion, denoiser, x, times.double().flip(0))
 
 
 def round_trip(
     inversion: InversionRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x: Function,
     *,
@@ -134,10 +129,9 @@ def round_trip(
         ValueError: as :func:`invert`, or if a function is zero and decoded to another, so that the
             error has no size to be relative to.
     """
-    noise = invert(inversion, process, denoiser, x, times=times)
+    noise = invert(inversion, denoiser, x, times=times)
     decoded = sample(
         inversion.rule,
-        process,
         denoiser,
         on=x.on,
         times=times,
@@ -163,11 +157,11 @@ def _relative(difference: Function, x: Function) -> Float[Tensor, "batch"]:
 
 def _states(
     inversion: InversionRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x: Function,
     times: Tensor,
 ) -> Iterator[State]:
+    process = denoiser.process
     (batch,), place = x.batch, x.values.device
     for s, t in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         heard: list[Prediction] = []
@@ -179,7 +173,7 @@ def _states(
         now = torch.full((batch,), s, dtype=torch.float64, device=place)
         after = torch.full((batch,), t, dtype=torch.float64, device=place)
         with torch.no_grad():
-            x_t = inversion.rise(process, listen, x, now, after)
+            x_t = inversion.rise(CallableDenoiser(process, listen), x, now, after)
         told = heard and float(process.schedule.sigma(torch.tensor(s).double())) > 0.0
         yield State(s, x, heard[0] if told else None)
         x = x_t

@@ -68,8 +68,7 @@ class InversionRule(Protocol):
 
     def rise(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_s: Function,
         s: Float[Tensor, "batch"],
         t: Float[Tensor, "batch"],
@@ -90,8 +89,7 @@ class DDIMInversion:
 
     def rise(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_s: Function,
         s: Float[Tensor, "batch"],
         t: Float[Tensor, "batch"],
@@ -101,8 +99,9 @@ class DDIMInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        check_step(process, denoise, x_s, s, t)
-        source, noise = _estimates(process, denoise, x_s, s, t)
+        check_step(denoiser, x_s, s, t)
+        process = denoiser.process
+        source, noise = _estimates(denoiser, x_s, s, t)
         return _along(process, source, noise, t)
 
 
@@ -119,8 +118,7 @@ class HeunInversion:
 
     def rise(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_s: Function,
         s: Float[Tensor, "batch"],
         t: Float[Tensor, "batch"],
@@ -130,9 +128,10 @@ class HeunInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        check_step(process, denoise, x_s, s, t)
-        source, noise = _estimates(process, denoise, x_s, s, t)
-        there = asked(denoise, _along(process, source, noise, t), t)
+        check_step(denoiser, x_s, s, t)
+        process = denoiser.process
+        source, noise = _estimates(denoiser, x_s, s, t)
+        there = asked(denoiser, _along(process, source, noise, t), t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         alpha, sigma = 0.5 * (end.alpha - start.alpha), 0.5 * (end.sigma - start.sigma)
         change = combined((source + process.source(there, t), alpha), (noise + there.noise, sigma))
@@ -188,8 +187,7 @@ class FixedPointInversion:
 
     def rise(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_s: Function,
         s: Float[Tensor, "batch"],
         t: Float[Tensor, "batch"],
@@ -199,8 +197,9 @@ class FixedPointInversion:
         Raises:
             ValueError: unless 0 ≤ s < t ≤ 1.
         """
-        check_step(process, denoise, x_s, s, t)
-        guess = DDIMInversion().rise(process, denoise, x_s, s, t)
+        check_step(denoiser, x_s, s, t)
+        process = denoiser.process
+        guess = DDIMInversion().rise(denoiser, x_s, s, t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         whole_way = start.sigma.flatten() == 0.0
         if bool(whole_way.all()):
@@ -212,7 +211,7 @@ class FixedPointInversion:
 
         def missing(x_t: Function) -> tuple[Function, Tensor]:
             """What a step leaves to be desired, times the factor, and its relative size."""
-            error = x_s - self.rule.step(process, denoise, x_t, t, middle, generator=unused)
+            error = x_s - self.rule.step(denoiser, x_t, t, middle, generator=unused)
             return scaled(error, factor), torch.where(whole_way, 0.0, error.norm() / size)
 
         x, best = guess, guess
@@ -228,17 +227,16 @@ class FixedPointInversion:
         return best
 
 
-def _estimates(
-    process: DiffusionProcess, denoise: Denoiser, x: Function, s: Tensor, t: Tensor
-) -> tuple[Function, Function]:
+def _estimates(denoiser: Denoiser, x: Function, s: Tensor, t: Tensor) -> tuple[Function, Function]:
     """Source and noise at s: the denoiser's, or, where σ is zero, the state and none."""
+    process = denoiser.process
     check_order(s, t)
     alpha, sigma = process.amplitudes(s, x.on)
     clean = sigma.flatten() == 0.0
     if bool(clean.all()):
         return scaled(x, 1.0 / alpha), x * 0.0
     time = torch.where(clean, t, s)
-    prediction = asked(denoise, x, time)
+    prediction = asked(denoiser, x, time)
     source = process.source(prediction, time)
     if not bool(clean.any()):
         return source, prediction.noise

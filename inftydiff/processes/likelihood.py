@@ -67,7 +67,6 @@ from inftydiff.processes.denoiser import (
 )
 from inftydiff.processes.diffusion import (
     DiffusionProcess,
-    check_process,
 )
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.reference import (
@@ -90,7 +89,6 @@ State: TypeAlias = tuple[Tensor, Tensor]
 
 
 def log_likelihood(
-    process: DiffusionProcess,
     denoiser: Denoiser,
     x: Function,
     *,
@@ -112,9 +110,9 @@ def log_likelihood(
     Nothing is differentiated outside; the denoiser is differentiated inside.
 
     Args:
-        process: a process with spectral operators and a constant signal operator.
-        denoiser: a callable ``(x_t, t) -> Prediction``, whose signal is differentiable in ``x_t``
-            and depends on each sample alone. It is called in the dtype of ``x``.
+        denoiser: the denoiser, of a process with spectral operators and a constant signal operator.
+            Its signal is differentiable in ``x_t`` and depends on each sample alone. It is called
+            in the dtype of ``x``.
         x: states at time ``time`` on a full grid, values of shape ``(batch, points, channels)``. Of
             data :math:`x_0` they are draws from ``process.marginal(x0, t)``.
         time: the time :math:`t` in (0, 1) of the states.
@@ -151,7 +149,7 @@ def log_likelihood(
         >>> process = DiffusionProcess.white(CosineSchedule())
         >>> data = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())
         >>> x = Function(Grid((8,)), torch.zeros(1, 8, 1))
-        >>> found = log_likelihood(process, GaussianDenoiser(process, data), x, time=0.5)
+        >>> found = log_likelihood(GaussianDenoiser(process, data), x, time=0.5)
         >>> t = torch.tensor(0.5, dtype=torch.float64)
         >>> snr = (process.schedule.alpha(t) / process.schedule.sigma(t)) ** 2
         >>> exact = -0.5 * torch.log1p(snr * data.mode_variances(x.on)).sum()
@@ -162,8 +160,7 @@ def log_likelihood(
         Song et al., "Score-based generative modeling through stochastic differential equations",
         ICLR 2021, appendix D.2.
     """
-    check_process(process)
-    check_denoiser(denoiser)
+    process = check_denoiser(denoiser).process
     time = number(time, "The time of a likelihood")
     flag(smooth_data, "smooth_data")
     if generator is not None:
@@ -182,7 +179,7 @@ def log_likelihood(
         reference.require_inverse()
         signs = _signs(reference, x, probes, generator)
         first, last = _ends(process, float(time), x.values.device)
-        flow = _Flow(process, denoiser, reference, signs, last.item())
+        flow = _Flow(denoiser, reference, signs, last.item())
         sigma = process.schedule.sigma(torch.tensor(time, dtype=torch.float64)).item()
         start = reference.whiten(x) / sigma, x.values.new_zeros(x.batch, dtype=torch.float64)
         options = {"norm": _largest, "step_t": last.reshape(1), "first_step": FIRST_STEP}
@@ -197,14 +194,13 @@ def log_likelihood(
 class _Flow:
     """The rates of the whitened state and of the log-density in log σ/α."""
 
-    process: DiffusionProcess
     denoiser: Denoiser
     reference: Reference
     signs: Tensor | None
     end: float
 
     def __call__(self, log_ratio: Tensor, state: State) -> State:
-        schedule = self.process.schedule
+        schedule = self.denoiser.process.schedule
         t = time_at_ratio(schedule, log_ratio.cpu().clamp(max=self.end).exp())
         alpha, sigma = schedule.alpha(t).item(), schedule.sigma(t).item()
         with torch.enable_grad():

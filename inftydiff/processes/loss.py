@@ -9,7 +9,6 @@ to the sampled points afterwards: with uniformly drawn points the loss is an unb
 the L² one (eq. 10).
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -18,24 +17,21 @@ from torch import Tensor
 
 from inftydiff._typing import check_device, choice, floating, generator_for, instance
 from inftydiff.operators.discretisation import Grid, Subset
-from inftydiff.operators.function import Function, require_same
+from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import a_function, a_model
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
-from inftydiff.processes.parameterisation import Parameterisation
+from inftydiff.processes.checks import a_function
+from inftydiff.processes.denoiser import NetworkDenoiser, check_shape
 from inftydiff.processes.schedule import check_times
 
 __all__ = ["denoising_loss"]
 
 
 def denoising_loss(
-    process: DiffusionProcess,
-    model: Callable[[Function, Tensor], Function],
+    denoiser: NetworkDenoiser,
     x0: Function,
     t: Float[Tensor, "batch"],
     *,
     at: Subset | None = None,
-    predict: Parameterisation,
     weight: Literal["simple"] = "simple",
     error: Literal["square", "absolute"] = "square",
     generator: torch.Generator | None = None,
@@ -44,13 +40,12 @@ def denoising_loss(
     """The error of a network's prediction, one number a sample.
 
     Args:
-        process: the process that makes the states.
-        model: any callable ``(x_t, t) -> Function``.
+        denoiser: the network's, made by ``as_denoiser``: its process makes the states, and what its
+            network predicts is compared. Its ``clip`` plays no part in the loss.
         x0: clean functions on a full grid, values of shape ``(batch, points, channels)``.
         t: times in [0, 1], of shape ``(batch,)``, on the device of ``x0``.
         at: the points to train on, a subset of the grid of ``x0`` with its index on the device of
             ``x0``; by default all.
-        predict: what the network predicts.
         weight: ``"simple"``, the unweighted loss of the paper.
         error: ``"square"``, or ``"absolute"`` for the mean of :math:`|f_θ - y|`.
         generator: the source of the noise, on any device: one seed is taken from it.
@@ -60,18 +55,31 @@ def denoising_loss(
         The quadrature-weighted mean over points and mean over channels, of shape ``(batch,)``.
 
     Raises:
+        TypeError: if the denoiser is not a network's, or an argument is of another kind.
         ValueError: if ``x0`` does not live on a grid with one batch axis, the subset is not of that
             grid, the times are not one a sample in [0, 1], times or subset lie on another device
             than ``x0``, the weight or the error is unknown, or there is not one of generator and
             noise.
+
+    Example:
+        >>> from inftydiff import CosineSchedule, DiffusionProcess, NoisePrediction, as_denoiser
+        >>> process = DiffusionProcess.white(CosineSchedule())
+        >>> silent = as_denoiser(process, lambda x_t, t: x_t * 0.0, predict=NoisePrediction())
+        >>> x0, g = Function(Grid((64,)), torch.ones(2, 64, 1)), torch.Generator().manual_seed(0)
+        >>> tuple(denoising_loss(silent, x0, torch.tensor([0.1, 0.9]), generator=g).shape)
+        (2,)
     """
-    check_process(process)
-    a_model(model, "A model", "Pass a network, or a function of (x, t).")
+    instance(
+        denoiser,
+        NetworkDenoiser,
+        "The denoiser of a loss",
+        "The loss is that of a network: make its denoiser by as_denoiser(process, model, "
+        "predict=…).",
+    )
     a_function(x0, "The clean functions, x0,")
     floating(t, "Times", held=False)
     if at is not None:
         instance(at, Subset, "The points to train on, unless None,")
-    instance(predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")
     choice(error, ("square", "absolute"), "The error")
     if (generator is None) is (noise is None):
         raise ValueError(
@@ -101,6 +109,7 @@ def denoising_loss(
     check_times(t)
     if tuple(t.shape) != x0.batch:
         raise ValueError(f"One time a sample: expected {x0.batch}; got shape {tuple(t.shape)}.")
+    process = denoiser.process
     alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
     signal = process.signal_at(t)(x0)
     clean = x0
@@ -113,9 +122,11 @@ def denoising_loss(
         )
     drawn = process.noise_factor(noise)(signal.on, dtype=x0.values.dtype, device=device)
     x_t = signal * alpha + drawn * sigma
-    target = predict.target(signal=signal, noise=drawn, clean=clean, alpha=alpha, sigma=sigma)
-    output = model(x_t, t.to(x0.values))
-    require_same(target, output)
+    target = denoiser.predict.target(
+        signal=signal, noise=drawn, clean=clean, alpha=alpha, sigma=sigma
+    )
+    output = denoiser.model(x_t, t.to(x0.values))
+    check_shape(target, output)
     difference = output.values - target.values
     size = (difference.square() if error == "square" else difference.abs()).mean(-1)
     return (size * target.weights).sum(-1) / target.weights.sum(-1)

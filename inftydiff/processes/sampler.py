@@ -33,16 +33,7 @@ from inftydiff.processes.checks import (
     conforming,
     samples,
 )
-from inftydiff.processes.denoiser import (
-    LOOK,
-    Denoiser,
-    asked,
-    check_denoiser,
-)
-from inftydiff.processes.diffusion import (
-    DiffusionProcess,
-    check_process,
-)
+from inftydiff.processes.denoiser import LOOK, CallableDenoiser, Denoiser, asked, check_denoiser
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
@@ -116,7 +107,6 @@ class Watched:
 
 def sample(
     rule: StepRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     *,
     on: Discretisation,
@@ -138,7 +128,6 @@ def sample(
     """
     states = trajectory(
         rule,
-        process,
         denoiser,
         on=on,
         times=times,
@@ -156,7 +145,6 @@ def sample(
 
 def trajectory(
     rule: StepRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     *,
     on: Discretisation,
@@ -173,8 +161,7 @@ def trajectory(
 
     Args:
         rule: the step rule, whose memory, if it has one, is kept from step to step.
-        process: the diffusion process.
-        denoiser: a callable ``(x_t, t) -> Prediction``.
+        denoiser: the denoiser, whose process is run backward.
         on: where the samples are wanted.
         times: strictly decreasing times, such as ``steps(100)``.
         batch: the number of samples.
@@ -191,7 +178,6 @@ def trajectory(
             these channels and this discretisation.
     """
     conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
-    check_process(process)
     check_denoiser(denoiser)
     a_place(on)
     check_decreasing(times)
@@ -208,7 +194,7 @@ def trajectory(
             f"The start has the shape {tuple(start.values.shape)} on {described(start.on)}; "
             f"expected ({batch}, {on.size}, {channels}) on {described(on)}."
         )
-    return _states(rule, process, denoiser, on, times.double(), batch, channels, generator, start)
+    return _states(rule, denoiser, on, times.double(), batch, channels, generator, start)
 
 
 def check_decreasing(times: Tensor) -> None:
@@ -226,7 +212,6 @@ def check_decreasing(times: Tensor) -> None:
 
 def _states(
     rule: StepRule,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     on: Discretisation,
     times: Tensor,
@@ -235,7 +220,7 @@ def _states(
     generator: torch.Generator,
     start: Function | None,
 ) -> Iterator[State]:
-    x = start
+    process, x = denoiser.process, start
     if x is None:
         with torch.no_grad():
             noise = process.draw_noise(on, batch=batch, channels=channels, generator=generator)
@@ -249,15 +234,14 @@ def _states(
             heard.append(asked(denoiser, x_t, time))
             return heard[-1]
 
+        heeded = CallableDenoiser(process, listen)
         now = torch.full((batch,), t, dtype=torch.float64, device=place)
         after = torch.full((batch,), s, dtype=torch.float64, device=place)
         with torch.no_grad():
             if isinstance(rule, MultistepRule):
-                x_s, memory = rule.advance(
-                    process, listen, x, now, after, memory, generator=generator
-                )
+                x_s, memory = rule.advance(heeded, x, now, after, memory, generator=generator)
             else:
-                x_s = rule.step(process, listen, x, now, after, generator=generator)
+                x_s = rule.step(heeded, x, now, after, generator=generator)
         yield State(t, x, heard[0] if heard else None)
         x = a_function(x_s, "What a step rule gives")
     yield State(times[-1].item(), x, None)

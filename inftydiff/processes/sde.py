@@ -119,7 +119,9 @@ def rates(process: DiffusionProcess, t: Float[Tensor, "batch"], on: Discretisati
 class Equation(Protocol):
     """An ordinary or stochastic differential equation for a function."""
 
-    process: DiffusionProcess
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process."""
 
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift, in units of the function per time."""
@@ -166,16 +168,18 @@ class ReverseSDE:
     Time runs from 1 to 0.
 
     Args:
-        process: the diffusion process.
-        denoiser: a callable ``(x_t, t) -> Prediction``.
+        denoiser: the denoiser, which has the process.
     """
 
-    process: DiffusionProcess
     denoiser: Denoiser
 
     def __post_init__(self) -> None:
-        check_process(self.process)
         check_denoiser(self.denoiser)
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the denoiser."""
+        return self.denoiser.process
 
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift f x + (g²/σ) E[Nξ | x].
@@ -187,7 +191,7 @@ class ReverseSDE:
         Raises:
             ValueError: if a time is outside (0, 1].
         """
-        return _reverse_drift(self.process, self.denoiser, x, t, share=1.0)
+        return _reverse_drift(self.denoiser, x, t, share=1.0)
 
     def diffusion(self, t: Float[Tensor, "batch"], on: Discretisation) -> LinearOperator:
         """The operator g N that acts on the white noise's increments."""
@@ -203,16 +207,18 @@ class ProbabilityFlowODE:
     \dot\sigma\,E[N\xi|x]`.
 
     Args:
-        process: the diffusion process.
-        denoiser: a callable ``(x_t, t) -> Prediction``.
+        denoiser: the denoiser, which has the process.
     """
 
-    process: DiffusionProcess
     denoiser: Denoiser
 
     def __post_init__(self) -> None:
-        check_process(self.process)
         check_denoiser(self.denoiser)
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the denoiser."""
+        return self.denoiser.process
 
     def drift(self, x: Function, t: Float[Tensor, "batch"]) -> Function:
         """The drift f x + (g²/2σ) E[Nξ | x].
@@ -224,7 +230,7 @@ class ProbabilityFlowODE:
         Raises:
             ValueError: if a time is outside (0, 1].
         """
-        return _reverse_drift(self.process, self.denoiser, x, t, share=0.5)
+        return _reverse_drift(self.denoiser, x, t, share=0.5)
 
 
 @final
@@ -321,9 +327,7 @@ def _diffusion(process: DiffusionProcess, t: Tensor, on: Discretisation) -> Line
     return SpectralOperator(multiplier) @ process.noise_factor
 
 
-def _reverse_drift(
-    process: DiffusionProcess, denoiser: Denoiser, x: Function, t: Tensor, *, share: float
-) -> Function:
+def _reverse_drift(denoiser: Denoiser, x: Function, t: Tensor, *, share: float) -> Function:
     states(x, "The states, x,")
     one_a_sample(t, x, "The times, t,")
     if bool((t <= 0.0).any()):
@@ -331,6 +335,6 @@ def _reverse_drift(
             f"The score is known at times in (0, 1]; got {t.min().item():g}. Without noise there "
             "is no density: stop at a later time."
         )
-    f, g = rates(process, t, x.on)
-    sigma = process.amplitudes(t, x.on).sigma
+    f, g = rates(denoiser.process, t, x.on)
+    sigma = denoiser.process.amplitudes(t, x.on).sigma
     return scaled(x, f) + scaled(asked(denoiser, x, t).noise, share * g**2 / sigma)

@@ -1,8 +1,7 @@
 """The laws for an object: what a test of one's own class runs.
 
 The kind is told by what the object is or, where this library takes any class, by what it can do.
-A callable is a denoiser if ``process=`` is given, or if it answers with a ``Prediction`` when it is
-asked once; else it is a model.
+A callable is a denoiser if it has a process; else it is a model.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,16 +15,18 @@ from inftydiff._typing import instance, whole
 from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
 from inftydiff.operators.domain import Domain, Point, unit_box
 from inftydiff.processes import (
+    Denoiser,
     GaussianMeasure,
     Parameterisation,
     RandomField,
     Schedule,
     StepRule,
 )
-from inftydiff.processes.checks import a_place, conforming
+from inftydiff.processes.checks import a_place
 from inftydiff.processes.conditioning import ConditionedMeasure
+from inftydiff.processes.denoiser import check_denoiser
 from inftydiff.processes.noise import Noise
-from inftydiff.testing.laws.callables import Asked, Informed, answers_with_a_prediction
+from inftydiff.testing.laws.callables import Asked, answers_with_a_prediction
 from inftydiff.testing.laws.denoisers import DENOISER_LAWS
 from inftydiff.testing.laws.law import Check, Law
 from inftydiff.testing.laws.measures import (
@@ -101,7 +102,6 @@ def laws_for(
     channels: int | None = None,
     dtype: torch.dtype | None = None,
     seed: int = 0,
-    process: Process | None = None,
     probes: Sequence[Probe] | None = None,
 ) -> list[Law]:
     """The laws that an object should keep, one callable each, for ``pytest.mark.parametrize``.
@@ -113,7 +113,8 @@ def laws_for(
 
     Args:
         subject: a linear operator, white noise, random field, Gaussian measure, schedule, diffusion
-            process, parameterisation, step rule, model or denoiser; an object, not its class.
+            process, parameterisation, step rule, model or denoiser; an object, not its class. Of
+            what is called with ``(x, t)``, a denoiser is what has a process; the rest are models.
             Noises, measures, schedules, processes and step rules may be of any class with the
             methods of ours. Put a network in evaluation mode first.
         on: where the functions live that it is tried on; by default a small grid on the unit
@@ -126,10 +127,6 @@ def laws_for(
         dtype: the dtype of the functions; by default float64, and for a model or denoiser torch's
             default dtype.
         seed: what the functions are made from, a whole number of at least zero.
-        process: the process of a denoiser, to whose amplitudes its answers are held. Without it, a
-            callable counts as a denoiser if it answers with a ``Prediction`` when it is asked once;
-            its process is then its attribute ``process``, if it has one, and else its answers are
-            asked to explain the states by any amplitudes.
         probes: what to try in the place of all this, in this order, without looking for anything
             smaller: for property tests, whose library shrinks what it draws.
 
@@ -138,8 +135,8 @@ def laws_for(
         :class:`~inftydiff.testing.LawViolation` if its law does not hold.
 
     Raises:
-        TypeError: if the object is of no kind that has laws, or a process is given for what is no
-            denoiser.
+        TypeError: if the object is of no kind that has laws, or answers as a denoiser does and has
+            no process.
         ValueError: if the seed is below zero.
 
     Example:
@@ -158,8 +155,6 @@ def laws_for(
     seed = whole(seed, "A seed", least=0)
     if on is not None:
         a_place(on, "The points, on, unless None,")
-    if process is not None:
-        conforming(process, Process, "The process of a denoiser", "Pass a DiffusionProcess.")
     if probes is not None:
         for probe in instance(probes, Sequence, "Probes, unless None,"):
             instance(probe, Probe, "A probe")
@@ -174,11 +169,7 @@ def laws_for(
         seed,
     )
     if kind.laws is NETWORK_LAWS:
-        kind = _model_or_denoiser(kind, (asked, *(probes or ()))[-1], process)
-    elif process is not None:
-        raise TypeError(
-            f"process= is for denoisers, called with (x_t, t); got {type(subject).__name__}."
-        )
+        kind = _model_or_denoiser(kind, (asked, *(probes or ()))[-1])
     refusals = (ValueError, TypeError) if on is None else (Exception,)
     return [
         _bound(check, kind, type(subject).__name__, asked, refusals, probes) for check in kind.laws
@@ -259,14 +250,14 @@ def _measure(measure: Measure, on: Discretisation | None) -> Kind:
     return Kind(laws, draws, on, batch=(*home.batch, 2)[0], channels=home.channels)
 
 
-def _model_or_denoiser(kind: Kind, probe: Probe, process: Process | None) -> Kind:
-    """A callable's kind: a denoiser, if its process is given or it answers as one when asked."""
+def _model_or_denoiser(kind: Kind, probe: Probe) -> Kind:
+    """A callable's kind: a denoiser if it has a process, and else a model."""
     subject: Any = kind.tried
-    if process is None and not answers_with_a_prediction(subject, probe):
-        return replace(kind, tried=Asked(subject))
-    if process is None and isinstance(subject, Informed) and isinstance(subject.process, Process):
-        process = subject.process
-    return replace(kind, laws=DENOISER_LAWS, tried=Asked(subject, process))
+    if isinstance(subject, Denoiser) and isinstance(subject.process, Process):
+        return replace(kind, laws=DENOISER_LAWS, tried=Asked(subject, subject.process))
+    if answers_with_a_prediction(subject, probe):
+        check_denoiser(subject)
+    return replace(kind, tried=Asked(subject))
 
 
 def _cells(cells: tuple[int, ...], domain: Domain | None = None) -> Grid:

@@ -16,6 +16,7 @@ from torch import Tensor
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.domain import Point
 from inftydiff.processes import (
+    CallableDenoiser,
     DiffusionProcess,
     GaussianMeasure,
     SignalFamily,
@@ -231,8 +232,9 @@ class _Run:
         data = GaussianMeasure(mean, Identity() * self.modes.signal.sqrt(), WhiteNoise())
         x = sample(
             self.rule,
-            self._process(noise),
-            GaussianDenoiser(self._process(WhiteNoise()), data),
+            CallableDenoiser(
+                self._process(noise), GaussianDenoiser(self._process(WhiteNoise()), data)
+            ),
             on=MODE,
             times=self.times,
             batch=first.shape[0],

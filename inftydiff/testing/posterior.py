@@ -163,7 +163,6 @@ def guided_output(
     each = replace(observation, values=torch.cat([silence, values]))
     output = sample(
         rule,
-        process,
         guide(GaussianDenoiser(process, data), each),
         on=on,
         times=times,

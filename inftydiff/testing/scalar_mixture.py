@@ -20,6 +20,7 @@ from torch import Tensor
 
 from inftydiff.operators import Function, Identity
 from inftydiff.processes import (
+    CallableDenoiser,
     DiffusionProcess,
     GaussianMeasure,
     StepRule,
@@ -168,8 +169,7 @@ class ScalarMixture:
     def _sampled(self, rule: StepRule, times: Tensor, start: Tensor, noise: Noise) -> Tensor:
         x = sample(
             rule,
-            replace(self.process, noise=noise),
-            self.denoiser,
+            CallableDenoiser(replace(self.process, noise=noise), self.denoiser),
             on=MODE,
             times=times,
             batch=len(start),
@@ -197,7 +197,6 @@ class ScalarMixture:
     def _drawn(self, rule: StepRule, times: Tensor, generator: torch.Generator) -> _Atoms:
         x = sample(
             rule,
-            self.process,
             self.denoiser,
             on=MODE,
             times=times,
@@ -235,8 +234,7 @@ class ScalarMixture:
         noise: Noise,
     ) -> Tensor:
         x_s = rule.step(
-            replace(self.process, noise=noise),
-            denoiser,
+            CallableDenoiser(replace(self.process, noise=noise), denoiser),
             Function(MODE, y.reshape(-1, 1, 1)),
             t.expand(len(y)),
             s.expand(len(y)),

@@ -234,8 +234,8 @@ def draw(
                 return denoiser
             own = replace(observation, values=observation.values[owner])
             if isinstance(guide, Projection):
-                return projected(guide, model.process, denoiser, own)
-            return guided(guide, model.process, denoiser, own)
+                return projected(guide, denoiser, own)
+            return guided(guide, denoiser, own)
 
         states = model.trajectory(
             on=on,

@@ -16,29 +16,36 @@ from torch import Tensor
 
 from inftydiff._typing import Real, number
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
+from inftydiff.processes.denoiser import CallableDenoiser, Denoiser, asked, check_denoiser
 from inftydiff.processes.parameterisation import Prediction
 
 __all__ = ["classifier_free"]
 
 
-def classifier_free(conditional: Denoiser, unconditional: Denoiser, *, strength: Real) -> Denoiser:
+def classifier_free(
+    conditional: Denoiser, unconditional: Denoiser, *, strength: Real
+) -> CallableDenoiser:
     r"""Strengthen a condition by extrapolating from what is predicted without it.
 
     Args:
         conditional: the denoiser that knows the condition.
-        unconditional: the one that does not.
+        unconditional: the one that does not, of the same process.
         strength: the weight :math:`w`.
 
     Returns:
-        A denoiser that asks both, once each.
+        A denoiser of their process that asks both, once each.
 
     Raises:
-        ValueError: if the strength is not finite.
+        TypeError: if one of them is no denoiser.
+        ValueError: if the strength is not finite, or their processes differ.
     """
     weight = number(strength, "A guidance's strength")
-    check_denoiser(conditional)
-    check_denoiser(unconditional)
+    process = check_denoiser(conditional).process
+    if check_denoiser(unconditional).process != process:
+        raise ValueError(
+            "Two denoisers are mixed if they have one process; got those of "
+            f"{process} and {unconditional.process}. Make both of the same."
+        )
 
     def mixed(a: Function, b: Function) -> Function:
         return a + (b - a) * weight
@@ -52,4 +59,4 @@ def classifier_free(conditional: Denoiser, unconditional: Denoiser, *, strength:
             mixed(without.signal, knowing.signal), mixed(without.noise, knowing.noise), clean
         )
 
-    return guided
+    return CallableDenoiser(process, guided)

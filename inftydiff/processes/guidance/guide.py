@@ -28,7 +28,7 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import conforming, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.linearisation import (
     Linearisation,
     a_linearisation,
@@ -95,23 +95,25 @@ class GuidedDenoiser:
 
     Args:
         guide: the guide.
-        process: the process that the denoiser belongs to.
         denoiser: the denoiser, differentiable in the state.
         observation: what was observed.
     """
 
     guide: Guide
-    process: DiffusionProcess
     denoiser: Denoiser
     observation: Observation
     _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_process(self.process).constant_signal  # noqa: B018
         conforming(self.guide, Guide, "A guide", "Pass MomentMatching(), say.")
-        check_denoiser(self.denoiser)
+        check_denoiser(self.denoiser).process.constant_signal  # noqa: B018
         instance(self.observation, Observation, "An observation", "Make one by observe(…).")
         self.guide.check(self.observation)
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the denoiser."""
+        return self.denoiser.process
 
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         """The guided estimates.
@@ -138,7 +140,7 @@ class GuidedDenoiser:
         states(x_t, "The states, x_t,")
         one_a_sample(t, x_t, "The times, t,")
         covariance = self._covariance(x_t.on)
-        return Linearisation(self.process, self.denoiser, self.observation, covariance, x_t, t)
+        return Linearisation(self.denoiser, self.observation, covariance, x_t, t)
 
     def moved(self, at: Linearisation, shift: Function) -> Prediction:
         """The prediction whose signal is moved, and its noise re-derived.
@@ -210,15 +212,13 @@ def _rms(vectors: Tensor) -> Tensor:
     return vectors.square().mean((-2, -1)).sqrt()
 
 
-def guided(
-    guide: Guide, process: DiffusionProcess, denoiser: Denoiser, observation: Observation
-) -> GuidedDenoiser:
+def guided(guide: Guide, denoiser: Denoiser, observation: Observation) -> GuidedDenoiser:
     """Guide a denoiser by an observation.
 
     Args:
         guide: how, such as ``MomentMatching()``.
-        process: the process that the denoiser belongs to, with one signal operator for all times.
-        denoiser: the denoiser, differentiable in the state: a network's or an oracle.
+        denoiser: the denoiser, differentiable in the state: a network's or an oracle. Its process
+            has one signal operator for all times.
         observation: what was observed, of functions on the grid that is sampled on.
 
     Returns:
@@ -228,7 +228,7 @@ def guided(
         TypeError: if the signal operator changes with time.
         ValueError: if the guide cannot use the observation.
     """
-    return GuidedDenoiser(guide, process, denoiser, observation)
+    return GuidedDenoiser(guide, denoiser, observation)
 
 
 def check_strength(strength: Real) -> float:

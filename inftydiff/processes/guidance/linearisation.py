@@ -70,7 +70,6 @@ class Linearisation:
     """A denoiser and an observation, linearised at states.
 
     Args:
-        process: the process.
         denoiser: a differentiable denoiser.
         observation: what is known.
         covariance: the noise's covariance on the grid of the states.
@@ -81,7 +80,6 @@ class Linearisation:
         ValueError: if the observation cannot read them, or the denoiser has no gradient.
     """
 
-    process: DiffusionProcess
     denoiser: Denoiser
     observation: Observation
     covariance: SpectralOperator
@@ -90,6 +88,11 @@ class Linearisation:
 
     def __post_init__(self) -> None:
         self._graph  # noqa: B018
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the denoiser."""
+        return self.denoiser.process
 
     @cached_property
     def alpha(self) -> Float[Tensor, "batch"]:

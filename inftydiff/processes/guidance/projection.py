@@ -33,7 +33,7 @@ from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import MOST_ITERATIONS, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import noise_covariance
 from inftydiff.processes.observation import Observation
@@ -71,21 +71,18 @@ class ProjectedDenoiser:
 
     Args:
         projection: how.
-        process: the process that the denoiser belongs to.
         denoiser: the denoiser; nothing of it is differentiated.
         observation: what was observed, with errors.
     """
 
     projection: Projection
-    process: DiffusionProcess
     denoiser: Denoiser
     observation: Observation
     _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_process(self.process).constant_signal  # noqa: B018
         instance(self.projection, Projection, "A projection", "Pass Projection().")
-        check_denoiser(self.denoiser)
+        check_denoiser(self.denoiser).process.constant_signal  # noqa: B018
         instance(self.observation, Observation, "An observation", "Make one by observe(…).")
         self.observation.require_noise("Projection")
         if not isinstance(self.observation.reads, Functionals):
@@ -93,6 +90,11 @@ class ProjectedDenoiser:
                 "Projection is for linear observations; got "
                 f"{type(self.observation.reads).__name__}. Take MomentMatching()."
             )
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """The process of the denoiser."""
+        return self.denoiser.process
 
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
         """The projected estimates.
@@ -148,7 +150,6 @@ class ProjectedDenoiser:
 
 def projected(
     projection: Projection,
-    process: DiffusionProcess,
     denoiser: Denoiser,
     observation: Observation,
 ) -> ProjectedDenoiser:
@@ -156,8 +157,7 @@ def projected(
 
     Args:
         projection: how, as ``Projection()``.
-        process: the process that the denoiser belongs to, with one signal operator for all times.
-        denoiser: the denoiser.
+        denoiser: the denoiser, of a process with one signal operator for all times.
         observation: a linear observation with errors, of functions on the grid that is sampled on.
 
     Returns:
@@ -167,4 +167,4 @@ def projected(
         TypeError: if the signal operator changes with time.
         ValueError: if the observation has no errors, or is not linear.
     """
-    return ProjectedDenoiser(projection, process, denoiser, observation)
+    return ProjectedDenoiser(projection, denoiser, observation)

@@ -62,7 +62,6 @@ class RePaint:
         >>> known = known_signal(process, Function(grid, torch.ones(8, 1)), mask)
         >>> x = sample(
         ...     RePaint(known),
-        ...     process,
         ...     GaussianDenoiser(process, data),
         ...     on=grid,
         ...     times=steps(5),
@@ -96,8 +95,7 @@ class RePaint:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -109,7 +107,8 @@ class RePaint:
         Raises:
             ValueError: if the state lives on another grid than the known points.
         """
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         process.constant_signal  # noqa: B018
         shares = [k / self.jump_length for k in range(self.jump_length + 1)]
         times = [t + (s - t) * share for share in shares[:-1]] + [s]
@@ -120,7 +119,7 @@ class RePaint:
                 noise = fresh_noise(process, x, generator)
                 x = combined((x, forward.scale), (noise, forward.std))
             for now, after in pairwise(times):
-                x = ANCESTRAL.step(process, denoise, x, now, after, generator=generator)
+                x = ANCESTRAL.step(denoiser, x, now, after, generator=generator)
                 x = self._pasted(process, x, after, generator)
         return x
 

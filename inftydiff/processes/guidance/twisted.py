@@ -45,7 +45,6 @@ from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_grid, channel_count, conforming, samples
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
-from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.guide import Guide, guided
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.observation import Observation
@@ -139,7 +138,6 @@ def systematic(
 
 
 def twisted_smc(
-    process: DiffusionProcess,
     denoiser: Denoiser,
     observation: Observation,
     *,
@@ -154,7 +152,6 @@ def twisted_smc(
     r"""Sample posteriors by weighted particles.
 
     Args:
-        process: the process.
         denoiser: the denoiser, differentiable in the state.
         observation: what was observed, with errors; values of shape ``(m, channels)`` for one
             posterior, or ``(batch, m, channels)`` for several at once.
@@ -174,8 +171,7 @@ def twisted_smc(
         ValueError: if there is no noise, the times do not decrease to 0, a number is out of range,
             or all weights of an observation vanish.
     """
-    check_process(process)
-    check_denoiser(denoiser)
+    process = check_denoiser(denoiser).process
     instance(observation, Observation, "An observation", "Make one by observe(…).")
     a_grid(on)
     generator_for(generator, "twisted_smc")
@@ -195,7 +191,7 @@ def twisted_smc(
     values = observation.values.reshape(-1, *observation.values.shape[-2:])
     batch, place = len(values), values.device
     each = replace(observation, values=values.repeat_interleave(count, 0))
-    wrapped = guided(guide, process, denoiser, each)
+    wrapped = guided(guide, denoiser, each)
 
     def time(value: Tensor) -> Tensor:
         return torch.full((batch * count,), float(value), dtype=torch.float64, device=place)

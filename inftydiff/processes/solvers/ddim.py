@@ -16,7 +16,6 @@ from inftydiff._components import component
 from inftydiff._typing import Real, fraction
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.spectra import scaled
 from inftydiff.processes.times import Spacing
@@ -55,8 +54,7 @@ class DDIM:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -64,11 +62,12 @@ class DDIM:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         injected = self.eta * process.posterior_coefficients(t, s, on=x_t.on).std
         alpha, sigma = process.amplitudes(s, x_t.on)
         kept = (sigma**2 - injected**2).clamp(min=0.0).sqrt()
-        prediction = asked(denoise, x_t, t)
+        prediction = asked(denoiser, x_t, t)
         x_s = combined((process.source(prediction, t), alpha), (prediction.noise, kept))
         if self.eta == 0.0:
             return x_s

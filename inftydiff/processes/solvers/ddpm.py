@@ -17,7 +17,6 @@ from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.times import Spacing
 
@@ -52,8 +51,7 @@ class DDPM:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -61,12 +59,13 @@ class DDPM:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         numbers = process.posterior_coefficients(t, s, on=x_t.on)
         std = numbers.std
         if self.variance == "transition":
             last = process.amplitudes(s, x_t.on).sigma == 0.0
             std = process.transition_coefficients(s, t, on=x_t.on).std.masked_fill(last, 0.0)
-        source = process.source(asked(denoise, x_t, t), t)
+        source = process.source(asked(denoiser, x_t, t), t)
         noise = fresh_noise(process, x_t, generator)
         return combined((x_t, numbers.state), (source, numbers.signal), (noise, std))

@@ -34,7 +34,7 @@ from inftydiff._components import component
 from inftydiff._typing import flag, store, whole
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess, check_order
+from inftydiff.processes.diffusion import Amplitudes, check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,
@@ -77,7 +77,6 @@ class DPMSolverPP(MultistepRule):
         >>> data = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())
         >>> x = sample(
         ...     DPMSolverPP(order=3),
-        ...     process,
         ...     GaussianDenoiser(process, data),
         ...     on=Grid((8, 8)),
         ...     times=steps(15, spacing="log_snr", schedule=process.schedule),
@@ -114,8 +113,7 @@ class DPMSolverPP(MultistepRule):
 
     def advance(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -124,11 +122,12 @@ class DPMSolverPP(MultistepRule):
         generator: torch.Generator,
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         check_memory(memory)
         check_order(s, t)
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        prediction = asked(denoise, x_t, t)
+        prediction = asked(denoiser, x_t, t)
         now = Past(t, x_t, process.source(prediction, t), prediction.noise)
         present = half_log_snr(start)
         h = half_log_snr(end) - present

@@ -23,7 +23,6 @@ from torch import Tensor
 from inftydiff._components import component
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
 from inftydiff.processes.times import Spacing
 
@@ -46,8 +45,7 @@ class EulerMaruyama:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -55,12 +53,13 @@ class EulerMaruyama:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         scale, std = process.transition_coefficients(s, t, on=x_t.on)
         alpha_s, sigma_s = process.amplitudes(s, x_t.on)
         sigma_t = process.amplitudes(t, x_t.on).sigma
         last = sigma_s == 0.0
-        prediction = asked(denoise, x_t, t)
+        prediction = asked(denoiser, x_t, t)
         return combined(
             (x_t, (2.0 - scale).masked_fill(last, 0.0)),
             (prediction.noise, (-(std**2) / sigma_t).masked_fill(last, 0.0)),

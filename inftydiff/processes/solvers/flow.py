@@ -89,8 +89,7 @@ class ProbabilityFlow:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -103,17 +102,18 @@ class ProbabilityFlow:
             ModuleNotFoundError: if torchdiffeq is not installed.
             ValueError: unless 0 ≤ s < t ≤ 1, or if the denoiser's answer is not finite.
         """
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         check_order(s, t)
         if not x_t.values.numel():
             return x_t
         end = process.amplitudes(s, x_t.on)
         last = process.schedule.sigma(s.double()) == 0.0
         stop = torch.where(last, _late(process, t), s.double())
-        x = self._integrated(process, denoise, x_t, t.double(), stop)
+        x = self._integrated(denoiser, x_t, t.double(), stop)
         if not bool(last.any()):
             return x
-        prediction = asked(denoise, x, stop)
+        prediction = asked(denoiser, x, stop)
         check_answer(prediction.signal, stop, "A denoiser's answer")
         ended = end.sigma == 0.0
         return combined(
@@ -121,16 +121,14 @@ class ProbabilityFlow:
             (x, torch.where(ended, 0.0, torch.ones_like(end.sigma))),
         )
 
-    def _integrated(
-        self, process: DiffusionProcess, denoise: Denoiser, x_t: Function, t: Tensor, s: Tensor
-    ) -> Function:
-        on = x_t.on
+    def _integrated(self, denoiser: Denoiser, x_t: Function, t: Tensor, s: Tensor) -> Function:
+        process, on = denoiser.process, x_t.on
         path = _path(process, t, s, on)
         start, end = (_length(process, time, on) for time in (t, s))
 
         def velocity(share: Tensor, w: Tensor) -> Tensor:
             time, angle, rate = path(share.double().clamp(0.0, 1.0))
-            prediction = asked(denoise, scaled(Function(on, w), _length(process, time, on)), time)
+            prediction = asked(denoiser, scaled(Function(on, w), _length(process, time, on)), time)
             change = combined(
                 (prediction.noise, rate * angle.cos()),
                 (process.source(prediction, time), -rate * angle.sin()),

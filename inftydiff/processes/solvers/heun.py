@@ -30,7 +30,7 @@ from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import DiffusionProcess, check_order
+from inftydiff.processes.diffusion import check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,
@@ -71,8 +71,7 @@ class Heun:
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -80,17 +79,18 @@ class Heun:
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         check_order(s, t)
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        first = asked(denoise, x_t, t)
+        first = asked(denoiser, x_t, t)
         source = process.source(first, t)
         euler = combined((source, end.alpha), (first.noise, end.sigma))
         last = end.sigma.flatten() == 0.0
         if bool(last.all()):
             return euler
         time = torch.where(last, t, s)
-        second = asked(denoise, chosen(last, x_t, euler), time)
+        second = asked(denoiser, chosen(last, x_t, euler), time)
         if self.variable == "ratio":
             change = 0.5 * (end.sigma - start.sigma * end.alpha / start.alpha)
             change = change.masked_fill(end.sigma == 0.0, 0.0)

@@ -1,7 +1,7 @@
 r"""What a step rule is: one step from :math:`t` to :math:`s < t`, with memory or without.
 
 A rule is a frozen value. It asks the denoiser at :math:`t`, never at a time where
-:math:`\sigma = 0`; takes its noise from the process; and leaves no noise in a step to
+:math:`\sigma = 0`; takes its noise from the denoiser's process; and leaves no noise in a step to
 :math:`\sigma = 0`. Two class attributes say how it likes to be used: ``calls``, how often it asks
 in a step (None if that depends), and ``spacing``, the recommended spacing of the times.
 """
@@ -44,8 +44,7 @@ class StepRule(Protocol):
 
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -117,8 +116,7 @@ class MultistepRule(ABC):
     @abstractmethod
     def advance(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -129,8 +127,7 @@ class MultistepRule(ABC):
         """The state at ``s`` from the state at ``t``, and the memory for the next step.
 
         Args:
-            process: the diffusion process.
-            denoise: a callable ``(x_t, t) -> Prediction``.
+            denoiser: the denoiser, whose process is stepped back.
             x_t: the states, values of shape ``(batch, points, channels)``.
             t: their times, of shape ``(batch,)``.
             s: the times to go to, of shape ``(batch,)``.
@@ -141,8 +138,7 @@ class MultistepRule(ABC):
     @final
     def step(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -150,20 +146,17 @@ class MultistepRule(ABC):
         generator: torch.Generator,
     ) -> Function:
         """The state at ``s`` from the state at ``t``, as a first step: without memory."""
-        return self.advance(process, denoise, x_t, t, s, (), generator=generator)[0]
+        return self.advance(denoiser, x_t, t, s, (), generator=generator)[0]
 
 
-def check_step(
-    process: DiffusionProcess, denoise: Denoiser, x: Function, t: Tensor, s: Tensor
-) -> None:
+def check_step(denoiser: Denoiser, x: Function, t: Tensor, s: Tensor) -> None:
     """Refuse what is no step of states between two times, one of each a sample.
 
     Raises:
         TypeError: if an argument is of another kind.
         ValueError: if the states have no batch, or there is not one time a sample.
     """
-    check_process(process)
-    check_denoiser(denoise)
+    check_denoiser(denoiser)
     states(x, "The states")
     one_a_sample(t, x, "The times, t,")
     one_a_sample(s, x, "The times, s,")

@@ -67,8 +67,7 @@ class UniPC(MultistepRule):
 
     def advance(
         self,
-        process: DiffusionProcess,
-        denoise: Denoiser,
+        denoiser: Denoiser,
         x_t: Function,
         t: Float[Tensor, "batch"],
         s: Float[Tensor, "batch"],
@@ -77,11 +76,12 @@ class UniPC(MultistepRule):
         generator: torch.Generator,
     ) -> tuple[Function, Memory]:
         """The state at ``s`` from the state at ``t``, and the memory for the next step."""
-        check_step(process, denoise, x_t, t, s)
+        check_step(denoiser, x_t, t, s)
+        process = denoiser.process
         check_memory(memory)
         check_order(s, t)
         present, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
-        prediction = asked(denoise, x_t, t)
+        prediction = asked(denoiser, x_t, t)
         now = Past(t, x_t, process.source(prediction, t), prediction.noise)
         if memory:
             now = Past(t, _step(process, memory, present, now), now.source, now.noise)

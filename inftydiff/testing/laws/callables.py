@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -12,26 +12,17 @@ from inftydiff.processes import Prediction
 from inftydiff.testing.laws.processes import Process
 from inftydiff.testing.probe import Probe
 
-__all__ = ["Asked", "Informed", "answers_with_a_prediction"]
-
-
-@runtime_checkable
-class Informed(Protocol):
-    """A denoiser that knows its process."""
-
-    @property
-    def process(self) -> Any:
-        """The process."""
+__all__ = ["Asked", "answers_with_a_prediction"]
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A model or a denoiser, and a denoiser's process if that is known.
+    """A model, or a denoiser with its process.
 
     Args:
         call: takes functions and times, of shape ``(batch,)``; gives a function or a prediction.
-        process: the process, or None.
+        process: the denoiser's process, or None of a model.
     """
 
     call: Callable[[Function, Tensor], Any]
@@ -63,7 +54,7 @@ class Asked:
     def state(
         self, probe: Probe, t: Tensor, key: int = 0, *, on: Discretisation | None = None
     ) -> Function:
-        """A state to ask about: one of the process at that time or, if unknown, independent values.
+        """A state to ask about: of the process at that time or, for a model, independent values.
 
         An exact denoiser divides by the variances of the noise, so that it says nothing sensible of
         states which the process cannot reach.

@@ -2,16 +2,12 @@ r"""Laws of denoisers: callables ``(x_t, t)`` that answer with a ``Prediction``.
 
 Their functions live on the points of :math:`x_t` and explain it,
 
-.. math:: x_t = \alpha_t\,\mathrm{signal} + \sigma_t\,\mathrm{noise}.
+.. math:: x_t = \alpha_t\,\mathrm{signal} + \sigma_t\,\mathrm{noise},
 
-If the process is not known, there must be two numbers for each time with which this holds for every
-state. The other laws are those of models.
+with the amplitudes of their process. The other laws are those of models.
 """
 
 from collections.abc import Iterator
-
-import torch
-from torch import Tensor
 
 from inftydiff.processes import Prediction
 from inftydiff.testing.laws.callables import Asked
@@ -36,34 +32,21 @@ def answers_with_a_prediction(denoiser: Asked, probe: Probe) -> Iterator[Claim]:
 
 
 def explains_the_state(denoiser: Asked, probe: Probe) -> Iterator[Claim]:
-    """x_t = α signal + σ noise, with the process's amplitudes or, if unknown, with some."""
+    """x_t = α signal + σ noise, with the process's amplitudes."""
     t = probe.times()
     x_t = denoiser.state(probe, t)
     signal, noise, *_ = denoiser.functions(x_t, t)
-    if denoiser.process is None:
-        statement = "a · signal + b · noise = x_t, with the numbers a, b of another state at t"
-        alpha, sigma = _fitted(denoiser, probe, t)
-    else:
-        statement = "α · signal + σ · noise = x_t"
-        schedule = denoiser.process.schedule
-        alpha, sigma = schedule.alpha(t.double()), schedule.sigma(t.double())
+    assert denoiser.process is not None
+    schedule = denoiser.process.schedule
+    alpha, sigma = schedule.alpha(t.double()), schedule.sigma(t.double())
     parts = signal * alpha, noise * sigma
     yield equal(
-        statement,
+        "α · signal + σ · noise = x_t",
         (parts[0] + parts[1]).values,
         x_t.values,
         tolerance=10.0 * probe.tolerance,
         scale=max(f.values.abs().max().item() for f in (*parts, x_t)),
     )
-
-
-def _fitted(denoiser: Asked, probe: Probe, t: Tensor) -> tuple[Tensor, Tensor]:
-    """The numbers a, b, one pair a sample, that explain another state best."""
-    x_t = denoiser.state(probe, t, key=1)
-    signal, noise, *_ = denoiser.functions(x_t, t)
-    parts = torch.stack([signal.values, noise.values], -1).double().flatten(1, 2)
-    numbers = torch.linalg.pinv(parts, rtol=1e-12) @ x_t.values.double().flatten(1).unsqueeze(-1)
-    return numbers[:, 0, 0], numbers[:, 1, 0]
 
 
 DENOISER_LAWS: tuple[Check, ...] = (

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from inftydiff.operators import Function
-from inftydiff.processes import Prediction, StepRule
+from inftydiff.processes import CallableDenoiser, Prediction, StepRule
 from inftydiff.processes.solvers import Memory, MultistepRule
 from inftydiff.testing.laws.law import Check, Claim, at_most, equal, same, true
 from inftydiff.testing.laws.purity import arguments_untouched, random_state_untouched
@@ -105,7 +105,7 @@ def ends_at_the_signal(rule: StepRule, case: Case, probe: Probe) -> Iterator[Cla
     t = probe.times()
     x_t = process.signal_at(t)(clean) * process.schedule.alpha(t)
     x_t = x_t + noise * process.schedule.sigma(t)
-    end = run(rule, process, denoise, x_t, t, probe, end=0.0)
+    end = run(rule, CallableDenoiser(process, denoise), x_t, t, probe, end=0.0)
     yield same(
         f"x_0 in {name} diffusion = the denoiser's signal",
         end,
@@ -171,14 +171,14 @@ def no_mutation(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
     x, t, s = probe.smooth(probe.grid), probe.times(), 0.5 * probe.times()
     if not isinstance(rule, MultistepRule):
         yield from arguments_untouched(
-            lambda: rule.step(process, Modewise(process), x, t, s, generator=probe.generator()),
+            lambda: rule.step(Modewise(process), x, t, s, generator=probe.generator()),
             [x, t, s],
         )
         return
 
     def advance(x: Function, t: Tensor, s: Tensor, memory: Memory) -> tuple[Function, Memory]:
         generator = probe.generator()
-        return rule.advance(process, Modewise(process), x, t, s, memory, generator=generator)
+        return rule.advance(Modewise(process), x, t, s, memory, generator=generator)
 
     later, memory = advance(x, t, s, ())
     remembered = [part for past in memory for part in (past.t, past.x, past.source, past.noise)]

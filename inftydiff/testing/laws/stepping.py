@@ -11,6 +11,7 @@ from torch import Tensor
 from inftydiff.operators import Function, Grid, gaussian_mollifier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
+    CallableDenoiser,
     CosineSchedule,
     Denoiser,
     DiffusionProcess,
@@ -132,8 +133,7 @@ def cases(probe: Probe) -> Iterator[Case]:
 
 def run(
     rule: StepRule,
-    process: DiffusionProcess,
-    denoise: Denoiser,
+    denoiser: Denoiser,
     x: Function,
     t: Tensor,
     probe: Probe,
@@ -149,13 +149,13 @@ def run(
     generator = probe.generator()
     if not isinstance(rule, MultistepRule):
         before_the_last(x, t)
-        return rule.step(process, denoise, x, t, end * t, generator=generator)
+        return rule.step(denoiser, x, t, end * t, generator=generator)
     memory: Memory = ()
     for part, following in zip(PARTS, (*PARTS[1:], 0.5 * end), strict=True):
         if part == PARTS[-1]:
             before_the_last(x, part * t)
         x_s, memory = rule.advance(
-            process, denoise, x, part * t, following * t, memory, generator=generator
+            denoiser, x, part * t, following * t, memory, generator=generator
         )
         x = x if anew else x_s
     return x_s
@@ -175,7 +175,7 @@ def step(
     x_t = probe.smooth(probe.grid if on is None else on)
     t = probe.times() if t is None else t
     few = Function(x_t.on, x_t.values[:samples])
-    return run(rule, process, Modewise(process), few, t[:samples], probe, anew=anew)
+    return run(rule, Modewise(process), few, t[:samples], probe, anew=anew)
 
 
 def listen(rule: StepRule, process: DiffusionProcess, probe: Probe, end: float) -> Heard:
@@ -194,8 +194,7 @@ def listen(rule: StepRule, process: DiffusionProcess, probe: Probe, end: float) 
 
     run(
         rule,
-        process,
-        denoise,
+        CallableDenoiser(process, denoise),
         probe.smooth(probe.grid),
         probe.times(),
         probe,

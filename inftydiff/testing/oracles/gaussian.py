@@ -115,7 +115,7 @@ class GaussianDenoiser:
         Returns:
             A callable ``(x_t, t) -> Function``, of which ``as_denoiser`` makes this oracle again.
         """
-        return PerfectModel(self, self.process, predict)
+        return PerfectModel(self, predict)
 
     def log_density(self, x_t: Function, t: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
         r"""The log density of states, up to a number that depends on the discretisation alone.

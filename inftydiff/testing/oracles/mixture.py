@@ -147,7 +147,7 @@ class MixtureDenoiser:
         Returns:
             A callable ``(x_t, t) -> Function``, of which ``as_denoiser`` makes this oracle again.
         """
-        return PerfectModel(self, self.process, predict)
+        return PerfectModel(self, predict)
 
     def sample_data(
         self, on: Discretisation, *, batch: int, channels: int, generator: torch.Generator

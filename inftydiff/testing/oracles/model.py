@@ -4,7 +4,6 @@ A parameterisation's target is linear in signal, noise and data, so the network 
 mean square gives the target of the conditional means.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -17,13 +16,12 @@ from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
     CleanPrediction,
-    DiffusionProcess,
+    Denoiser,
     Parameterisation,
     Prediction,
     SignalFamily,
 )
 from inftydiff.processes.denoiser import asked, check_denoiser
-from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.spectra import multiplier_of, scaled
 
 __all__ = ["PerfectModel"]
@@ -39,16 +37,13 @@ class PerfectModel:
 
     Args:
         denoiser: the oracle.
-        process: its process.
         predict: what the network predicts.
     """
 
-    denoiser: Callable[[Function, Tensor], Prediction]
-    process: DiffusionProcess
+    denoiser: Denoiser
     predict: Parameterisation
 
     def __post_init__(self) -> None:
-        check_process(self.process)
         check_denoiser(self.denoiser)
         instance(self.predict, Parameterisation, "predict", "Pass NoisePrediction(), say.")
 
@@ -62,6 +57,7 @@ class PerfectModel:
         Raises:
             ValueError: if the network predicts x0, which has no values at the points.
         """
+        schedule = self.denoiser.process.schedule
         prediction = asked(self.denoiser, x_t, t)
         clean = self._clean(prediction)
         if clean is None:
@@ -75,12 +71,12 @@ class PerfectModel:
             signal=prediction.signal,
             noise=prediction.noise,
             clean=clean,
-            alpha=self.process.schedule.alpha(t.double()),
-            sigma=self.process.schedule.sigma(t.double()),
+            alpha=schedule.alpha(t.double()),
+            sigma=schedule.sigma(t.double()),
         )
 
     def _clean(self, prediction: Prediction) -> Function | None:
-        signal, S = prediction.signal, self.process.signal
+        signal, S = prediction.signal, self.denoiser.process.signal
         if isinstance(S, SignalFamily | Identity) or not isinstance(signal.on, Grid):
             return prediction.clean
         spectrum = eigenbasis(signal.on.domain).eigenvalues(signal.on.shape, signal.values.device)
