@@ -120,7 +120,7 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
@@ -138,7 +138,7 @@ def _component(family: Family, record: object, name: str) -> Any:
         )
     cls = find(family.name, record["kind"])
     fields = {key: value for key, value in record.items() if key != "kind"}
-    value = from_record(cls, fields)
+    value: Any = from_record(cls, fields)
     inner = presented(family.name)
     if inner is not None and isinstance(value, inner.family.base):
         value = inner.wrapper(value)

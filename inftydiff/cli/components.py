@@ -8,12 +8,13 @@ over the fields that it shares with the one before; what has no default has to b
 import dataclasses
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, final, get_args, get_origin, get_type_hints
 
 import tyro
+from torch import Tensor
 
 from inftydiff._components import family_of, find, kind_of, kinds
 from inftydiff._components.registry import Family, Presented, presented
@@ -54,32 +55,38 @@ def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
 @final
 @dataclass(frozen=True)
 class Form:
-    """What tyro reads a component from.
+    """What tyro reads a dataclass from that holds components, or is one.
 
     Args:
-        cls: the class of the component; None for one that may be left out, and is.
-        parts: the forms of the components within it, by their fields.
+        cls: the dataclass; None for a component that may be left out, and is.
+        parts: the forms of the dataclasses within it, by their fields.
         type: a dataclass with an option for every field.
-        default: its defaults, an instance, or what tyro takes for none.
-        wrapper: what the component is wrapped in.
+        kept: the values of fields that are no options.
+        wrapper: what a component is wrapped in.
     """
 
     cls: type | None
     parts: Mapping[str, "Form"]
     type: type
-    default: Any
+    kept: Mapping[str, Any] = field(default_factory=dict)
     wrapper: Presented | None = None
 
-    def build(self, parsed: Any) -> Any:
-        """Build the component from what tyro has parsed.
+    def parse(self, words: Sequence[str], *, prog: str) -> Any:
+        """Parse words, and build the dataclass from them.
 
         Args:
-            parsed: an instance of the form's ``type``.
+            words: the words after the command's name.
+            prog: what the command is called.
 
         Raises:
-            TypeError: if the component refuses a value.
+            TypeError: if a component refuses a value.
             ValueError: likewise.
+            SystemExit: if the words are none that tyro takes, or ask for help.
         """
+        return self.build(tyro.cli(self.type, prog=prog, args=list(words)))
+
+    def build(self, parsed: Any) -> Any:
+        """Build the dataclass from what tyro has parsed, an instance of the form's ``type``."""
         if self.cls is None:
             return None
         values = {
@@ -88,109 +95,137 @@ class Form:
             else getattr(parsed, name)
             for name in _names(self.type)
         }
-        value = self.cls(**values)
+        value = self.cls(**values, **self.kept)
         return value if self.wrapper is None else self.wrapper.wrapper(value)
 
 
 def form_of(
-    value: Any,
+    cls: type,
     chosen: Mapping[str, str],
     *,
-    leave: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
     given: Mapping[str, Any] | None = None,
+    leave: Sequence[str] = (),
 ) -> Form:
     """Return the form of a dataclass whose fields hold components.
 
     Args:
-        value: the dataclass, with what its fields are unless said otherwise.
-        chosen: the kinds that are chosen, by their fields.
-        leave: the fields that are no options.
-        given: values of fields that a component of another kind would lack, by their names.
+        cls: the dataclass.
+        chosen: the kinds that are chosen, by the fields.
+        values: what its fields are unless said otherwise, where that is not their default.
+        given: values of fields that a component of another kind would lack, by their names, such as
+            the ``dim`` of a covariance.
+        leave: the options that are not offered, as those that follow from others; their fields keep
+            their values.
 
     Raises:
         ValueError: if a kind is unknown, or chosen for what is no component.
     """
-    values = {
-        f.name: getattr(value, f.name)
-        for f in dataclasses.fields(value)
-        if f.init and f.name not in leave
-    }
-    form = _form(type(value), values, chosen, "", given or {})
-    unused = [path for path in chosen if not _within(form, path.split("."))]
+    form = _form(cls, values or {}, _Choice(chosen, given or {}, leave), "")
+    known = dict(_paths(form))
+    unused = [path for path in chosen if path not in known]
     if unused:
         raise ValueError(
             f"No component is called {_option(unused[0])!r}, so that it could be of the kind "
             f"{chosen[unused[0]]!r}. Those of this command are "
-            f"{', '.join(repr(_option(name)) for name in _paths(form))}."
+            f"{', '.join(repr(_option(name)) for name in known) or 'none'}."
         )
     return form
+
+
+@final
+@dataclass(frozen=True)
+class _Choice:
+    """What is chosen, given and left out, as :func:`form_of` takes it."""
+
+    chosen: Mapping[str, str]
+    given: Mapping[str, Any]
+    leave: Sequence[str]
 
 
 def _form(
     cls: type,
     values: Mapping[str, Any],
-    chosen: Mapping[str, str],
+    choice: "_Choice",
     path: str,
-    given: Mapping[str, Any],
     kind: str | None = None,
     known: Sequence[str] = (),
 ) -> Form:
     """The form of a class whose fields have these values, as far as they are known."""
     hints = get_type_hints(cls, include_extras=True)
     parts: dict[str, Form] = {}
-    fields: list[Any] = []
-    defaults: dict[str, Any] = {}
-    for f in dataclasses.fields(cls):
-        if not f.init or (f.name not in values and path == ""):
-            continue
-        below = f"{path}.{f.name}".lstrip(".")
-        part = _part(hints[f.name], values.get(f.name, _default(f)), chosen, below, given)
-        if part is not None:
-            parts[f.name] = part
-            fields.append((f.name, part.type))
-            defaults[f.name] = part.default
-        else:
-            default = values.get(f.name, _default(f))
-            fields.append((f.name, _leaf(hints[f.name], default)))
-            defaults[f.name] = tyro.MISSING if default is dataclasses.MISSING else default
-    doc = cls.__doc__ or ""
+    fields: list[tuple[str, Any, Any]] = []
+    kept: dict[str, Any] = {}
     if kind is not None:
         said = f"one of {', '.join(known)}, or one of an installed plug-in."
-        hint = Annotated[str, tyro.conf.arg(help=said)]
-        fields.insert(0, ("kind", hint))
-        defaults["kind"] = kind
-    made = dataclasses.make_dataclass(cls.__name__, [(n, t, field()) for n, t in fields])
-    made.__doc__ = doc
-    return Form(cls, parts, made, made(**defaults))
+        fields.append(("kind", Annotated[str, tyro.conf.arg(help=said)], field(default=kind)))
+    for f in dataclasses.fields(cls):
+        if not f.init:
+            continue
+        hint, value = hints[f.name], values.get(f.name, _default(f))
+        if f"{path}{f.name}" in choice.leave:
+            kept[f.name] = value
+            continue
+        beside = get_origin(hint) is Annotated  # its options stand beside the others
+        part = _part(hint, value, choice, path if beside else f"{path}{f.name}.")
+        if part is None:
+            needed = value is dataclasses.MISSING
+            default = field() if needed else field(default_factory=functools.partial(_same, value))
+            fields.append((f.name, _leaf(hint, value), default))
+            continue
+        parts[f.name] = part
+        extra = get_args(hint)[1:] if beside else ()
+        shape = Annotated[(part.type, *extra)] if extra else part.type
+        fields.append((f.name, shape, field()))
+    made = dataclasses.make_dataclass(cls.__name__, fields, kw_only=True)
+    made.__doc__ = cls.__doc__
+    return Form(cls, parts, made, kept)
 
 
-def _part(
-    hint: Any, value: Any, chosen: Mapping[str, str], path: str, given: Mapping[str, Any]
-) -> Form | None:
-    """The form of a field that holds a component; None for other fields."""
-    families = [f for f in map(family_of, _options(hint)) if f is not None]
-    components = [c for c in _options(hint) if isinstance(c, type) and kind_of(c) is not None]
-    if not families and not components:
+def _part(hint: Any, value: Any, choice: "_Choice", path: str) -> Form | None:
+    """The form of a field that holds a component, or a dataclass that holds some."""
+    options = _options(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+    families = [f for f in map(family_of, options) if f is not None]
+    components = [c for c in options if isinstance(c, type) and kind_of(c) is not None]
+    if families or components:
+        family = families[0] if families else None
+        return _component(family, components, value, choice, path, type(None) in options)
+    (cls, *others) = options
+    if others or not _holds_components(cls):
         return None
-    family = families[0] if families else None
+    values = {} if value is dataclasses.MISSING else _values(value)
+    return _form(cls, values, choice, path)
+
+
+def _component(
+    family: Family | None,
+    components: Sequence[type],
+    value: Any,
+    choice: "_Choice",
+    path: str,
+    optional: bool,
+) -> Form:
+    """The form of a component of a family, or of one of several classes."""
     wrapper = None if family is None else presented(family.name)
     if wrapper is not None and type(value) is wrapper.wrapper:
         value = getattr(value, wrapper.field)
     known = _known(family, components)
-    kind = chosen.get(path)
-    if kind in (None, NONE) and (value is None or kind == NONE):
-        if type(None) not in _options(hint):
-            raise ValueError(f"--{_option(path)}{KIND} is one of {', '.join(known)}; got {kind}.")
+    kind = choice.chosen.get(path.removesuffix("."), NONE if value is None else kind_of(value))
+    if kind == NONE:
+        if not optional:
+            raise ValueError(
+                f"--{_option(path)}kind is one of {', '.join(known)}; got {NONE}. Choose one."
+            )
         return _absent(known)
-    if kind is None or kind == kind_of(value):
+    assert kind is not None
+    if kind == kind_of(value):
         cls, values = type(value), _values(value)
-        kind = kind or kind_of(value)
     else:
         cls = find(family.name, kind) if family is not None else _by_kind(components, kind)
         shared = {} if value is None else _values(value)
         names = {f.name for f in dataclasses.fields(cls) if f.init}
-        values = {name: v for name, v in {**given, **shared}.items() if name in names}
-    form = _form(cls, values, chosen, path, given, kind, known)
+        values = {name: v for name, v in {**choice.given, **shared}.items() if name in names}
+    form = _form(cls, values, choice, path, kind, known)
     if wrapper is not None and issubclass(cls, wrapper.family.base):
         return dataclasses.replace(form, wrapper=wrapper)
     return form
@@ -200,8 +235,20 @@ def _absent(known: Sequence[str]) -> Form:
     """The form of a component that is left out."""
     said = f"{NONE}, or one of {', '.join(known)}, or one of an installed plug-in."
     hint = Annotated[str, tyro.conf.arg(help=said)]
-    made = dataclasses.make_dataclass("Absent", [("kind", hint)])
-    return Form(None, {}, made, made(NONE))
+    made = dataclasses.make_dataclass("Absent", [("kind", hint, field(default=NONE))])
+    return Form(None, {}, made)
+
+
+def _holds_components(cls: Any) -> bool:
+    """Whether a class is a dataclass with a component among its fields, or theirs."""
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        return False
+    for hint in get_type_hints(cls).values():
+        for option in _options(hint):
+            component = isinstance(option, type) and kind_of(option) is not None
+            if component or family_of(option) is not None or _holds_components(option):
+                return True
+    return False
 
 
 def _known(family: Family | None, components: Sequence[type]) -> tuple[str, ...]:
@@ -214,12 +261,16 @@ def _by_kind(components: Sequence[type], kind: str) -> type:
     found = [cls for cls in components if kind_of(cls) == kind]
     if not found:
         known = ", ".join(str(kind_of(cls)) for cls in components)
-        raise ValueError(f"The kind is one of {known}; got {kind!r}.")
+        raise ValueError(f"The kind is one of {known}; got {kind!r}. Choose one.")
     return found[0]
 
 
 def _values(value: Any) -> dict[str, Any]:
     return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _default(f: "dataclasses.Field[Any]") -> Any:
@@ -229,9 +280,9 @@ def _default(f: "dataclasses.Field[Any]") -> Any:
 
 def _leaf(hint: Any, value: Any) -> Any:
     """The type that tyro reads a field by: of a number or a tensor, the number."""
-    plain = [option for option in _options(hint) if option in (bool, int, float, str, type(None))]
-    other = len(plain) < len(_options(hint))
-    if other and isinstance(value, bool | int | float | str) and get_origin(hint) is UnionType:
+    options = _options(hint)
+    plain = [option for option in options if option in (bool, int, float, str, type(None))]
+    if Tensor in options and isinstance(value, bool | int | float | str):
         return functools.reduce(operator.or_, {*plain, type(value)})
     return hint
 
@@ -244,18 +295,13 @@ def _names(cls: type) -> list[str]:
     return [f.name for f in dataclasses.fields(cls) if f.name != "kind"]
 
 
-def _within(form: Form, path: Sequence[str]) -> bool:
-    """Whether there is a component at a path."""
-    if not path:
-        return True
-    return path[0] in form.parts and _within(form.parts[path[0]], path[1:])
-
-
-def _paths(form: Form, prefix: str = "") -> list[str]:
-    found = []
+def _paths(form: Form, prefix: str = "") -> Iterator[tuple[str, Form]]:
+    """The components of a form, by the fields that lead to them."""
     for name, part in form.parts.items():
-        found += [prefix + name, *_paths(part, f"{prefix}{name}.")]
-    return found
+        component = part.cls is None or "kind" in {f.name for f in dataclasses.fields(part.type)}
+        if component:
+            yield prefix + name, part
+        yield from _paths(part, f"{prefix}{name}." if component else prefix)
 
 
 def _field(option: str) -> str:

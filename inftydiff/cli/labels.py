@@ -101,7 +101,7 @@ def condition_of(
         return None
     if label is not None and vector is not None:
         raise ValueError("Give --label or --condition, and not both.")
-    features = None if pipeline.prior is None else pipeline.prior.network.config.condition
+    features = None if pipeline.prior is None else pipeline.prior.config.condition
     if features is None:
         raise ValueError(
             "This model draws samples of one kind only. For --label and --condition its prior is "

@@ -194,8 +194,11 @@ def _run(argv: list[str]) -> int:
     }
     if argv[0] in CONFIGURED:
         argv = [argv[0], *with_settings(argv[1:], kinds[argv[0]])]
-    command = tyro.extras.subcommand_cli_from_dict(
-        {**kinds}, args=argv, prog="inftydiff", description=DESCRIPTION
-    )
+    if argv[0] in kinds:
+        command = kinds[argv[0]].parse(argv[1:], prog=f"inftydiff {argv[0]}")
+    else:
+        command = tyro.extras.subcommand_cli_from_dict(
+            {**kinds}, args=argv, prog="inftydiff", description=DESCRIPTION
+        )
     command.run(argv[1:])
     return 0

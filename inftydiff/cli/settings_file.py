@@ -22,21 +22,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import tyro
+
 from inftydiff._reading import parse_json, read_text
+from inftydiff.cli.command import Command
+from inftydiff.cli.components import KIND
 
 __all__ = ["OPTION", "settings", "with_settings"]
 
 OPTION = "--config"
+POSITIONAL = get_args(tyro.conf.Positional[str])[1]
+"""How tyro marks what is a word without a name."""
+
 NAMED = {"pictures": "data"}
 """The settings that say the same as a word without a name."""
 
 
-def with_settings(words: Sequence[str], kind: type) -> list[str]:
+def with_settings(words: Sequence[str], command: type[Command]) -> list[str]:
     """The words of a command, with those of a settings file in place of ``--config FILE``.
 
     Args:
         words: the words after the command's name.
-        kind: the dataclass of the command's arguments.
+        command: the command.
 
     Raises:
         ValueError: if the option has no file or occurs twice, the file cannot be read, or a key is
@@ -45,12 +52,13 @@ def with_settings(words: Sequence[str], kind: type) -> list[str]:
     rest, file = _split(words)
     if file is None:
         return list(words)
-    names, places = settings(kind)
+    found = [(key, _plain(key), value) for key, value in _flat(_read(file))]
+    kinds = [f"--{name}={value}" for _, name, value in found if name.endswith(KIND)]
+    names, places = settings(command.form([*kinds, *rest]).type)
     alone = sum(1 for _ in itertools.takewhile(lambda word: not word.startswith("-"), rest))
     given = {_plain(word[2:].partition("=")[0]) for word in rest if word.startswith("--")}
     given |= {NAMED.get(place, place) for place in places[:alone]}
-    for key, value in _flat(_read(file)):
-        name = _plain(key)
+    for key, name, value in found:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
             raise ValueError(f"{file}: no setting is called {key!r}; the nearest is {near[0]!r}.")
@@ -65,13 +73,15 @@ def settings(kind: type, prefix: str = "") -> tuple[list[str], list[str]]:
     hints = get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
         hint, name = hints[field.name], f"{prefix}{_plain(field.name)}"
-        unnamed = get_origin(hint) is Annotated  # a word, or fields that stand beside the others
-        inner = get_args(hint)[0] if unnamed else hint
+        marked = get_origin(hint) is Annotated  # a word, or fields that stand beside the others
+        inner, marks = (get_args(hint)[0], get_args(hint)[1:]) if marked else (hint, ())
+        named = next((mark.name for mark in marks if getattr(mark, "name", None)), None)
+        name = name if named is None else f"{prefix}{named}"
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-            below = settings(inner, prefix if unnamed else f"{name}.")
+            below = settings(inner, prefix if marked else f"{name}.")
             names += below[0]
             places += below[1]
-        elif unnamed:
+        elif POSITIONAL in marks:
             places.append(name)
         elif f"--{name}" != OPTION:
             names.append(name)

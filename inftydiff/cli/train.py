@@ -1,28 +1,31 @@
 """``inftydiff train``: train a model on faces, a folder of images, an array or fields."""
 
-import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, final
 
 import tyro
 
 from inftydiff.cli.command import Command
+from inftydiff.cli.components import Form, chosen_kinds, form_of
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments, Source
-from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.pipelines import preset as model_preset
-from inftydiff.pipelines.presets import PresetName
+from inftydiff.pipelines.presets import PRESETS, PresetName
 from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
 from inftydiff.training.folders import require_run
 from inftydiff.training.processes import is_main_process
 
 __all__ = ["Train"]
+
+FOLLOWING = ("channels",)
+"""What follows from the pictures, and is no option of the model."""
 
 
 @final
@@ -40,9 +43,11 @@ class Train(Command):
         preset: the model that the settings below change: "faces" has two million parameters,
             "tiny" some thousands; "infty_diff_256" and its like are the paper's, and are trained
             with the paper's settings.
-        prior: of a model with latents, the prior that `inftydiff train-prior` trains afterwards.
+        start: begin with the weights of this model, a run folder or a saved model, on other data,
+            channels or domains: what fits is taken, the rest is named.
         train: the training run.
-        model: the model; channels and lengths follow the pictures.
+        model: the model; channels and domain follow the pictures. A component of another kind has
+            other settings, as --network.kind says.
     """
 
     pictures: Annotated[PictureArguments, tyro.conf.arg(name="")]
@@ -50,30 +55,34 @@ class Train(Command):
     out: Path = Path("run")
     resume: bool = False
     preset: PresetName = "faces"
-    prior: LatentPriorConfig = field(default_factory=LatentPriorConfig)
+    start: Annotated[str | None, tyro.conf.arg(name="from")] = None
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=training_preset)
-    model: Annotated[InftyDiffConfig, tyro.conf.arg(name=""), tyro.conf.AvoidSubcommands] = field(
-        default_factory=model_preset
-    )
+    model: Annotated[InftyDiffConfig, tyro.conf.arg(name="")] = field(default_factory=model_preset)
+
+    @classmethod
+    def form(cls, words: Sequence[str]) -> Form:
+        chosen = next((b for a, b in pairwise(words) if a == "--preset"), "faces")
+        model = model_preset(chosen if chosen in PRESETS else "faces")
+        return form_of(
+            cls,
+            chosen_kinds(words),
+            values={"model": model},
+            given={"dim": model.domain.dim},
+            leave=FOLLOWING,
+        )
 
     def run(self, words: Sequence[str]) -> None:
         source = self.pictures.source(self.train.seed)
         base = self.default_model(source)
-        prior = base.prior or LatentPriorConfig()
-        args = tyro.cli(
+        form = form_of(
             Train,
-            prog="inftydiff train",
-            args=list(words),
-            default=dataclasses.replace(
-                self,
-                prior=prior,
-                train=training_preset(self.preset),
-                model=dataclasses.replace(base, prior=None),
-            ),
+            chosen_kinds(words),
+            values={"train": training_preset(self.preset), "model": base},
+            given={"dim": base.domain.dim},
+            leave=FOLLOWING,
         )
+        args: Train = form.parse(words, prog="inftydiff train")
         model = args.model
-        if args.prior != prior or (base.prior is not None and model.network.latent is not None):
-            model = dataclasses.replace(model, prior=args.prior)
         require_run(args.out, args.resume)
         require_writable(args.out)
         data, held_out = source.load()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, cast, final
+from typing import Annotated, Any, cast, final
 
 import tyro
 from jaxtyping import Float
@@ -14,11 +14,12 @@ from torch import Tensor
 
 from inftydiff._typing import whole
 from inftydiff.cli.command import Command
+from inftydiff.cli.components import chosen_kinds, form_of
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_labels
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments, Source
-from inftydiff.models import LatentPriorConfig
+from inftydiff.models import LatentPriorConfig, PriorConfig
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.training import (
@@ -72,7 +73,7 @@ class TrainPrior(Command):
     seen: float | None = None
     labels: str | None = None
     drop_condition: float = 0.1
-    prior: LatentPriorConfig = field(default_factory=LatentPriorConfig)
+    prior: PriorConfig = field(default_factory=LatentPriorConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrainConfig(
             minutes=30.0,
@@ -90,15 +91,11 @@ class TrainPrior(Command):
         if pipeline.encoder is None:
             raise ValueError(
                 f"{self.checkpoint} holds a model without latents, which needs no prior. Train one "
-                "with --network.latent."
+                "with --latent."
             )
         known = pipeline.config.prior or LatentPriorConfig()
-        args = tyro.cli(
-            TrainPrior,
-            prog="inftydiff train-prior",
-            args=list(words),
-            default=dataclasses.replace(self, prior=known),
-        )
+        form = form_of(TrainPrior, chosen_kinds(words), values={"prior": known})
+        args: TrainPrior = form.parse(words, prog="inftydiff train-prior")
         args.train_on(pipeline, words)
 
     def train_on(self, pipeline: InftyDiff, words: Sequence[str]) -> None:
@@ -192,9 +189,7 @@ class TrainPrior(Command):
             )
         return read_labels(self.labels, Path(self.pictures.name))
 
-    def conditional_prior(
-        self, labels: Float[Tensor, "pictures conditions"] | None
-    ) -> LatentPriorConfig:
+    def conditional_prior(self, labels: Float[Tensor, "pictures conditions"] | None) -> PriorConfig:
         """The prior's sizes, with the number of features of the labels.
 
         Raises:
@@ -207,4 +202,4 @@ class TrainPrior(Command):
                 f"features; got {'none' if found is None else found}. Give --labels, which say the "
                 "number themselves, or --prior.condition None."
             )
-        return dataclasses.replace(self.prior, condition=found)
+        return cast(PriorConfig, dataclasses.replace(cast(Any, self.prior), condition=found))

@@ -83,6 +83,15 @@ class Field(ABC):
         """
 
     @abstractmethod
+    def samples(self, first: int, count: int) -> "Field":
+        """Some of the samples, as a field that makes these alone.
+
+        Args:
+            first: the number of the first one in this batch.
+            count: how many.
+        """
+
+    @abstractmethod
     def filtered(self, multiplier: Multiplier) -> "Field":
         """The image of the field under the spectral operator with this multiplier."""
 

@@ -136,8 +136,8 @@ class InftyDiff(SampledModel):
             cells = whole(size, "A grid's size", most=MOST_CELLS)
             lengths = self.config.domain.lengths
             longest = max(lengths, default=1.0)
-            size = tuple(max(1, round(cells * side / longest)) for side in lengths)  # type: ignore[assignment]
-        return Grid(size, self.config.domain)  # type: ignore[arg-type]
+            size = tuple(max(1, round(cells * side / longest)) for side in lengths)
+        return Grid(size, self.config.domain)
 
     def loss(
         self,

@@ -79,6 +79,10 @@ class ImpulseField(Field):
         """The variances of the random field's coefficients."""
         return self.field.mode_variances(grid)
 
+    def samples(self, first: int, count: int) -> "ImpulseField":
+        """As many impulses: the samples are all alike."""
+        return replace(self, batch=count)
+
     def filtered(self, multiplier: Multiplier) -> "ImpulseField":
         """The impulse of the filtered field."""
         return replace(self, field=self.field.filtered(multiplier))

@@ -52,7 +52,8 @@ class TrainConfig:
         clip_norm: gradients with a larger norm are scaled down to it.
         ema: the decay of the weights' moving average a step; after n steps it is at most
             (1 + n) / (10 + n), so that short runs average over what they have.
-        points: the fraction of the coordinates that a step sees.
+        points: the fraction of the coordinates that a step sees; by default a quarter, and all of
+            them for a network that reads whole grids.
         precision: of the network's computations, "float32", "bf16" or "fp16"; "auto" takes bf16
             where the machine has instructions for it. The weights stay in float32. With fp16 the
             loss is scaled, so that small gradients do not vanish.
@@ -96,7 +97,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.9995
-    points: float = 0.25
+    points: float | None = None
     precision: Precision = "auto"
     accumulate: int = 1
     recompute: bool = False
@@ -147,7 +148,8 @@ class TrainConfig:
                 f"accumulate={self.accumulate}."
             )
         store(self, fraction, "ema", one=False)
-        store(self, positive, "points", most=1.0)
+        if self.points is not None:
+            store(self, positive, "points", most=1.0)
         for name, allowed in (("decay", Decay), ("precision", Precision)):
             choice(getattr(self, name), get_args(allowed), name)
 
