@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from version_1 import VERSION_1, pictures
 
 from inftydiff import DDPM, Function
-from inftydiff.pipelines import InftyDiff
-from inftydiff.training import TrainConfig, load_pipeline, train
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.training import TrainConfig, train
 
 ANSWERS = load_file(VERSION_1 / "answers.safetensors")
 SIZES = [tuple(name.split(".")) for name in ANSWERS if name.split(".")[1].isdigit()]

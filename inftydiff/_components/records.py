@@ -9,9 +9,9 @@ import dataclasses
 import difflib
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from inftydiff._components.registry import (
     Family,
@@ -41,7 +41,7 @@ def to_record(value: Any) -> dict[str, Any]:
     cls = type(value)
     kind = kind_of(cls)
     record: dict[str, Any] = {} if kind is None else {"kind": kind}
-    hints = _hints(cls)
+    hints = _hints(cast(Hashable, cls))
     for field in dataclasses.fields(value):
         if field.init:
             name = f"{cls.__name__}.{field.name}"
@@ -87,7 +87,7 @@ def from_record(kind: type[T], record: object) -> T:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
             nearest = f"; the nearest is {near[0]!r}" if near else ""
             raise ValueError(f"{kind.__name__} has no field {key!r}{nearest}.")
-    hints = _hints(kind)
+    hints = _hints(cast(Hashable, kind))
     values = {
         name: _typed(hints[name], value, f"{kind.__name__}.{name}")
         for name, value in record.items()

@@ -7,22 +7,18 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from inftydiff import Grid, steps
+from inftydiff import Grid
 from inftydiff._typing import whole
-from inftydiff.cli.drawing import draw
+from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.real import chosen, is_array
 from inftydiff.data import Images, image_array, image_folder
 from inftydiff.data.array import Layout, held_by, read_one
 from inftydiff.data.files import pictures_below
 from inftydiff.evaluation import as_bytes
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.pipelines.checkpoints import CONFIG, latest, steps_in
 from inftydiff.pipelines.pretrained import is_pretrained
-from inftydiff.processes import StepRule
-from inftydiff.training import load_pipeline
-from inftydiff.training.folders import CONFIG, latest, steps_in
 
 __all__ = ["FEWER", "Candidate", "ModelCandidate", "PictureCandidate", "Size"]
 
@@ -69,8 +65,7 @@ class ModelCandidate(Candidate):
         pipeline: the model.
         on: the grid.
         seeds: one a picture.
-        rule: the step rule.
-        times: decreasing times; by default what the model was saved with.
+        how: how they are drawn.
         noise_to_signal: of the Wiener filter; by default the model's.
     """
 
@@ -78,8 +73,7 @@ class ModelCandidate(Candidate):
     pipeline: InftyDiff
     on: Grid
     seeds: range
-    rule: StepRule
-    times: Float[Tensor, "times"] | None
+    how: SolverArguments
     noise_to_signal: float | None
 
     @staticmethod
@@ -88,8 +82,7 @@ class ModelCandidate(Candidate):
         size: Size | None,
         *,
         seeds: range,
-        rule: StepRule,
-        times: Float[Tensor, "times"] | None,
+        how: SolverArguments,
         noise_to_signal: float | None,
     ) -> "ModelCandidate":
         """Load the model.
@@ -108,7 +101,7 @@ class ModelCandidate(Candidate):
         size = (64,) if size is None else size
         on = pipeline.grid(size[0] if len(size) == 1 else size)
         found = path if is_pretrained(path) else latest(path)
-        return ModelCandidate(found, pipeline, on, seeds, rule, times, noise_to_signal)
+        return ModelCandidate(found, pipeline, on, seeds, how, noise_to_signal)
 
     @property
     def name(self) -> str:
@@ -124,13 +117,12 @@ class ModelCandidate(Candidate):
         return rows, columns
 
     def pictures(self) -> Images:
-        config = self.pipeline.config
         x = draw(
             self.pipeline,
             self.on,
             self.seeds,
-            rule=self.rule,
-            times=steps(config.steps) if self.times is None else self.times,
+            rule=self.how.rule,
+            times=self.how.times(self.pipeline),
             title="Sampling",
             noise_to_signal=self.noise_to_signal,
         )

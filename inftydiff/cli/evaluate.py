@@ -4,18 +4,18 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
 import torch
 import tyro
 
-from inftydiff import DDIM, DDPM, steps
 from inftydiff._typing import positive, whole
 from inftydiff._writing import whole_file
 from inftydiff.cli.candidates import FEWER, Candidate, ModelCandidate, PictureCandidate, Size
 from inftydiff.cli.command import Command
+from inftydiff.cli.drawing import SolverArguments
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data import Images
@@ -47,9 +47,7 @@ class Evaluate(Command):
         layout: the axes of arrays: pictures (n), channels (c), rows (h), columns (w);
             by default nchw where there are one to four channels.
         seed: the seed of the first picture that a model draws.
-        steps: calls of the network; by default what the model was saved with.
-        rule: "ddim" or "ddpm" (ancestral sampling).
-        eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
+        how: how a model draws them.
         noise_to_signal: of the Wiener filter that ends sampling; by default the model's.
         low_pass: judge once more after a Gaussian of this width, in units of the longest side, took
             the finest detail off both sides; 0.016 is one cell of 64.
@@ -68,9 +66,7 @@ class Evaluate(Command):
     split: Literal["test", "validation", "train"] = "test"
     layout: Layout | None = None
     seed: int = 0
-    steps: int | None = None
-    rule: Literal["ddim", "ddpm"] = "ddim"
-    eta: float = 0.0
+    how: Annotated[SolverArguments, tyro.conf.arg(name="")] = field(default_factory=SolverArguments)
     noise_to_signal: float | None = None
     low_pass: float | None = None
     network_size: int = 128
@@ -117,11 +113,6 @@ class Evaluate(Command):
         if whole(self.resamples, "--resamples") < 2:
             raise ValueError(f"--resamples must be at least 2; got {self.resamples}.")
         seeds_from(self.seed, self.count, "--seed")
-        if self.rule == "ddpm" and self.eta != 0.0:
-            raise ValueError(
-                "--eta belongs to --rule ddim. "
-                f"Got --rule {self.rule}: leave --eta out, or change the rule."
-            )
         for ratio, name in (
             (self.noise_to_signal, "--noise-to-signal"),
             (self.low_pass, "--low-pass"),
@@ -159,8 +150,7 @@ class Evaluate(Command):
             self.what,
             size,
             seeds=range(self.seed, self.seed + self.count),
-            rule=DDIM(self.eta) if self.rule == "ddim" else DDPM(),
-            times=None if self.steps is None else steps(self.steps),
+            how=self.how,
             noise_to_signal=self.noise_to_signal,
         )
 

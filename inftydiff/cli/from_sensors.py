@@ -147,6 +147,7 @@ class FromSensors(Command):
     def sample(self, pipeline: InftyDiff, readings: Function, on: Grid) -> TaskResult:
         """Samples given readings."""
         return self.task.sample(
+            pipeline,
             lambda how, generator: from_sensors(
                 pipeline,
                 readings,
@@ -155,7 +156,7 @@ class FromSensors(Command):
                 samples=self.task.samples,
                 noise_std=self.deviation,
                 how=how,
-            )
+            ),
         )
 
 

@@ -100,6 +100,7 @@ class Inpaint(Command):
         paper = self.guide == "reconstruction"
         guide = ReconstructionGuidance(self.strength) if paper else Projection()
         result = self.task.sample(
+            ready.pipeline,
             lambda how, generator: inpaint(
                 ready.pipeline,
                 ready.x,

@@ -1,18 +1,19 @@
 """``inftydiff interpolate``: the functions between two pictures, or between two samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Annotated, final
 
 import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import Function, recommended_steps, steps
+from inftydiff import Function, recommended_steps
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
+from inftydiff.cli.drawing import SolverArguments
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.task_arrays import save_task_arrays
@@ -27,11 +28,10 @@ from inftydiff.cli.tasks import ARRAYS, rms
 from inftydiff.cli.watched import watched
 from inftydiff.cli.way_figure import save_way_figure
 from inftydiff.data.array import Layout
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult, interpolate, interpolate_samples
 from inftydiff.pipelines.tasks.encodings import DOWN
 from inftydiff.processes.seeds import generator_of
-from inftydiff.training import load_pipeline
 
 __all__ = ["Interpolate"]
 
@@ -63,7 +63,7 @@ class Interpolate(Command):
             what they have, up to the grid that the model was trained on.
         samples: how many ways between two pictures, each with a noise of its own.
         seed: of the noise.
-        steps: steps of each function; by default what the model was saved with.
+        how: how they are drawn.
         tile: pixels along a tile's sides, or its rows and columns, for answers too large for the
             memory otherwise: the same answers, in more time.
         style: the style of faces.
@@ -83,7 +83,7 @@ class Interpolate(Command):
     taken_at: int | None = None
     samples: int = 1
     seed: int = 0
-    steps: int | None = None
+    how: Annotated[SolverArguments, tyro.conf.arg(name="")] = field(default_factory=SolverArguments)
     tile: int | tuple[int, int] | None = None
     style: str = "toon-head"
     layout: Layout | None = None
@@ -146,6 +146,11 @@ class Interpolate(Command):
                     "--encodings and --taken-at are for pictures, not for --seeds. Leave them out, "
                     "or give pictures."
                 )
+        if self.encodings and (self.how.solver is not None or self.how.spacing != "uniform"):
+            raise ValueError(
+                "Encodings are decoded by the rule and the times that encode; leave --solver and "
+                "--spacing out, or leave out --encodings."
+            )
         if self.samples > 1 and (self.encodings or self.seeds is not None):
             raise ValueError(
                 "--samples draws ways with several noises; between --seeds, and with --encodings, "
@@ -170,9 +175,13 @@ class Interpolate(Command):
         self, pipeline: InftyDiff, pictures: Float[Tensor, "2 c h w"]
     ) -> tuple[TaskResult, float]:
         """The functions between two pictures, and the seconds they took."""
-        times = None if self.steps is None else steps(self.steps)
-        if self.steps is not None and self.encodings:
-            times = recommended_steps(self.steps, DOWN, pipeline.process.schedule)
+        how = Sampling(rule=self.how.solver, times=self.how.times(pipeline), tile=self.tile)
+        if self.encodings:  # which are decoded as they were encoded
+            count = self.how.steps
+            times = None
+            if count is not None:
+                times = recommended_steps(count, DOWN, pipeline.process.schedule)
+            how = Sampling(times=times, tile=self.tile)
         return watched(
             lambda how, generator: interpolate(
                 pipeline,
@@ -184,7 +193,7 @@ class Interpolate(Command):
                 encodings=self.encodings,
                 how=how,
             ),
-            Sampling(times=times, tile=self.tile),
+            how,
             seed=self.seed,
         )
 
@@ -200,7 +209,7 @@ class Interpolate(Command):
                 on=pipeline.grid(self.size or default_size(pipeline)),
                 how=how,
             ),
-            Sampling(times=None if self.steps is None else steps(self.steps), tile=self.tile),
+            Sampling(rule=self.how.solver, times=self.how.times(pipeline), tile=self.tile),
             seed=self.seed,
         )
 

@@ -1,27 +1,26 @@
 """``inftydiff reconstruct``: pictures encoded from some of their points, decoded at any size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Annotated, final
 
 import torch
 import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DDIM, Function, random_subset, steps
+from inftydiff import Function, random_subset
 from inftydiff._typing import whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
-from inftydiff.cli.drawing import draw
+from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data.array import Layout
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.processes.seeds import generator_of, seeds_from
-from inftydiff.training import load_pipeline
 
 __all__ = ["Reconstruct", "psnr"]
 
@@ -57,7 +56,7 @@ class Reconstruct(Command):
         layout: the axes of an array: pictures (n), channels (c), rows (h), columns (w);
             by default nchw where there are one to four channels.
         seed: of the points and of the noise.
-        steps: calls of the network; by default what the model was saved with.
+        how: how they are decoded.
         tile: pixels along a tile's sides, or its rows and columns, for sizes too large for the
             memory otherwise.
         out: a folder for reconstructions.png.
@@ -73,7 +72,7 @@ class Reconstruct(Command):
     style: str = "toon-head"
     layout: Layout | None = None
     seed: int = 0
-    steps: int | None = None
+    how: Annotated[SolverArguments, tyro.conf.arg(name="")] = field(default_factory=SolverArguments)
     tile: int | tuple[int, int] | None = None
     out: Path = Path("reconstructions")
     overwrite: bool = False
@@ -89,7 +88,7 @@ class Reconstruct(Command):
         if pipeline.encoder is None:
             raise ValueError(
                 f"{self.checkpoint} holds a model without latents, which cannot reconstruct. Train "
-                "one with --network.latent."
+                "one with --latent."
             )
         if pipeline.config.channels not in (1, 3):
             raise ValueError(
@@ -101,17 +100,17 @@ class Reconstruct(Command):
         real = self.real(pipeline)
         pictures = self.pictures(pipeline, real, self.size)
         latents = self.latents(pipeline, pictures)
-        times = steps(pipeline.config.steps if self.steps is None else self.steps)
+        times = self.how.times(pipeline)
         columns, errors = [pictures], []
         for size in self.sizes:
             decoded = draw(
                 pipeline,
                 pipeline.grid(size),
                 seeds_from(self.seed, len(pictures)),
-                rule=DDIM(),
                 times=times,
                 title=f"Decoding at {_named(pipeline.grid(size).shape)}",
-                latents=latents,
+                rule=self.how.rule,
+                latent=latents,
                 tile=self.tile,
             )
             columns.append(decoded)

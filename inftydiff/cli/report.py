@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from inftydiff.pipelines import InftyDiff
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.training import read_progress
 
 __all__ = ["parameters", "training_report"]
 

@@ -1,26 +1,24 @@
 """``inftydiff sample``: pictures from a checkpoint, at any size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import Annotated, final
 
 import numpy as np
 import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DDIM, DDPM, steps
 from inftydiff._typing import whole
 from inftydiff._writing import whole_file, whole_folder
 from inftydiff.cli.command import Command
-from inftydiff.cli.drawing import draw
+from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
 from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.labels import condition_of
-from inftydiff.processes import StepRule
+from inftydiff.pipelines import load_pipeline
 from inftydiff.processes.seeds import seeds_from
-from inftydiff.training import load_pipeline
 
 __all__ = ["Sample"]
 
@@ -39,11 +37,9 @@ class Sample(Command):
         size: pixels along the longest side, or rows and columns.
         count: how many pictures; they have the seeds SEED, SEED + 1, …
         seed: the seed of the first picture.
-        steps: calls of the network; by default what the model was saved with.
-        rule: "ddim" or "ddpm" (ancestral sampling).
+        how: how they are drawn.
         tile: pixels along a tile's sides, or its rows and columns, for pictures too large for the
             memory otherwise: the same pictures, in more time.
-        eta: for ddim, from 0 (deterministic) to 1 (as much noise as ddpm).
         label: a class, for a model whose prior was trained with --labels; without it, all classes
             as they come.
         condition: the numbers of a condition that is no class.
@@ -58,9 +54,7 @@ class Sample(Command):
     size: tuple[int] | tuple[int, int] = (64,)
     count: int = 8
     seed: int = 0
-    steps: int | None = None
-    rule: Literal["ddim", "ddpm"] = "ddim"
-    eta: float = 0.0
+    how: Annotated[SolverArguments, tyro.conf.arg(name="")] = field(default_factory=SolverArguments)
     label: int | None = None
     condition: tuple[float, ...] | None = None
     guidance: float = 1.0
@@ -71,13 +65,6 @@ class Sample(Command):
     def run(self, words: Sequence[str]) -> None:
         whole(self.count, "--count", most=MOST_PICTURES)
         seeds = seeds_from(self.seed, self.count, "--seed")
-        if self.rule == "ddpm" and self.eta != 0.0:
-            raise ValueError(
-                "--eta belongs to --rule ddim. "
-                f"Got --rule {self.rule}: leave --eta out, or change the rule."
-            )
-        rule: StepRule = DDIM(self.eta) if self.rule == "ddim" else DDPM()
-        times = None if self.steps is None else steps(self.steps)
         pipeline = load_pipeline(self.checkpoint)
         condition = condition_of(pipeline, self.label, self.condition)
         if condition is None and self.guidance != 1.0:
@@ -101,10 +88,10 @@ class Sample(Command):
             pipeline,
             on,
             seeds,
-            rule=rule,
-            times=steps(pipeline.config.steps) if times is None else times,
+            rule=self.how.rule,
+            times=self.how.times(pipeline),
             title="Sampling",
-            condition=condition,
+            condition=None if condition is None else condition.expand(self.count, -1),
             guidance=self.guidance,
             tile=self.tile,
         )
@@ -127,11 +114,10 @@ class Sample(Command):
             [f"seed {self.seed + first}" for first in range(0, len(pictures), columns)],
             [list(row) for row in pictures.split(columns)],
         )
-        rule = "DDPM" if self.rule == "ddpm" else f"DDIM, η = {self.eta:g}"
         save_figure(
             folder / "sheet.png",
             [panel],
             heading=f"Samples from {self.checkpoint}",
-            caption=f"{rule}. The seed of a picture is its row's plus its column's.",
+            caption=f"{self.how.said}. The seed of a picture is its row's plus its column's.",
             side=max(128, rows, width),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DDIM, Function, Grid, steps
+from inftydiff import Function, Grid, steps
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.operators.cells import coarsen
@@ -42,9 +42,7 @@ def save_sizes_figure(
     for fine, read in together.items():
         name = ", ".join(f"{size}²" for size in read)
         begin = time.perf_counter()
-        drawn = draw(
-            pipeline, fine, seeds, rule=DDIM(), times=times, title=f"Sampling at {max(fine.shape)}²"
-        )
+        drawn = draw(pipeline, fine, seeds, times=times, title=f"Sampling at {max(fine.shape)}²")
         seconds[name] = time.perf_counter() - begin
         whole = Function.from_image(drawn, fine.domain)
         columns |= {size: coarsen(whole, grids[size]).to_image() for size in read}

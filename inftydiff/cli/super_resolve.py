@@ -50,6 +50,7 @@ class SuperResolve(Command):
                 f"{max(ready.pictures.shape[-2:])}. Ask for more, or change --taken-at."
             )
         result = self.task.sample(
+            ready.pipeline,
             lambda how, generator: super_resolve(
                 ready.pipeline,
                 ready.x,

@@ -1,18 +1,19 @@
 """What the commands have in common that ask a model for what is not known of pictures."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import torch
 import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import Function, Grid, steps
+from inftydiff import Function, Grid
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
+from inftydiff.cli.drawing import SolverArguments
 from inftydiff.cli.figures import save_pictures
 from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.task_arrays import save_task_arrays
@@ -21,9 +22,8 @@ from inftydiff.cli.task_pictures import TaskPictures, known_at, size_taken, task
 from inftydiff.cli.watched import watched
 from inftydiff.data import FieldScale
 from inftydiff.data.array import Layout
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult
-from inftydiff.training import load_pipeline
 
 __all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms"]
 
@@ -78,7 +78,7 @@ class TaskArguments:
         count: how many faces, pictures of an array, or files of each folder.
         samples: how many samples of each picture.
         seed: of the samples.
-        steps: steps of each sample; by default what the model was saved with.
+        how: how samples are drawn; the solver by default one that suits the task.
         tile: pixels along a tile's sides, or its rows and columns, for answers too large for the
             memory otherwise: the same answers, in more time.
         latent: for models with latents: "known", from what is known by the encoder, or "prior"; by
@@ -100,7 +100,7 @@ class TaskArguments:
     count: int = 4
     samples: int = 4
     seed: int = 0
-    steps: int | None = None
+    how: Annotated[SolverArguments, tyro.conf.arg(name="")] = field(default_factory=SolverArguments)
     tile: int | tuple[int, int] | None = None
     latent: Literal["known", "prior"] | None = None
     rounds: int = 1
@@ -148,16 +148,20 @@ class TaskArguments:
         require_writable(self.out)
         return load_pipeline(self.checkpoint)
 
-    def sample(self, task: Callable[[Sampling, torch.Generator], TaskResult]) -> TaskResult:
+    def sample(
+        self, pipeline: InftyDiff, task: Callable[[Sampling, torch.Generator], TaskResult]
+    ) -> TaskResult:
         """Run a task with a progress bar, and say how long it took.
 
         Args:
+            pipeline: the model.
             task: what to run, given how to sample and the source of randomness.
         """
         result, seconds = watched(
             task,
             Sampling(
-                times=None if self.steps is None else steps(self.steps),
+                rule=self.how.solver,
+                times=self.how.times(pipeline),
                 latent=self.latent,
                 rounds=self.rounds,
                 tile=self.tile,

@@ -15,12 +15,13 @@ from inftydiff.cli.components import Form, chosen_kinds, form_of
 from inftydiff.cli.folders import require_writable
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments, Source
-from inftydiff.pipelines import InftyDiffConfig
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PRESETS, PresetName
 from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
 from inftydiff.training.folders import require_run
 from inftydiff.training.processes import is_main_process
+from inftydiff.training.transfer import take_weights
 
 __all__ = ["Train"]
 
@@ -88,8 +89,11 @@ class Train(Command):
         data, held_out = source.load()
         if is_main_process():
             source.keep(args.out)
+        start = None if args.start is None else load_pipeline(args.start)
+        if start is not None and not args.resume and is_main_process():
+            print(take_weights(InftyDiff(model), start))
         try:
-            train(model, data, held_out, args.train, args.out, resume=args.resume)
+            train(model, data, held_out, args.train, args.out, start=start, resume=args.resume)
         except Interrupted:
             again = [*words, *([] if args.resume else ["--resume"])]
             print(f"\nGo on with: inftydiff train {shlex.join(again)}", file=sys.stderr)

@@ -20,18 +20,17 @@ from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_lab
 from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments, Source
 from inftydiff.models import LatentPriorConfig, PriorConfig
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, latest, load_pipeline
 from inftydiff.pipelines.pretrained import is_pretrained
 from inftydiff.training import (
     Interrupted,
     TrainConfig,
     encode_pictures,
-    latest,
-    load_pipeline,
     train_prior,
 )
 from inftydiff.training.checkpoint import read_settings
 from inftydiff.training.folders import require_run
+from inftydiff.training.objective import QUARTER
 from inftydiff.training.processes import is_main_process
 from inftydiff.training.stages import check_latent_settings
 
@@ -164,7 +163,7 @@ class TrainPrior(Command):
                 f"{self.checkpoint} is a saved model, which does not say at what part of the "
                 "points it was trained. Give it by --seen."
             )
-        return read_settings(latest(self.checkpoint))[1].points
+        return read_settings(latest(self.checkpoint))[1].points or QUARTER
 
     def read_labels(self, source: Source) -> Float[Tensor, "pictures conditions"] | None:
         """The condition of each picture, if the prior is to have one.

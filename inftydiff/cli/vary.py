@@ -31,6 +31,7 @@ class Vary(Command):
             raise ValueError(f"--start-time lies above 0 and at most at 1; got {self.start_time}.")
         ready = self.task.prepare(taken_at=None, size=None)
         result = self.task.sample(
+            ready.pipeline,
             lambda how, generator: vary(
                 ready.pipeline,
                 ready.x,

@@ -88,7 +88,7 @@ from inftydiff.processes.parameterisation import (
     VelocityPrediction,
 )
 from inftydiff.processes.reference import NoDensity
-from inftydiff.processes.sampler import State, sample, trajectory
+from inftydiff.processes.sampler import NotFinite, State, sample, trajectory
 from inftydiff.processes.schedule import (
     Schedule,
     log_alpha_rate,
@@ -181,6 +181,7 @@ __all__ = [
     "Noise",
     "NoiseOnlyProcess",
     "NoisePrediction",
+    "NotFinite",
     "NotTraceClass",
     "Observation",
     "Parameterisation",

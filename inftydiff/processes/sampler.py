@@ -38,7 +38,7 @@ from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
 
-__all__ = ["State", "Watched", "check_decreasing", "sample", "trajectory"]
+__all__ = ["NotFinite", "State", "Watched", "check_decreasing", "sample", "trajectory"]
 
 
 @final
@@ -56,6 +56,11 @@ class State:
     t: float
     x: Function
     prediction: Prediction | None
+
+
+@final
+class NotFinite(ValueError):
+    """Samples are NaN or infinite."""
 
 
 @final
@@ -87,14 +92,14 @@ class Watched:
             name: what they are, the subject of the error's sentence.
 
         Raises:
-            ValueError: if a value is NaN or infinite; the message says when the denoiser's answer
+            NotFinite: (a ``ValueError``) if a value is; the message says when the denoiser's answer
                 was not finite first, if it was not.
         """
         bad = int((~f.values.isfinite()).sum())
         if not bad:
             return
         when = next((t for t, total in self._sums if not bool(total.isfinite())), None)
-        raise ValueError(
+        raise NotFinite(
             f"{name} must be finite; got {bad} NaN or infinite of {f.values.numel()} values. "
             + (
                 "What the denoiser said of each state was finite: the last step is not. Take other "

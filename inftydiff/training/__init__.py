@@ -1,25 +1,26 @@
 """Training: the loop, held-out losses and checkpoints."""
 
 from inftydiff.training.activations import activation_bytes
-from inftydiff.training.checkpoint import best, latest, load_pipeline, read_progress
+from inftydiff.training.checkpoint import best, read_progress
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import encode_pictures
 from inftydiff.training.loop import Interrupted, train, train_prior
 from inftydiff.training.presets import training_preset
 from inftydiff.training.progress import Progress
+from inftydiff.training.transfer import Taken, take_weights
 from inftydiff.training.validation import held_out_loss
 
 __all__ = [
     "Interrupted",
     "Progress",
+    "Taken",
     "TrainConfig",
     "activation_bytes",
     "best",
     "encode_pictures",
     "held_out_loss",
-    "latest",
-    "load_pipeline",
     "read_progress",
+    "take_weights",
     "train",
     "train_prior",
     "training_preset",

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from inftydiff._typing import device_of, dtype_of, flag, instance, positive, whole
+from inftydiff._typing import device_of, dtype_of, flag, instance, whole
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.config import MOST_CELLS
@@ -19,7 +19,7 @@ def activation_bytes(
     config: InftyDiffConfig,
     size: int,
     *,
-    points: float = 0.25,
+    points: float | None = None,
     batch: int = 1,
     recompute: bool = False,
     device: torch.device | str = "cpu",
@@ -34,7 +34,7 @@ def activation_bytes(
     Args:
         config: the model; its prior is left out.
         size: pixels along the longest side.
-        points: the fraction of the coordinates that a step sees.
+        points: the fraction of the coordinates that a step sees; by default that of training.
         batch: how many pictures.
         recompute: keep the inputs of the network's blocks alone.
         device: where to compute.
@@ -52,7 +52,6 @@ def activation_bytes(
     instance(config, InftyDiffConfig, "config")
     batch = whole(batch, "A batch", most=LARGEST_BATCH)
     size = whole(size, "A grid's size", most=MOST_CELLS)
-    points = positive(points, "points", most=1.0)
     flag(recompute, "recompute")
     device = device_of(device, "The device")
     if dtype is not None:

@@ -12,12 +12,10 @@ The order of the pictures and all randomness follow from the seed and the step, 
 ``config.json``, so that a changed file is found out.
 """
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
@@ -25,52 +23,32 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from inftydiff._components import from_record, to_record
-from inftydiff._reading import read_json
 from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.pipelines.pretrained import (
-    is_pretrained,
+from inftydiff.pipelines.checkpoints import (
+    CONFIG,
+    MODEL,
+    VERSION,
+    digest_of,
+    instead_of,
+    latest,
+    name_of,
+    read_checked,
+    read_record,
+    steps_in,
 )
 from inftydiff.pipelines.weights import (
     as_loaded,
     as_stored,
     cast_weights,
     check_names,
-    read_tensors,
 )
 from inftydiff.training.config import TrainConfig
-from inftydiff.training.folders import (
-    CONFIG,
-    MODEL,
-    TRAINING,
-    begun,
-    latest,
-    name_of,
-    pickles_in,
-    prune,
-    remove_partial,
-    require_run,
-    steps_in,
-)
+from inftydiff.training.folders import TRAINING, prune
 from inftydiff.training.progress import Progress
 
-__all__ = [
-    "CONFIG",
-    "begun",
-    "best",
-    "latest",
-    "load_pipeline",
-    "load_training",
-    "name_of",
-    "read_progress",
-    "read_settings",
-    "remove_partial",
-    "require_run",
-    "save",
-    "steps_in",
-]
+__all__ = ["best", "load_training", "read_progress", "read_settings", "save"]
 
-VERSION = 1
 SCALER = {"scale": float, "_growth_tracker": int}
 """What changes in the state of a loss scaler."""
 
@@ -93,35 +71,11 @@ def best(run: str | Path) -> Path:
     return found[0]
 
 
-def load_pipeline(path: str | Path, *, device: torch.device | str = "cpu") -> InftyDiff:
-    """The model of a checkpoint, with its averaged weights, in evaluation mode; or a saved model.
-
-    Args:
-        path: a checkpoint's folder, or a run folder, of which the newest is taken; or what
-            :meth:`InftyDiff.from_pretrained` takes.
-        device: where the weights are wanted.
-
-    Raises:
-        ValueError: if there is no model, or a file of it is missing, damaged or of another version.
-    """
-    if is_pretrained(path):
-        return InftyDiff.from_pretrained(path, device=device)
-    folder = latest(path)
-    return InftyDiff.assemble(
-        read_settings(folder)[0],
-        lambda state: _read_tensors(
-            folder / MODEL, lambda header: check_names(state, header, source=str(folder / MODEL))
-        ),
-        file=folder / MODEL,
-        device=device,
-    )
-
-
 def read_progress(path: str | Path) -> Progress:
     """How far the run of a checkpoint had come.
 
     Raises:
-        ValueError: as :func:`load_pipeline`.
+        ValueError: as :func:`read_settings`.
     """
     return read_settings(latest(path))[2]
 
@@ -134,7 +88,7 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
     """
     file = folder / CONFIG
     try:
-        record = _record(folder)
+        record = read_record(folder)
         return (
             InftyDiffConfig.from_json(json.dumps(record["pipeline"])),
             from_record(TrainConfig, record["training"]),
@@ -143,20 +97,8 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
     except (OSError, ValueError, KeyError, TypeError) as error:
         said = str(error).removesuffix(".")
         raise ValueError(
-            f"{file} cannot be read as a checkpoint's settings: {said}. {_instead(folder)}"
+            f"{file} cannot be read as a checkpoint's settings: {said}. {instead_of(folder)}"
         ) from error
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """The record in a checkpoint's ``config.json``, of this version."""
-    record = read_json(folder / CONFIG, within=folder)
-    if not isinstance(record, dict):
-        raise ValueError(f"it holds a mapping; got {type(record).__name__}")
-    if record.get("version") != VERSION:
-        raise ValueError(
-            f"its version is {record.get('version')!r:.80}, and this release reads {VERSION}"
-        )
-    return record
 
 
 def save(
@@ -192,7 +134,7 @@ def save(
                 "pipeline": json.loads(average.config.to_json()),
                 "training": to_record(training),
                 "progress": to_record(progress),
-                "digests": {name: _digest(partial / name) for name in (MODEL, TRAINING)},
+                "digests": {name: digest_of(partial / name) for name in (MODEL, TRAINING)},
             }
             text = json.dumps(record, indent=2, allow_nan=False)
             (partial / CONFIG).write_text(text, encoding="utf-8")
@@ -230,7 +172,7 @@ def load_training(
     """
     file = folder / TRAINING
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    tensors = _read_tensors(
+    tensors = read_checked(
         file,
         lambda header: check_names(
             as_stored(_kept(pipeline, weights, header)), header, source=str(file)
@@ -291,34 +233,3 @@ def _laid_out_like(weight: Tensor, value: Tensor) -> Tensor:
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().contiguous() for name, value in tensors.items()}
-
-
-def _read_tensors(file: Path, check: Callable[[Mapping[str, Tensor]], None]) -> dict[str, Tensor]:
-    try:
-        tensors, _ = read_tensors(file, check, within=file.parent)
-        expected = _record(file.parent).get("digests", {})
-    except (OSError, ValueError) as error:
-        others = [] if file.exists() else pickles_in(file.parent)
-        hint = f" {', '.join(others)} beside it is a pickle, and is not read." if others else ""
-        said = str(error).removesuffix(".")
-        raise ValueError(f"{said}.{hint} {_instead(file.parent)}") from error
-    if isinstance(expected, dict) and expected.get(file.name) not in (None, _digest(file)):
-        raise ValueError(
-            f"{file} is not the file that was written: its SHA-256 is not the one in {CONFIG}. "
-            f"{_instead(file.parent)}"
-        )
-    return tensors
-
-
-def _instead(folder: Path) -> str:
-    """What to do about a checkpoint that cannot be read."""
-    every = steps_in(folder.parent)
-    before = every[: every.index(folder)] if folder in every else []
-    if not before:
-        return "Restore it; there is no checkpoint before it."
-    return f"Restore it, or remove {folder} to resume from {before[-1].name}."
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

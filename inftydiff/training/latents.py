@@ -20,13 +20,14 @@ from inftydiff._typing import (
     shown,
     whole,
 )
+from inftydiff.models import capabilities_of
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.processes import WhiteNoise
 from inftydiff.training.config import LARGEST_BATCH
-from inftydiff.training.objective import Part, spread_times
+from inftydiff.training.objective import QUARTER, Part, spread_times
 from inftydiff.training.order import condition_generator, picture_generator, step_generator
 
 __all__ = ["LatentObjective", "Latents", "encode_pictures"]
@@ -93,7 +94,7 @@ def encode_pictures(
     pipeline: InftyDiff,
     data: Dataset[Tensor],
     *,
-    points: float = 0.25,
+    points: float | None = None,
     draws: int = 1,
     batch_size: int = 32,
     progress: bool = True,
@@ -103,7 +104,8 @@ def encode_pictures(
     Args:
         pipeline: a model with an encoder.
         data: pictures in [-1, 1], tensors of shape ``(c, h, w)``.
-        points: the fraction of the coordinates that the encoder sees.
+        points: the fraction of the coordinates that the encoder sees; by default a quarter, and all
+            for an encoder that reads whole grids.
         draws: how many times each picture is encoded, from other points each time.
         batch_size: pictures at a time.
         progress: show a progress bar.
@@ -119,7 +121,9 @@ def encode_pictures(
         raise TypeError(f"The pictures must be a dataset; got {shown(data)}. Read it first.")
     instance(data, (Dataset, Sequence), "The pictures", "Pass a dataset, such as Images(x).")
     draws = whole(draws, "The number of draws", most=MOST_DRAWS)
-    points = positive(points, "points", most=1.0)
+    subsets = pipeline.encoder is None or capabilities_of(pipeline.encoder).subsets
+    whole_or_part = QUARTER if subsets else 1.0
+    points = whole_or_part if points is None else positive(points, "points", most=1.0)
     batch_size = whole(batch_size, "batch_size", most=LARGEST_BATCH)
     flag(progress, "progress")
     device = next(pipeline.parameters()).device

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import final
 
 from inftydiff._writing import reason
-from inftydiff.training.folders import LOCK
+from inftydiff.pipelines.checkpoints import LOCK
 
 __all__ = ["RunLock"]
 

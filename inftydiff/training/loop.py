@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from inftydiff._typing import a_path, flag, instance
-from inftydiff.models import LatentPriorConfig
+from inftydiff.models import PriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
 from inftydiff.training.batches import UnreadableItem, living_workers
@@ -36,6 +36,7 @@ def train(
     config: TrainConfig,
     out: str | Path,
     *,
+    start: InftyDiff | None = None,
     resume: bool = False,
     progress: bool = True,
 ) -> InftyDiff:
@@ -51,6 +52,9 @@ def train(
         validation_data: pictures that are not trained on; None for no held-out loss.
         config: the settings of the run.
         out: the run folder; without ``resume`` it must hold no checkpoint.
+        start: a model whose weights are taken where they fit, by name and shape, as
+            :func:`~inftydiff.training.transfer.take_weights` does; its data, channels and domain
+            may be others. By default the weights begin at random.
         resume: go on from the newest checkpoint in the run folder. The model must be the same;
             other settings of the run take effect from there on.
         progress: show a progress bar.
@@ -72,7 +76,7 @@ def train(
         ChildProcessError: if a process that reads pictures dies.
         OSError: if a checkpoint cannot be written; those before are intact.
     """
-    stage = PictureStage(pipeline_config)
+    stage = PictureStage(pipeline_config, start)
     return _run(stage, train_data, validation_data, config, a_path(out, "out"), resume, progress)
 
 
@@ -80,7 +84,7 @@ def train_prior(
     pipeline: InftyDiff,
     latents: Float[Tensor, "samples features"],
     validation: Float[Tensor, "others features"] | None,
-    prior: LatentPriorConfig,
+    prior: PriorConfig,
     config: TrainConfig,
     out: str | Path,
     *,
@@ -154,6 +158,7 @@ def _run(
     if config.compile:
         require_compiler(accelerator.device)
     run = Run(accelerator, stage, data, validation, config, out)
+    stage.check_model(run.pipeline, data, config)
     require_run(run.out, resume)
     with RunLock(run.out, accelerator.is_main_process), run.journal, StopSignals() as signals:
         run.prepare(resume)

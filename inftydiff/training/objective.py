@@ -16,12 +16,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import flag, floating, instance, positive
+from inftydiff.models import capabilities_of
 from inftydiff.operators import Function, Grid, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training.order import dropout_seed, picture_generator, step_generator
 
-__all__ = ["Objective", "Part", "spread_times"]
+__all__ = ["Objective", "Part", "share_of", "spread_times"]
+
+QUARTER = 0.25
+"""The fraction of the coordinates that a step sees, as in the paper."""
 
 
 @final
@@ -40,6 +44,28 @@ class Part:
     step: int
     first: int
     batch: int
+
+
+def share_of(pipeline: InftyDiff, points: float | None) -> float:
+    """Return the fraction of the coordinates that a step of training sees.
+
+    Args:
+        pipeline: the model.
+        points: the fraction that is asked for; by default a quarter, and all of them for a network
+            that reads whole grids.
+
+    Raises:
+        ValueError: if it is out of range, or a part for a network that reads whole grids.
+    """
+    if points is None:
+        return QUARTER if pipeline.capabilities.subsets else 1.0
+    points = positive(points, "points", most=1.0)
+    if points < 1.0 and not pipeline.capabilities.subsets:
+        raise ValueError(
+            f"{type(pipeline.network).__name__} reads whole grids, and is trained on them; got "
+            f"points={points}. Leave points out."
+        )
+    return points
 
 
 def spread_times(part: Part, count: int) -> Float[Tensor, "count"]:
@@ -65,17 +91,23 @@ class Objective(nn.Module):
     Args:
         pipeline: the model.
         points: the fraction of the coordinates to take, for the network and, independently, for the
-            encoder; one takes the full grid.
+            encoder; one takes the full grid. By default as :func:`share_of` says.
         flips: whether half of the pictures are mirrored.
+
+    Raises:
+        ValueError: as :func:`share_of`.
     """
 
-    def __init__(self, pipeline: InftyDiff, *, points: float, flips: bool = False) -> None:
+    def __init__(
+        self, pipeline: InftyDiff, *, points: float | None = None, flips: bool = False
+    ) -> None:
         super().__init__()
         instance(pipeline, InftyDiff, "A model")
-        points = positive(points, "points", most=1.0)
+        self.points = share_of(pipeline, points)
         flag(flips, "flips")
         self.pipeline = pipeline
-        self.points = points
+        whole_grids = pipeline.encoder is not None and not capabilities_of(pipeline.encoder).subsets
+        self.seen = 1.0 if whole_grids else self.points
         self.flips = flips
 
     def forward(self, images: Float[Tensor, "count c h w"], part: Part) -> Float[Tensor, "count"]:
@@ -98,10 +130,10 @@ class Objective(nn.Module):
             images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
         x0 = Function.from_image(images, pipeline.config.domain)
         grid = Grid(tuple(images.shape[-2:]), pipeline.config.domain)
-        at = self._subset(grid, generators)
+        at = self._subset(grid, generators, self.points)
         seen, latent_noise = None, None
         if pipeline.config.latent is not None:
-            places = self._subset(grid, generators)
+            places = self._subset(grid, generators, self.seen)
             seen = x0 if places is None else x0.restrict(places)
             shape = (pipeline.config.latent,)
             noises = [torch.randn(shape, generator=g, device=device) for g in generators]
@@ -134,10 +166,10 @@ class Objective(nn.Module):
             torch.manual_seed(dropout_seed(part.seed, part.step, part.first))
             yield
 
-    def _subset(self, grid: Grid, generators: list[torch.Generator]) -> Subset | None:
+    def _subset(self, grid: Grid, generators: list[torch.Generator], share: float) -> Subset | None:
         """Some points for each picture; None for all."""
-        if self.points >= 1.0:
+        if share >= 1.0:
             return None
-        size = max(1, round(self.points * grid.size))
+        size = max(1, round(share * grid.size))
         taken = [random_subset(grid, size, generator=g).index for g in generators]
         return Subset(grid, torch.stack(taken))

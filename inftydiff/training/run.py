@@ -12,13 +12,15 @@ from torch.utils.data import Dataset
 
 from inftydiff._components import differences
 from inftydiff.models import recompute_blocks
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, latest, load_pipeline
+from inftydiff.pipelines.checkpoints import begun, name_of
 from inftydiff.processes.seeds import generator_of
 from inftydiff.training import checkpoint
 from inftydiff.training.average import averaged
 from inftydiff.training.batches import Items, batches
 from inftydiff.training.compiling import compile_networks
 from inftydiff.training.config import TrainConfig
+from inftydiff.training.folders import remove_partial, require_run
 from inftydiff.training.journal import Journal
 from inftydiff.training.order import BatchOrder
 from inftydiff.training.precision import compute_dtype, loss_scaler
@@ -87,12 +89,12 @@ class Run:
             and all(weight.is_floating_point() for weight in self.pipeline.parameters()),
         )
         self.average = averaged(self.pipeline, config)
-        checkpoint.require_run(self.out, resume)
-        if resume and not checkpoint.begun(self.out):
+        require_run(self.out, resume)
+        if resume and not begun(self.out):
             self.resume(optimiser)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            checkpoint.remove_partial(self.out)
+            remove_partial(self.out)
         recompute_blocks(self.pipeline, config.recompute)
         if config.compile:
             compile_networks(self.pipeline)
@@ -107,7 +109,7 @@ class Run:
 
     def resume(self, optimiser: torch.optim.Optimizer) -> None:
         """Load the newest checkpoint."""
-        folder = checkpoint.latest(self.out)
+        folder = latest(self.out)
         model, _, self.progress = checkpoint.read_settings(folder)
         if model != self.pipeline.config:
             other = "; ".join(differences(model, self.pipeline.config))
@@ -116,7 +118,7 @@ class Run:
                 "call."
             )
         checkpoint.load_training(folder, self.pipeline, optimiser, self.scaler)
-        weights = checkpoint.load_pipeline(folder).state_dict()
+        weights = load_pipeline(folder).state_dict()
         self.average.module.load_state_dict(weights)
         self.average.n_averaged.fill_(self.progress.updates)
         self.saved = folder
@@ -178,7 +180,7 @@ class Run:
 
     def conclude(self) -> None:
         """Write a checkpoint of where the run was stopped, unless there is one."""
-        if self.saved is None or self.saved.name != checkpoint.name_of(self.progress.step):
+        if self.saved is None or self.saved.name != name_of(self.progress.step):
             self.save()
 
     def rescue(self) -> None:
@@ -232,7 +234,7 @@ class Run:
                 progress=self.progress,
             )
         self.accelerator.wait_for_everyone()
-        self.saved = self.out / checkpoint.name_of(step)
+        self.saved = self.out / name_of(step)
         self.saved_at = self.progress.seconds
 
     def state(self) -> str:

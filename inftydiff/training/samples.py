@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import steps
+from inftydiff.processes import NotFinite, steps
 
 __all__ = ["COLUMNS", "drawn", "drawn_by_prior", "sheet"]
 
@@ -66,16 +66,20 @@ def _sampled(
     latent: Float[Tensor, "count features"] | None = None,
     condition: Float[Tensor, "count conditions"] | None = None,
 ) -> Float[Tensor, "count c h w"]:
-    """So many samples on a grid, whether or not they are finite."""
-    states = pipeline.trajectory(
-        on=on,
-        batch=count,
-        generator=torch.Generator().manual_seed(SEED),
-        times=steps(STEPS),
-        latent=latent,
-        condition=condition,
-    )
-    return pipeline.clean(states).to_image().cpu()
+    """So many samples on a grid; none of them where they are not finite, and the sheet is black."""
+    try:
+        x = pipeline.sample(
+            on=on,
+            batch=count,
+            generator=torch.Generator().manual_seed(SEED),
+            times=steps(STEPS),
+            latent=latent,
+            condition=condition,
+            oversample=1,
+        )
+    except NotFinite:
+        return torch.full((count, pipeline.config.channels, *on.shape), torch.nan)
+    return x.to_image().cpu()
 
 
 def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:

@@ -5,6 +5,7 @@ from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import cast, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -14,13 +15,17 @@ from inftydiff._typing import (
     instance,
     number,
 )
-from inftydiff.models import LatentPriorConfig
+from inftydiff.models import PriorConfig
+from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.processes.checks import conforming
 from inftydiff.training.batches import length_of
+from inftydiff.training.compiling import static_parts
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
-from inftydiff.training.objective import Objective
+from inftydiff.training.objective import Objective, Part
 from inftydiff.training.samples import COLUMNS, drawn, drawn_by_prior
+from inftydiff.training.transfer import take_weights
 
 __all__ = ["LatentStage", "PictureStage", "Stage", "check_latent_settings"]
 
@@ -80,6 +85,20 @@ class Stage(ABC):
         """
 
     @abstractmethod
+    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+        """Refuse settings that the model cannot be trained by, and a network that fails.
+
+        Args:
+            pipeline: the model.
+            data: what it is trained on.
+            config: the settings of the run.
+
+        Raises:
+            TypeError: if the network answers with no function.
+            ValueError: if it cannot; nothing has been written then.
+        """
+
+    @abstractmethod
     def samples(
         self, pipeline: InftyDiff, data: Dataset[Tensor]
     ) -> tuple[Float[Tensor, "n c h w"], int]:
@@ -98,15 +117,21 @@ class PictureStage(Stage):
 
     Args:
         model: what the model is built from.
+        start: a model that it begins with the weights of, or None.
     """
 
     model: InftyDiffConfig
+    start: InftyDiff | None = None
 
     def __post_init__(self) -> None:
         instance(self.model, InftyDiffConfig, "pipeline_config")
+        if self.start is not None:
+            instance(self.start, InftyDiff, "start, unless None,")
 
     def build(self) -> InftyDiff:
         pipeline = InftyDiff(self.model)
+        if self.start is not None:
+            take_weights(pipeline, self.start)
         if pipeline.prior is not None:  # it is trained after the encoder
             pipeline.prior.requires_grad_(False)
         return pipeline
@@ -139,6 +164,26 @@ class PictureStage(Stage):
     def check_settings(self, config: TrainConfig) -> None:
         """All of them have one."""
 
+    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+        network = type(pipeline.network).__name__
+        if config.recompute and not any(isinstance(m, RecomputedBlock) for m in pipeline.modules()):
+            raise ValueError(
+                f"recompute=True is for networks of this package's blocks, and {network} has none. "
+                "Leave it out."
+            )
+        if config.precision in ("bf16", "fp16") and not pipeline.capabilities.mixed_precision:
+            raise ValueError(
+                f"{network} is not computed in 16 bits; got precision={config.precision!r}. Leave "
+                "it out."
+            )
+        if config.compile:
+            static_parts(pipeline)
+        objective = self.objective(pipeline, config, training=False).eval()
+        device = next(pipeline.parameters()).device
+        with torch.no_grad(), torch.random.fork_rng([]):
+            objective(data[0].unsqueeze(0).to(device), Part(config.seed, 0, 0, 1))
+        objective.train()
+
     def samples(
         self, pipeline: InftyDiff, data: Dataset[Tensor]
     ) -> tuple[Float[Tensor, "n c h w"], int]:
@@ -163,13 +208,13 @@ class LatentStage(Stage):
     """
 
     pipeline: InftyDiff
-    prior: LatentPriorConfig
+    prior: PriorConfig
     latents: Float[Tensor, "samples features"]
     drop: float = 0.1
 
     def __post_init__(self) -> None:
         instance(self.pipeline, InftyDiff, "pipeline")
-        instance(self.prior, LatentPriorConfig, "prior")
+        conforming(self.prior, PriorConfig, "prior", "Pass LatentPriorConfig(), say.")
         floating(self.latents, "Latents")
         number(self.drop, "drop_condition")
         if self.pipeline.encoder is None:
@@ -216,6 +261,9 @@ class LatentStage(Stage):
 
     def check_settings(self, config: TrainConfig) -> None:
         check_latent_settings(config)
+
+    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+        """A prior is trained by all settings that :meth:`check_settings` lets through."""
 
     def samples(
         self, pipeline: InftyDiff, data: Dataset[Tensor]

@@ -53,7 +53,7 @@ def held_out_loss(
     *,
     images: int = 128,
     batch_size: int = 32,
-    points: float = 0.25,
+    points: float | None = None,
 ) -> float:
     """The mean denoising loss over the square of the network's scale.
 
@@ -62,7 +62,7 @@ def held_out_loss(
         data: pictures in [-1, 1], of which the first are taken.
         images: how many, or all if there are fewer.
         batch_size: how many at a time.
-        points: the fraction of the coordinates to take.
+        points: the fraction of the coordinates to take; by default that of training.
 
     Raises:
         TypeError: if an argument is of another kind.

@@ -222,44 +222,32 @@ def draw(
         )
     on = start.on
     assert isinstance(on, Grid)
-    together = max(1, how.points // on.size)
-    clean = []
-    for begin in range(0, start.batch[0], together):
-        part = slice(begin, begin + together)
-        values = start.values[part]
-        owner = torch.arange(begin, begin + len(values), device=values.device) // samples
 
-        def wrap(denoiser: Denoiser, owner: Tensor = owner) -> Denoiser:
-            if guide is None or observation is None:
-                return denoiser
-            own = replace(observation, values=observation.values[owner])
-            if isinstance(guide, Projection):
-                return projected(guide, denoiser, own)
-            return guided(guide, denoiser, own)
+    def wrap(denoiser: Denoiser, part: slice) -> Denoiser:
+        if guide is None or observation is None:
+            return denoiser
+        owner = torch.arange(part.start, part.stop, device=start.values.device) // samples
+        own = replace(observation, values=observation.values[owner])
+        if isinstance(guide, Projection):
+            return projected(guide, denoiser, own)
+        return guided(guide, denoiser, own)
 
-        states = model.trajectory(
+    with _without_weights(model):
+        clean = model.sample(
             on=on,
-            batch=len(values),
+            batch=start.batch[0],
             generator=generator,
             rule=_rule(how, guide),
             times=times,
-            start=Function(on, values),
-            latent=None if latent is None else latent[part],
-            wrap=wrap,
+            start=start,
+            latent=latent,
+            oversample=1,
             tile=how.tile,
+            wrap=wrap,
+            chunk=max(1, how.points // on.size),
+            on_state=how.watch,
         )
-        with _without_weights(model):
-            clean.append(model.clean(_watched(states, how.watch)).values)
-    all_of_them = check_finite(torch.cat(clean), "Samples")
-    return Function(on, all_of_them.unflatten(0, (-1, samples)))
-
-
-def _watched(states: Iterator[State], watch: Callable[[State], None] | None) -> Iterator[State]:
-    """States, each of them shown on its way."""
-    for state in states:
-        if watch is not None:
-            watch(state)
-        yield state
+    return Function(on, clean.values.unflatten(0, (-1, samples)))
 
 
 def like(model: InftyDiff, f: Function) -> Function:
