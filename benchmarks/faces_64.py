@@ -41,8 +41,8 @@ from inftydiff.data import Images, face_credit, face_seeds, faces
 from inftydiff.evaluation import EfficientNetLite0, as_bytes, compare, features, score
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff, ModelCard
+from inftydiff.pipelines.checkpoints import steps_in
 from inftydiff.training import load_pipeline, read_progress
-from inftydiff.training.folders import steps_in
 
 SCRIPT = "benchmarks/faces_64.py"
 STYLE, SIDE, FINE = "toon-head", 64, 128

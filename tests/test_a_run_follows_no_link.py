@@ -8,8 +8,8 @@ import pytest
 from torch.utils.data import ConcatDataset, Dataset
 from training_runs import pictures, run, same
 
+from inftydiff.pipelines import latest, load_pipeline
 from inftydiff.training import folders as run_folders
-from inftydiff.training import latest, load_pipeline
 
 WRITTEN = [".lock", "log.jsonl", "steps.jsonl", "samples", "tensorboard"]
 

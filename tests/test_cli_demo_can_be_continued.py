@@ -8,7 +8,8 @@ from test_cli_demo_writes_two_pictures import SMALL
 
 from inftydiff.cli import main
 from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
-from inftydiff.training.checkpoint import latest, read_settings
+from inftydiff.pipelines.checkpoints import latest
+from inftydiff.training.checkpoint import read_settings
 
 
 def test_one_more_step(tmp_path):

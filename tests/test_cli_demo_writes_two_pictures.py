@@ -11,7 +11,8 @@ from inftydiff import DDIM, steps
 from inftydiff.cli import main
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure, to_pixels
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.pipelines import load_pipeline
+from inftydiff.training import read_progress
 
 SMALL = {
     "--preset": "tiny",

@@ -19,7 +19,7 @@ from inftydiff.evaluation import (
     features,
     frechet_distance,
 )
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 FEW = ["--count", "6", "--reference", "8", "--network-size", "32", "--resamples", "2"]
 
@@ -81,7 +81,7 @@ def test_an_array_against_an_array_takes_its_size(trained, tmp_path, capsys):
     evaluate(tmp_path / "x.npy", "--data", tmp_path / "real.npy")
     assert "12 × 20 pixels; read in" in capsys.readouterr().out
     np.save(tmp_path / "square.npy", pictures(20).pixels.numpy())
-    evaluate(trained, "--data", tmp_path / "square.npy", "--steps", "1", "--rule", "ddpm")
+    evaluate(trained, "--data", tmp_path / "square.npy", "--steps", "1", "--solver.kind", "ddpm")
     assert "16 × 16 pixels; sampled in" in capsys.readouterr().out
 
 

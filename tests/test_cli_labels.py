@@ -15,10 +15,10 @@ from inftydiff.cli import main
 from inftydiff.cli.labels import read_labels, split_labels
 from inftydiff.cli.sources import ArraySource
 from inftydiff.data import Images
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 COMMON = ["--held-out", "4", "--max-steps", "2", "--minutes", "None", "--precision", "float32"]
-FIRST = ["--preset", "tiny", "--network.latent", "4", "--batch-size", "4", *COMMON]
+FIRST = ["--preset", "tiny", "--latent", "4", "--batch-size", "4", *COMMON]
 PRIOR = ["--prior.width", "8", "--prior.layers", "3", "--batch-size", "8", *COMMON]
 NAMES, COUNT = ("dark", "light"), 8
 

@@ -12,7 +12,7 @@ import pytest
 from test_training_does_not_depend_on_the_processes import TWO, curve
 from training_runs import pictures
 
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 SETTINGS = {
     "--preset": "tiny",
@@ -41,7 +41,7 @@ def launched(*words: str) -> subprocess.CompletedProcess:
 def test_the_loss_curve_is_the_same(tmp_path, latent):
     np.save(tmp_path / "data.npy", pictures().pixels.numpy())
     shared = ["-m", "inftydiff.cli", "train", str(tmp_path / "data.npy")]
-    shared += [*chain(*SETTINGS.items()), "--network.latent", latent]
+    shared += [*chain(*SETTINGS.items()), "--latent", latent]
     for launcher, out, batch, steps, more in (
         ((), "one", "4", "8", ()),
         (TWO, "two", "2", "5", ()),

@@ -9,7 +9,8 @@ from inftydiff.cli import main
 from inftydiff.cli.settings_file import settings, with_settings
 from inftydiff.cli.train import Train
 from inftydiff.cli.train_prior import TrainPrior
-from inftydiff.training.checkpoint import latest, read_settings
+from inftydiff.pipelines.checkpoints import latest
+from inftydiff.training.checkpoint import read_settings
 
 TOML = """
 data = "faces"      # vector faces
@@ -33,7 +34,7 @@ latent = 4
 def test_a_run_follows_the_file(tmp_path):
     (tmp_path / "run.toml").write_text(TOML)
     words = ["train", "--config", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run")]
-    assert main([*words, "--max-steps", "3", "--network.latent", "5"]) == 0
+    assert main([*words, "--max-steps", "3", "--latent", "5"]) == 0
     model, training, progress = read_settings(latest(tmp_path / "run"))
     assert (model.network.width, model.network.latent, model.clip) == (12, 5, (-1.5, 1.5))
     assert (training.batch_size, training.flips, training.minutes) == (8, True, None)
@@ -45,13 +46,13 @@ def test_json_says_the_same(tmp_path):
     record = {"data": "faces", "flips": False, "minutes": None, "network": {"latent": 4}}
     (tmp_path / "a.json").write_text(json.dumps(record))
     words = with_settings([f"--config={tmp_path / 'a.json'}", "--out", "run"], Train)
-    expected = "--out run --data faces --no-flips --minutes None --network.latent 4"
+    expected = "--out run --data faces --no-flips --minutes None --latent 4"
     assert words == expected.split()
 
 
 def test_words_overrule_the_file(tmp_path):
     (tmp_path / "a.toml").write_text("flips = true\nbatch_size = 4\n[network]\nlatent = 3\n")
-    rest = ["faces", "--no-flips", "--batch_size=8", "--network.latent", "7"]
+    rest = ["faces", "--no-flips", "--batch_size=8", "--latent", "7"]
     assert with_settings(["--config", str(tmp_path / "a.toml"), *rest], Train) == rest
 
 

@@ -11,8 +11,10 @@ from training_runs import pictures
 
 from inftydiff.cli import main
 from inftydiff.cli.figures import to_pixels
-from inftydiff.training import load_pipeline, read_progress
-from inftydiff.training.checkpoint import latest, read_settings
+from inftydiff.pipelines import load_pipeline
+from inftydiff.pipelines.checkpoints import latest
+from inftydiff.training import read_progress
+from inftydiff.training.checkpoint import read_settings
 
 SMALL = {
     "--preset": "tiny",
@@ -83,7 +85,7 @@ def test_resume(tmp_path, trained, capsys):
     assert "Resume it" in capsys.readouterr().err
     assert train(data, tmp_path / "run", "--resume", "--max-steps", "3") == 0
     assert read_progress(tmp_path / "run").step == 3
-    assert train(data, tmp_path / "run", "--resume", "--predict", "noise") == 2
+    assert train(data, tmp_path / "run", "--resume", "--predict.kind", "noise") == 2
     assert "predict is velocity, not noise" in capsys.readouterr().err
 
 
@@ -97,23 +99,23 @@ def test_a_sheet_and_single_pictures(trained, tmp_path):
         assert sheet.size[0] > 8 * 128
 
 
-@pytest.mark.parametrize("rule", [["ddim"], ["ddim", "--eta", "1"], ["ddpm"]])
+@pytest.mark.parametrize("rule", [["ddim"], ["ddim", "--solver.eta", "1"], ["ddpm"]])
 def test_an_array_of_samples(trained, tmp_path, rule):
     file = tmp_path / "x.npy"
     words = ["--size", "8", "12", "--count", "3", "--seed", "5", "--out", str(file)]
-    assert main(["sample", str(trained), *words, "--rule", *rule]) == 0
+    assert main(["sample", str(trained), *words, "--solver.kind", *rule]) == 0
     x = np.load(file)
     assert x.shape == (3, 3, 8, 12)
     assert x.dtype == np.float32
     one = tmp_path / "one.npy"
     words = ["--size", "8", "12", "--count", "1", "--seed", "6", "--out", str(one)]
-    assert main(["sample", str(trained), *words, "--rule", *rule]) == 0
+    assert main(["sample", str(trained), *words, "--solver.kind", *rule]) == 0
     assert np.allclose(np.load(one)[0], x[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("tile", [["5"], ["7", "30"]])
 def test_samples_in_tiles_are_the_same(trained, tmp_path, tile):
-    words = ["--size", "20", "24", "--count", "2", "--rule", "ddpm", "--out"]
+    words = ["--size", "20", "24", "--count", "2", "--solver.kind", "ddpm", "--out"]
     assert main(["sample", str(trained), *words, str(tmp_path / "whole.npy")]) == 0
     words += [str(tmp_path / "tiles.npy"), "--tile", *tile]
     assert main(["sample", str(trained), *words]) == 0

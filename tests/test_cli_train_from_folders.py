@@ -13,7 +13,7 @@ from inftydiff.cli import main, sources
 from inftydiff.cli.figures import to_pixels
 from inftydiff.cli.sources import ArraySource, FolderSource
 from inftydiff.data import Images
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 SETTINGS = {
     "--preset": "tiny",

@@ -10,7 +10,7 @@ from weather import dataset, gaps, weather
 from inftydiff.cli import main
 from inftydiff.cli.field_source import FieldSource
 from inftydiff.data import FieldScale, field_array
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 QUICK = [
     *("--preset", "tiny", "--minutes", "None", "--max-steps", "1", "--batch-size", "2"),

@@ -8,7 +8,7 @@ from PIL import Image
 from skimage import data
 
 from inftydiff.cli import main
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 
 QUICK = ["--preset", "tiny", "--max-steps", "2", "--minutes", "None", "--precision", "float32"]
 

@@ -11,13 +11,13 @@ from training_runs import pictures
 
 from inftydiff.cli import main
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines import InftyDiff
-from inftydiff.training import load_pipeline
-from inftydiff.training.checkpoint import latest, read_settings
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.pipelines.checkpoints import latest
+from inftydiff.training.checkpoint import read_settings
 
 COMMON = ["--held-out", "4", "--minutes", "None", "--batch-size", "8", "--precision", "float32"]
 FIRST = [
-    *("--preset", "tiny", "--network.latent", "4", "--points", "0.5", "--max-steps", "2"),
+    *("--preset", "tiny", "--latent", "4", "--points", "0.5", "--max-steps", "2"),
     *("--prior.width", "8", "--prior.layers", "3"),
 ]
 

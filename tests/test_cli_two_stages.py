@@ -13,7 +13,7 @@ from inftydiff.cli.figures import to_pixels
 
 TINY = [
     *("--preset", "tiny", "--resolution", "16", "--images", "24", "--held-out", "8"),
-    *("--network.latent", "4", "--max-steps", "3", "--minutes", "None", "--batch-size", "4"),
+    *("--latent", "4", "--max-steps", "3", "--minutes", "None", "--batch-size", "4"),
     *("--precision", "float32"),
 ]
 PRIOR = [
@@ -108,7 +108,7 @@ def test_arrays_are_reconstructed_in_their_own_layout(runs, tmp_path, capsys):
 
 def test_bad_input_is_one_line(runs, tmp_path, capsys):
     plain = str(tmp_path / "plain")
-    assert main(["train", "faces", *TINY, "--network.latent", "None", "--out", plain]) == 0
+    assert main(["train", "faces", *TINY, "--latent", "None", "--out", plain]) == 0
     for command in (["train-prior", plain, "faces"], ["reconstruct", plain]):
         assert main([*command, "--out", str(tmp_path / "x")]) == 2
         assert "without latents" in capsys.readouterr().err

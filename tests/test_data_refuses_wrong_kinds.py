@@ -26,9 +26,10 @@ from inftydiff.data import (
 )
 from inftydiff.data.field_scale import FieldScale
 from inftydiff.data.npy import INFLATED, RATIO
-from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.training import TrainConfig, load_pipeline, train
-from inftydiff.training.checkpoint import best, latest, read_progress
+from inftydiff.pipelines import InftyDiff, load_pipeline, preset
+from inftydiff.pipelines.checkpoints import latest
+from inftydiff.training import TrainConfig, train
+from inftydiff.training.checkpoint import best, read_progress
 from inftydiff.training.latents import Latents
 from inftydiff.training.progress import Progress
 from inftydiff.training.stages import LatentStage, PictureStage

@@ -11,9 +11,8 @@ from networks import randomised
 from safetensors import safe_open
 from training_runs import run, same
 
-from inftydiff.pipelines import InftyDiff, InftyDiffConfig, ModelCard, preset
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig, ModelCard, load_pipeline, preset
 from inftydiff.pipelines.pretrained import is_pretrained
-from inftydiff.training import load_pipeline
 
 
 def single(model: InftyDiff) -> InftyDiff:

@@ -13,9 +13,8 @@ from autoencoders import autoencoder, autoencoder_config
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.pretrained import FILES
-from inftydiff.training import load_pipeline
 
 
 @pytest.fixture

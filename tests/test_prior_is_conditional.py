@@ -13,9 +13,9 @@ from training_runs import SETTINGS, model, same
 
 from inftydiff import Grid
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.latents import LatentDiffusion
-from inftydiff.training import load_pipeline, train_prior
+from inftydiff.training import train_prior
 from inftydiff.training.latents import LatentObjective, Latents
 from inftydiff.training.objective import Part
 

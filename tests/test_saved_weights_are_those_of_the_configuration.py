@@ -12,9 +12,9 @@ from autoencoders import autoencoder
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.pretrained import digest
-from inftydiff.training import TrainConfig, load_pipeline
+from inftydiff.training import TrainConfig
 from inftydiff.training.checkpoint import save
 from inftydiff.training.progress import Progress
 

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from inftydiff import steps
-from inftydiff.pipelines import InftyDiff, preset
+from inftydiff.pipelines import InftyDiff, load_pipeline, preset
 from inftydiff.pipelines.pretrained import resolve
 from inftydiff.pipelines.shipped import WEIGHTS_FOLDER, shipped
-from inftydiff.training import load_pipeline
 
 MEGABYTES = 20
 

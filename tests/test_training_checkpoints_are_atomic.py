@@ -8,7 +8,8 @@ import pytest
 import torch
 from training_runs import held_out, run, same
 
-from inftydiff.training import checkpoint, held_out_loss, latest, load_pipeline, read_progress
+from inftydiff.pipelines import latest, load_pipeline
+from inftydiff.training import checkpoint, held_out_loss, read_progress
 
 
 class PowerCut(BaseException):

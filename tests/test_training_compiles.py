@@ -8,7 +8,8 @@ import torch
 from training_runs import SETTINGS, model, pictures
 from training_script import launched
 
-from inftydiff.training import load_pipeline, train
+from inftydiff.pipelines import load_pipeline
+from inftydiff.training import train
 
 
 @pytest.mark.slow

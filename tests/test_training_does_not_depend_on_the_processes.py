@@ -5,7 +5,7 @@ import json
 import pytest
 from training_script import launched
 
-from inftydiff.training import load_pipeline
+from inftydiff.pipelines import load_pipeline
 from inftydiff.training.order import BatchOrder
 
 STEPS = 20

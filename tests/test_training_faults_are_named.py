@@ -11,7 +11,8 @@ import safetensors
 from training_runs import run, same
 from training_script import launched, started
 
-from inftydiff.training import checkpoint, load_pipeline
+from inftydiff.pipelines import load_pipeline
+from inftydiff.training import checkpoint
 from inftydiff.training.batches import living_workers
 from inftydiff.training.lock import RunLock
 from inftydiff.training.order import BatchOrder

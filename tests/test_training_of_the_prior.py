@@ -10,8 +10,8 @@ from training_runs import SETTINGS, model, pictures, same
 
 from inftydiff import Function, Grid
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines import InftyDiff
-from inftydiff.training import encode_pictures, load_pipeline, train_prior
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.training import encode_pictures, train_prior
 from inftydiff.training.latents import LatentObjective
 from inftydiff.training.objective import Part
 

@@ -83,13 +83,13 @@ def test_the_command_takes_them(asked):
 
 
 def test_a_paper_preset_can_be_plain(asked):
-    model, _ = asked("--preset", "infty_diff_64", "--network.latent", "None")
+    model, _ = asked("--preset", "infty_diff_64", "--latent", "None")
     assert (model.network.latent, model.prior, model.kl_weight) == (None, None, None)
     assert model.network.multipliers == preset("infty_diff_64").network.multipliers
 
 
 def test_the_prior_can_be_set(asked):
-    latent = ["--network.latent", "4"]
+    latent = ["--latent", "4"]
     assert asked("--preset", "tiny", *latent)[0].prior is None
     model, _ = asked("--preset", "tiny", *latent, "--prior.width", "8", "--prior.layers", "3")
     assert model.prior == LatentPriorConfig(width=8, layers=3)

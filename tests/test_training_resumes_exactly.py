@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from training_runs import SETTINGS, held_out, model, pictures, run, same
 
-from inftydiff.training import load_pipeline, read_progress, train
+from inftydiff.pipelines import load_pipeline
+from inftydiff.training import read_progress, train
 from inftydiff.training.order import BatchOrder, picture_generator, step_generator
 
 

@@ -6,7 +6,8 @@ import math
 import pytest
 from training_runs import run, same
 
-from inftydiff.training import Progress, TrainConfig, latest, load_pipeline, read_progress
+from inftydiff.pipelines import latest, load_pipeline
+from inftydiff.training import Progress, TrainConfig, read_progress
 from inftydiff.training.bar import Bar
 from inftydiff.training.objective import Objective
 

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 from training_runs import SETTINGS, model, pictures, run, same
 
-from inftydiff.training import Progress, best, latest, load_pipeline, read_progress, train
-from inftydiff.training.checkpoint import steps_in
+from inftydiff.pipelines import latest, load_pipeline
+from inftydiff.pipelines.checkpoints import steps_in
+from inftydiff.training import Progress, best, read_progress, train
 
 LOSSES = [0.9, 0.7, 0.8, 0.75, float("nan"), 0.6, 0.65, 0.7, 0.7, 0.5]
 """Held-out losses by the number of the estimate."""

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 from training_script import launched, started
 
-from inftydiff.training import load_pipeline
-from inftydiff.training.checkpoint import latest, steps_in
+from inftydiff.pipelines import load_pipeline
+from inftydiff.pipelines.checkpoints import latest, steps_in
 
 SETTINGS = {
     "latent": 4,
