@@ -2,18 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self, cast
+from typing import TypeVar, cast
 
 from inftydiff.cli.components import Form, chosen_kinds, form_of
 
 __all__ = ["Command"]
+
+Chosen = TypeVar("Chosen", bound="Command")
 
 
 class Command(ABC):
     """A command: a frozen dataclass of its arguments that can be run."""
 
     @classmethod
-    def parse(cls, words: Sequence[str], *, prog: str) -> Self:
+    def parse(cls: type[Chosen], words: Sequence[str], *, prog: str) -> Chosen:
         """Parse the words of a command.
 
         Args:
@@ -24,7 +26,7 @@ class Command(ABC):
             ValueError: if a component is of an unknown kind, or refuses a value.
             SystemExit: if the words are none that the command takes, or ask for help.
         """
-        return cast(Self, cls.form(words).parse(words, prog=prog))
+        return cast(Chosen, cls.form(words).parse(words, prog=prog))
 
     @classmethod
     def form(cls, words: Sequence[str]) -> Form:
