@@ -62,7 +62,7 @@ from local_operator import kilobytes
 
 side = int(sys.argv[1])
 torch.set_num_threads(int(sys.argv[2]))
-network = MultiscaleNetwork(faces_64())
+network = MultiscaleNetwork(faces_64(), 3)
 with torch.no_grad():
     network(Function(Grid((64, 64)), torch.randn(1, 64**2, 3)), torch.tensor([0.5]))
     x = Function(Grid((side, side)), torch.randn(1, side * side, 3))
@@ -160,7 +160,7 @@ def training_step(density: int) -> Callable[[], object]:
 
 def unet_share() -> Callable[[], object]:
     """Forward and backward of the U-Net of the face model alone, in bfloat16."""
-    network = MultiscaleNetwork(faces_64())
+    network = MultiscaleNetwork(faces_64(), 3)
     config = network.config
     shape = (PICTURES, *config.grid, config.grid_channels)
     cells = torch.randn(shape, requires_grad=True)

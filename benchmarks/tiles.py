@@ -15,7 +15,7 @@ from local_operator import machine
 
 NETWORK = """
 from inftydiff.models import MultiscaleNetwork, faces_64, tiled
-network = MultiscaleNetwork(faces_64())
+network = MultiscaleNetwork(faces_64(), 3)
 x = Function(Grid((side, side)), torch.randn(1, side**2, 3, generator=generator))
 run = tiled(network, tile) if tile else network
 with torch.no_grad():

@@ -54,7 +54,7 @@ def step(
     """A training step of the face model for pictures of a size, at a share of the points."""
     torch.manual_seed(0)
     config = preset("faces", resolution=side)
-    config = replace(config, network=replace(config.network, latent=latent))
+    config = replace(config, latent=latent)
     pipeline = InftyDiff(config)
     pipeline.compute_dtype = torch.bfloat16 if fast_bfloat16("cpu") else None
     recompute_blocks(pipeline, recompute)

@@ -16,9 +16,8 @@ LATENT = 5
 def autoencoder_config(**changes: object) -> InftyDiffConfig:
     """The tiny preset with a latent and a prior."""
     small = preset("tiny", resolution=16)
-    network = dataclasses.replace(small.network, latent=LATENT)
     base = dataclasses.replace(
-        small, network=network, prior=LatentPriorConfig(width=12, layers=3), steps=3
+        small, latent=LATENT, prior=LatentPriorConfig(width=12, layers=3), steps=3
     )
     return dataclasses.replace(base, **changes)
 

@@ -11,5 +11,5 @@ __all__ = ["encoder"]
 
 def encoder(seed: int = 0, *, variational: bool = False, **changes: object) -> Encoder:
     """A tiny encoder with five features."""
-    config = replace(tiny(), latent=5, **changes)
-    return randomised(Encoder(config, variational=variational), seed)
+    own = {"channels": changes.pop("channels", 3), "latent": changes.pop("latent", 5)}
+    return randomised(Encoder(replace(tiny(), **changes), **own, variational=variational), seed)

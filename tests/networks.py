@@ -30,7 +30,8 @@ def randomised(module: Module, seed: int = 0) -> Module:
 
 def network(seed: int = 0, **changes: object) -> MultiscaleNetwork:
     """A tiny network with random parameters, in float64."""
-    return randomised(MultiscaleNetwork(replace(tiny(), **changes)), seed)
+    own = {n: changes.pop(n) for n in ("channels", "latent", "out_channels") if n in changes}
+    return randomised(MultiscaleNetwork(replace(tiny(), **changes), **{"channels": 3, **own}), seed)
 
 
 def functions(on: Grid | Subset, seed: int = 0, batch: int = 2, channels: int = 3) -> Function:

@@ -4,8 +4,17 @@ import dataclasses
 
 import torch
 
-from inftydiff import Function, GaussianMeasure, SignalPrediction, WhiteNoise, matern
+from inftydiff import (
+    CosineSchedule,
+    Function,
+    GaussianMeasure,
+    SignalPrediction,
+    WhiteNoise,
+    gaussian_mollifier,
+    matern,
+)
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
+from inftydiff.processes import NoiseOnlyProcess
 from inftydiff.testing import GaussianDenoiser
 
 __all__ = ["DATA", "exact_model", "seeded", "smooth_pictures"]
@@ -19,7 +28,7 @@ class Exact(torch.nn.Module):
 
     def __init__(self, config: InftyDiffConfig) -> None:
         super().__init__()
-        process = config.build_process()
+        process = config.process.build(config.domain)
         self.model = GaussianDenoiser(process, DATA).as_model(SignalPrediction())
         self.unused = torch.nn.Parameter(torch.zeros((), dtype=torch.float64))
 
@@ -31,10 +40,8 @@ def exact_model(**changes: object) -> InftyDiff:
     """A model of functions with the law ``DATA`` in each of three channels, float64."""
     base = dataclasses.replace(
         preset("tiny", resolution=16),
-        process="noise_only",
-        predict="signal",
-        mollifier_width=1 / 16,
-        noise_intensity=1 / 16,
+        process=NoiseOnlyProcess(gaussian_mollifier(1 / 16), CosineSchedule(), WhiteNoise(1 / 16)),
+        predict=SignalPrediction(),
         clip=None,
         range_floor=None,
         trained_at=None,

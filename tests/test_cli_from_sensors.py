@@ -28,9 +28,8 @@ RANGES = {"u": [-20.0, 20.0], "t": [260.0, 300.0]}
 def fields(tmp_path_factory) -> str:
     """A small model of two variables, saved."""
     config = preset("tiny", resolution=16)
-    network = dataclasses.replace(config.network, channels=2)
     folder = tmp_path_factory.mktemp("models") / "fields"
-    found = randomised(InftyDiff(dataclasses.replace(config, network=network)))
+    found = randomised(InftyDiff(dataclasses.replace(config, channels=2)))
     found.float().save_pretrained(folder)
     return str(folder)
 

@@ -112,8 +112,7 @@ def test_encodings_take_models_without_latents(plain, pictures, tmp_path, capsys
 
 def test_channels_that_are_no_colours_are_shown_in_grey(tmp_path, capsys):
     config = preset("tiny", resolution=16)
-    network = dataclasses.replace(config.network, channels=2, latent=4)
-    fields = randomised(InftyDiff(dataclasses.replace(config, network=network))).float()
+    fields = randomised(InftyDiff(dataclasses.replace(config, channels=2, latent=4))).float()
     fields.save_pretrained(tmp_path / "model")
     values = torch.rand(2, 2, 16, 16, generator=torch.Generator().manual_seed(0))
     np.save(tmp_path / "fields.npy", values.numpy())

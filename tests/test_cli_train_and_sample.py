@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 from training_runs import pictures
 
+from inftydiff import gaussian_mollifier
 from inftydiff.cli import main
 from inftydiff.cli.figures import to_pixels
 from inftydiff.pipelines import load_pipeline
 from inftydiff.pipelines.checkpoints import latest
+from inftydiff.processes import NoisePrediction
 from inftydiff.training import read_progress
 from inftydiff.training.checkpoint import read_settings
 
@@ -52,7 +54,7 @@ def test_a_folder_of_rectangles(tmp_path):
     config = load_pipeline(tmp_path / "run").config
     assert config.lengths == (0.75, 1.0)
     assert config.network.cell == 1 / 16
-    assert config.mollifier_width == 0.75 / 16
+    assert config.process.mollifier == gaussian_mollifier(0.75 / 16)
 
 
 def test_an_array_of_one_channel(tmp_path):
@@ -62,7 +64,8 @@ def test_an_array_of_one_channel(tmp_path):
 
 
 def test_every_setting_can_be_given(tmp_path, trained):
-    words = "--network.width 12 --predict noise --mollifier-width 0.1 --learning-rate 0.01 --flips"
+    words = "--network.width 12 --predict.kind noise --process.mollifier.width 0.1"
+    words += " --learning-rate 0.01 --flips"
     data = trained.parent / "data.npy"
     assert train(data, tmp_path / "run", *words.split(), "--range-floor", "0.3") == 0
     model, settings, _ = read_settings(latest(tmp_path / "run"))
@@ -70,8 +73,8 @@ def test_every_setting_can_be_given(tmp_path, trained):
     assert model == dataclasses.replace(
         base,
         network=dataclasses.replace(base.network, width=12),
-        predict="noise",
-        mollifier_width=0.1,
+        predict=NoisePrediction(),
+        process=dataclasses.replace(base.process, mollifier=gaussian_mollifier(0.1)),
         range_floor=0.3,
         steps=15,
     )

@@ -47,7 +47,7 @@ def test_lazy_and_eager_runs_agree(tmp_path: Path, photographs: Path):
     eager, lazy = load_pipeline(tmp_path / "eager"), load_pipeline(tmp_path / "lazy")
     assert same(eager, lazy)
     assert lazy.config.channels == 1
-    assert lazy.config.lengths == (8 / 12, 1.0)
+    assert lazy.config.domain.lengths == (8 / 12, 1.0)
 
 
 def test_splits_agree(tmp_path: Path, photographs: Path):
@@ -123,7 +123,7 @@ def test_proportions_are_kept_unless_said_otherwise(
     longest = max(shape)
     assert train(photographs, tmp_path / "run", "--resolution", *words) == 0
     pipeline = load_pipeline(tmp_path / "run")
-    assert pipeline.config.lengths == tuple(side / longest for side in shape)
+    assert pipeline.config.domain.lengths == tuple(side / longest for side in shape)
     assert pipeline.grid(longest).shape == shape
 
 

@@ -31,7 +31,7 @@ def test_samples_can_be_given_their_units(path, tmp_path):
     assert main(["train", path, "--variables", "t", "u", *QUICK]) == 0
     pipeline = load_pipeline("run")
     assert pipeline.config.channels == 2
-    assert pipeline.config.lengths == (4 / 5, 1.0)
+    assert pipeline.config.domain.lengths == (4 / 5, 1.0)
     assert main(["sample", "run", "--count", "1", "--steps", "1", "--out", "x.npy"]) == 0
     scale = FieldScale(json.loads((tmp_path / "run" / "ranges.json").read_text()))
     sample = torch.from_numpy(np.load("x.npy"))
@@ -75,7 +75,7 @@ def test_missing_values_and_axes_are_stated(capsys):
     assert main(words) == 2
     assert "misses 1 of 20 values" in capsys.readouterr().err
     assert main([*words, "--missing", "280", "--axes", "lon", "lat"]) == 0
-    assert load_pipeline("run").config.lengths == (1.0, 4 / 5)
+    assert load_pipeline("run").config.domain.lengths == (1.0, 4 / 5)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_rectangles_are_trained_on_and_drawn(tmp_path: Path, photographs: Path):
     assert main(["train", "--data", str(photographs), "--out", run, *QUICK]) == 0
     pipeline = load_pipeline(run)
     assert pipeline.config.channels == 3
-    assert pipeline.config.lengths == (43 / 64, 1.0)
+    assert pipeline.config.domain.lengths == (43 / 64, 1.0)
     words = ["--size", "48", "--count", "1", "--steps", "1", "--out", str(tmp_path / "out")]
     assert main(["sample", run, *words]) == 0
     with Image.open(tmp_path / "out" / "0000.png") as picture:

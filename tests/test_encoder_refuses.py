@@ -1,4 +1,4 @@
-"""An encoder refuses functions that it cannot read, and a configuration without a latent."""
+"""An encoder refuses functions that it cannot read, and latents out of range."""
 
 import pytest
 import torch
@@ -23,9 +23,10 @@ def test_functions_of_another_kind(x: Function):
         encoder()(x)
 
 
-def test_no_latent():
-    with pytest.raises(ValueError, match="needs a configuration with a latent"):
-        Encoder(tiny())
+@pytest.mark.parametrize("latent", [0, -1, 2**17])
+def test_a_latent_of_no_such_size(latent: int):
+    with pytest.raises(ValueError, match="number of features of a latent must be"):
+        Encoder(tiny(), 3, latent)
 
 
 def test_half_precision_gives_latents_in_single():

@@ -28,7 +28,7 @@ from inftydiff.testing import laws_for
 
 def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     g = torch.Generator().manual_seed(0)
-    model = MultiscaleNetwork(tiny())
+    model = MultiscaleNetwork(tiny(), 3)
     images = 2 * torch.rand(2, 3, 64, 64, generator=g) - 1
     t = torch.rand(len(images), generator=g)
 

@@ -44,7 +44,7 @@ def test_its_parameters_are_trained():
 
 def test_what_we_ship_are_neural_operators():
     assert isinstance(functionalise(Convolution()), NeuralOperator)
-    assert isinstance(MultiscaleNetwork(tiny()), NeuralOperator)
+    assert isinstance(MultiscaleNetwork(tiny(), 3), NeuralOperator)
 
 
 @pytest.mark.parametrize(

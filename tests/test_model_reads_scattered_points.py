@@ -10,7 +10,7 @@ from inftydiff.models import MultiscaleNetwork, tiny
 
 def network() -> MultiscaleNetwork:
     torch.manual_seed(0)
-    model = MultiscaleNetwork(tiny()).double()
+    model = MultiscaleNetwork(tiny(), 3).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model

@@ -57,9 +57,9 @@ class Halve(nn.Module):
         return 0.5 * images
 
 
-CONFIG = replace(tiny(), latent=5)
-NETWORK = MultiscaleNetwork(CONFIG)
-PLAIN = MultiscaleNetwork(tiny())
+CONFIG = tiny()
+NETWORK = MultiscaleNetwork(CONFIG, 3, latent=5)
+PLAIN = MultiscaleNetwork(tiny(), 3)
 X = Function(Grid((8, 8)), torch.rand(2, 64, 3))
 T = torch.tensor([0.2, 0.7])
 CODES = torch.ones(2, 5)
@@ -79,7 +79,7 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (tiled(PLAIN, 4), {"x": X, "t": T, "on": None, "latent": None, "condition": None}),
     (tiled, {"network": PLAIN, "size": 4}),
     (Encoder, {"config": CONFIG, "variational": True}),
-    (Encoder(CONFIG), {"x": X}),
+    (Encoder(CONFIG, 3, 5), {"x": X}),
     (Code(CODES, CODES).at, {"noise": CODES}),
     (lambda **code: Code(**code).divergence(), {"mean": CODES, "log_variance": CODES}),
     (Descent, {"channels": 8, "embedding": 8, "latent": 4, **LEVELS, **DROPS}),
@@ -130,7 +130,7 @@ def test_a_configuration_is_refused_at_once_or_makes_a_network(name: str, size: 
     else:
         assert MultiscaleConfig(**json.loads(json.dumps(asdict(config)))) == config
         with torch.device("meta"):
-            MultiscaleNetwork(config)
+            MultiscaleNetwork(config, 3)
     assert time.process_time() - start < 2.0
 
 

@@ -17,7 +17,7 @@ from inftydiff.models import MultiscaleNetwork, faces_64, tiled
 
 side, tile = map(int, sys.argv[1:])
 torch.manual_seed(0)
-network = MultiscaleNetwork(faces_64())
+network = MultiscaleNetwork(faces_64(), 3)
 x = Function(Grid((side, side)), torch.randn(1, side**2, 3))
 with torch.no_grad():
     image = (tiled(network, tile) if tile else network)(x, torch.tensor([0.5]))

@@ -1,39 +1,91 @@
-"""A pipeline's configuration comes back from JSON as it was; what it does not know is refused."""
+"""A model's configuration comes back from JSON as it was; what it does not know is refused."""
 
 import dataclasses
 import json
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inftydiff.models import MultiscaleConfig, tiny
+from inftydiff import (
+    Box,
+    CosineSchedule,
+    Grid,
+    LinearSchedule,
+    Point,
+    WhiteNoise,
+    gaussian_mollifier,
+    matern,
+)
+from inftydiff.models import LatentPriorConfig, MultiscaleConfig, tiny
 from inftydiff.pipelines import PRESETS, InftyDiffConfig, preset
+from inftydiff.processes import (
+    BlurringProcess,
+    CleanPrediction,
+    GeneralProcess,
+    HeatDissipation,
+    MollifiedProcess,
+    NoiseOnlyProcess,
+    NoisePrediction,
+    SignalPrediction,
+    TraceClassProcess,
+    VelocityPrediction,
+    WhiteProcess,
+)
+from inftydiff.processes.schedules import SigmoidSchedule, TabulatedSchedule
 
 LENGTHS = st.floats(1e-3, 1.0)
+SCHEDULES = [
+    CosineSchedule(),
+    LinearSchedule(),
+    SigmoidSchedule(start=-2.0),
+    TabulatedSchedule((0.0, 0.5, 1.0), (1.0, 0.8, 0.6), (0.0, 0.6, 0.8)),
+]
+
+
+@st.composite
+def processes(draw):
+    schedule, noise = draw(st.sampled_from(SCHEDULES)), WhiteNoise(draw(LENGTHS))
+    operator = draw(
+        st.sampled_from([gaussian_mollifier(draw(LENGTHS)), matern(1.5, 0.1, dim=2, std=2.0)])
+    )
+    return draw(
+        st.sampled_from(
+            [
+                MollifiedProcess(operator, schedule, noise),
+                WhiteProcess(schedule, noise),
+                NoiseOnlyProcess(operator, schedule, noise),
+                TraceClassProcess(operator, schedule, noise),
+                BlurringProcess(HeatDissipation(draw(LENGTHS)), schedule, noise),
+                GeneralProcess(2.0 * operator, operator @ operator, schedule, noise),
+            ]
+        )
+    )
 
 
 @given(
-    process=st.sampled_from(["mollified", "white", "noise_only"]),
-    schedule=st.sampled_from(["cosine", "linear"]),
-    predict=st.sampled_from(["noise", "signal", "clean", "velocity"]),
-    width=LENGTHS,
-    intensity=LENGTHS,
-    side=LENGTHS,
+    process=processes(),
+    predict=st.sampled_from(
+        [NoisePrediction(), SignalPrediction(), CleanPrediction(), VelocityPrediction()]
+    ),
+    domain=st.sampled_from([Box((0.3, 1.0)), Box((2.0,), boundary="periodic"), Point()]),
+    floor=LENGTHS,
     clip=st.sampled_from([None, (-1.0, 1.0), (0.0, 0.3)]),
     network=st.sampled_from([tiny(), MultiscaleConfig(), MultiscaleConfig(width=8, cell=1 / 3)]),
+    latent=st.sampled_from([None, 3]),
 )
-def test_json_and_back(process, schedule, predict, width, intensity, side, clip, network):
+def test_json_and_back(process, predict, domain, floor, clip, network, latent):
     config = InftyDiffConfig(
         network=network,
         process=process,
-        schedule=schedule,
         predict=predict,
-        mollifier_width=width,
-        noise_intensity=intensity,
-        lengths=(side, 1.0),
+        domain=domain,
         clip=clip,
-        range_floor=width,
+        range_floor=floor,
+        latent=latent,
+        encoder=None if latent is None else tiny(),
+        prior=None if latent is None else LatentPriorConfig(),
     )
     assert InftyDiffConfig.from_json(config.to_json()) == config
 
@@ -43,17 +95,25 @@ def changed(**changes):
     return json.dumps(record | changes)
 
 
+WHITE = {"kind": "white", "noise": {"kind": "white", "intensity": 0.1}}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (changed(predikt="noise"), "'predikt'; the nearest is 'predict'"),
-        (changed(network={"widht": 3}), "'widht'; the nearest is 'width'"),
-        (changed(version=2), "version 1; got 2"),
-        (changed(version=None), "version 1; got None"),
-        (changed(process="pink"), "process"),
-        (changed(mollifier_width=-1.0), "mollifier_width must be"),
-        (changed(mollifier_width="wide"), "mollifier_width|could not convert"),
-        (changed(network=3), "is read from a mapping|network"),
+        (changed(network={"kind": "multiscale", "widht": 3}), "'widht'; the nearest is 'width'"),
+        (changed(network={"kind": "multiscal"}), "'multiscal'; the nearest is 'multiscale'"),
+        (changed(network={"width": 3}), "with a 'kind'"),
+        (changed(version=3), "version 3, and this release"),
+        (changed(version=None), "versions 1 to 2; got None"),
+        (changed(process={"kind": "pink"}), "process that is installed is of the kind 'pink'"),
+        (changed(process=WHITE | {"mollifier": {"kind": "heat"}}), "no field 'mollifier'"),
+        (changed(process=WHITE | {"noise": {"kind": "white", "intensity": -1.0}}), "intensity"),
+        (changed(process=WHITE | {"schedule": {"kind": "sine"}}), "nearest is 'cosine'|'sine'"),
+        (changed(predict="noise"), "is a parameterisation; got 'noise'"),
+        (changed(network=3), "is a network; got 3"),
+        (changed(domain={"kind": "ball"}), "of a kind of 'box', 'point'; got 'ball'"),
         ("{", "read from JSON"),
         ("[]", "read from a mapping; got list"),
     ],
@@ -66,14 +126,17 @@ def test_what_is_not_known_is_refused(text, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"predict": "score"}, "predict"),
-        ({"schedule": "sine"}, "schedule"),
-        ({"lengths": (1.0, 2.0)}, "of at most 1"),
+        ({"predict": "noise"}, "predict"),
+        ({"process": "white"}, "process"),
+        ({"network": object()}, "network"),
+        ({"domain": (1.0, 1.0)}, "domain"),
         ({"clip": (1.0, -1.0)}, "lower first"),
         ({"steps": 0}, "steps must be"),
-        ({"noise_intensity": 0.0}, "noise_intensity must be"),
+        ({"channels": 0}, "channels must be"),
         ({"range_floor": -0.1}, "range_floor must be"),
-        ({"network": MultiscaleConfig(out_channels=4)}, "out_channels=4"),
+        ({"kl_weight": 0.1}, "kl_weight of a model are for its latents"),
+        ({"prior": LatentPriorConfig()}, "prior of a model are for its latents"),
+        ({"encoder": tiny()}, "encoder of a model are for its latents"),
     ],
 )
 def test_values_out_of_range_are_refused(changes, message):
@@ -86,8 +149,10 @@ def test_presets_follow_the_resolution(name):
     cells = 1.0 if name.startswith("infty_diff") else 0.75
     for resolution in (32, 128):
         config = preset(name, resolution=resolution, channels=1)
-        assert config.network.cell == config.noise_intensity == 1 / resolution
-        assert config.mollifier_width == cells / resolution
+        process = config.process
+        assert isinstance(process, MollifiedProcess)
+        assert config.network.cell == process.noise.intensity == 1 / resolution
+        assert process.mollifier == gaussian_mollifier(cells / resolution)
         assert config.channels == 1
         assert InftyDiffConfig.from_json(config.to_json()) == config
 
@@ -100,12 +165,8 @@ def test_presets_are_made_for_the_resolution_in_their_name(name):
 
 
 def test_the_scale_is_the_standard_deviation_of_the_noise():
-    import torch
-
-    from inftydiff import Grid
-
     config = preset("tiny", resolution=16, mollifier_width=1 / 20)
-    process = config.build_process()
+    process = config.process.build(config.domain)
     white = process.noise.draw(
         config.domain, batch=1, channels=1, generator=torch.Generator().manual_seed(0)
     )

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff, preset, tasks
+from inftydiff.processes import VelocityPrediction
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -32,7 +33,7 @@ def test_samples_are_what_the_network_said_last():
 
 
 def test_other_networks_samples_are_deconvolved():
-    pipeline = model(predict="velocity")
+    pipeline = model(predict=VelocityPrediction())
     grid = pipeline.grid(16)
     smooth = pipeline.sample(on=grid, batch=2, generator=seeded(), deconvolve=False)
     found = pipeline.sample(on=grid, batch=2, generator=seeded())

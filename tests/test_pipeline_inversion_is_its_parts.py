@@ -18,6 +18,7 @@ from inftydiff import (
     steps,
 )
 from inftydiff.pipelines import InftyDiff, preset
+from inftydiff.processes import VelocityPrediction
 
 GRID = Grid((12, 12))
 
@@ -50,8 +51,7 @@ def test_the_parts(inversion):
 
 
 def test_the_latents_are_those_of_the_functions():
-    network = dataclasses.replace(preset("tiny", resolution=16).network, latent=4)
-    pipeline, x0 = model(network=network), functions()
+    pipeline, x0 = model(latent=4), functions()
     times = recommended_steps(2, DDIM(), pipeline.process.schedule)
     found = pipeline.invert(x0, times=times)
     given = pipeline.invert(x0, times=times, latent=pipeline.encode(x0))
@@ -61,7 +61,7 @@ def test_the_latents_are_those_of_the_functions():
 
 
 def test_sampling_goes_back():
-    pipeline, x0 = model(range_floor=None, clip=None, predict="velocity"), functions(1)
+    pipeline, x0 = model(range_floor=None, clip=None, predict=VelocityPrediction()), functions(1)
     times = steps(8, spacing="log_snr", schedule=pipeline.process.schedule, end=0.02)
     inversion = FixedPointInversion(tolerance=1e-10, iterations=60)
     noise = pipeline.invert(x0, times=times, inversion=inversion)

@@ -9,6 +9,7 @@ from networks import randomised
 from inftydiff import (
     DDIM,
     DDPM,
+    Box,
     DiffusionProcess,
     Function,
     Grid,
@@ -22,7 +23,7 @@ from inftydiff import (
 )
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff, preset, range_projection
-from inftydiff.processes import CallableDenoiser
+from inftydiff.processes import CallableDenoiser, WhiteProcess
 
 GRID = Grid((16, 16))
 
@@ -130,7 +131,7 @@ def test_deconvolution_keeps_constants(ratio):
 
 def test_data_that_are_not_mollified_are_not_deconvolved():
     x = functions()
-    assert model(process="white").deconvolve(x) is x
+    assert model(process=WhiteProcess()).deconvolve(x) is x
 
 
 def test_range_projection_multiplies_by_the_regularised_range():
@@ -172,7 +173,7 @@ def test_range_projection_is_taken_from_the_configuration():
 def test_data_that_are_not_mollified_are_not_projected():
     x_t, t = functions(), torch.tensor([0.3, 0.8], dtype=torch.float64)
     floors = (0.5, None)
-    a, b = (model(process="white", range_floor=floor).denoiser()(x_t, t) for floor in floors)
+    a, b = (model(process=WhiteProcess(), range_floor=floor).denoiser()(x_t, t) for floor in floors)
     assert torch.equal(a.signal.values, b.signal.values)
 
 
@@ -191,7 +192,7 @@ def test_range_projection_needs_a_mollifier():
 
 
 def test_grids_have_the_proportions_of_the_domain():
-    pipeline = model(lengths=(0.75, 1.0))
+    pipeline = model(domain=Box((0.75, 1.0)))
     assert pipeline.grid(64).shape == (48, 64)
     assert pipeline.grid(64).domain.lengths == (0.75, 1.0)
     assert pipeline.grid((10, 20)).shape == (10, 20)

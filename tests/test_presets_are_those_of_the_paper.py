@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from inftydiff import DDIM, Grid
+from inftydiff import DDIM, CosineSchedule, Grid, NoisePrediction, WhiteNoise, gaussian_mollifier
 from inftydiff.models import (
     Encoder,
     LatentPrior,
@@ -24,6 +24,7 @@ from inftydiff.models import (
 )
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.pipelines.infty_diff import DETERMINISTIC
+from inftydiff.processes import MollifiedProcess
 
 
 def count(module: torch.nn.Module) -> int:
@@ -93,7 +94,7 @@ def test_the_released_code_has_the_papers_numbers():
 
 
 def test_the_local_blocks_differ_by_the_latents_perceptrons():
-    network = on_meta(MultiscaleNetwork, infty_diff_256())
+    network = on_meta(MultiscaleNetwork, infty_diff_256(), 3, latent=1024)
     ours = count(network.gathering.blocks) + count(network.decoder)
     six = sum(3 * released_local_block(64, 256, 1024, skip) for skip in (False, True))
     theirs_only = 12 * (linear(1024, 64) + linear(64, 64) + 2 * 64)
@@ -102,7 +103,7 @@ def test_the_local_blocks_differ_by_the_latents_perceptrons():
 
 
 def test_the_decoder_is_within_a_twentieth_of_the_papers():
-    ours = count(on_meta(MultiscaleNetwork, infty_diff_256()))
+    ours = count(on_meta(MultiscaleNetwork, infty_diff_256(), 3, latent=1024))
     assert round(ours / 1e6, 1) == 334.3
     assert abs(ours / released_decoder() - 1.0) < 0.05
 
@@ -116,7 +117,7 @@ def test_the_other_networks_have_the_sizes_they_state(make, millions):
 
 
 def test_the_encoder_has_the_size_it_states():
-    assert round(count(on_meta(Encoder, infty_diff_256())) / 1e6, 1) == 164.5
+    assert round(count(on_meta(Encoder, infty_diff_256(), 3, 1024)) / 1e6, 1) == 164.5
 
 
 def test_the_prior_is_that_of_diffusion_autoencoders():
@@ -135,12 +136,12 @@ def test_the_settings_are_the_papers(name, latent):
     config = preset(name)
     cell = 1 / int(name.rpartition("_")[2])
     network = config.network
-    assert (config.process, config.schedule, config.predict) == ("mollified", "cosine", "noise")
-    assert config.mollifier_width == config.noise_intensity == network.cell == cell
+    process = MollifiedProcess(gaussian_mollifier(cell), CosineSchedule(), WhiteNoise(cell))
+    assert (config.process, config.predict, network.cell) == (process, NoisePrediction(), cell)
     assert (config.clip, config.range_floor) == ((-1.0, 1.0), None)
     assert (config.noise_to_signal, config.steps, config.kl_weight) == (0.05, 100, None)
     assert (network.local_blocks, network.width, network.kernel_size) == (3, 64, 7)
-    assert (network.latent, network.scale, network.position) == (latent, 1.0, False)
+    assert (config.latent, network.scale, network.position) == (latent, 1.0, False)
     assert network.grid == (round(1 / cell) // 2,) * 2
     assert (network.dropout, network.dropout_at_most) == (0.1, 16)
     assert set(network.attention) == {8, 16}
@@ -149,7 +150,7 @@ def test_the_settings_are_the_papers(name, latent):
 
 def test_unit_noise_a_cell_has_the_variance_of_the_notes():
     config = preset("infty_diff_256")
-    process = config.build_process()
+    process = config.process.build(config.domain)
     white = process.noise.draw(
         config.domain, batch=1, channels=1, generator=torch.Generator().manual_seed(0)
     )

@@ -28,8 +28,7 @@ GRID = Grid((16, 16))
 
 def pipeline() -> InftyDiff:
     """A model with an encoder whose parts are random."""
-    network = dataclasses.replace(model().network, latent=FEATURES)
-    return randomised(InftyDiff(model(network=network))).float()
+    return randomised(InftyDiff(model(latent=FEATURES))).float()
 
 
 def labelled(count: int = 40, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -61,7 +61,7 @@ def kept(network: MultiscaleNetwork, x: Function, recompute: bool) -> int:
 @pytest.mark.parametrize("share", [1, 4])
 def test_what_is_kept_is_at_least_halved(share: int):
     torch.manual_seed(0)
-    network, grid = MultiscaleNetwork(faces_64()).train(), Grid((64, 64))
+    network, grid = MultiscaleNetwork(faces_64(), 3).train(), Grid((64, 64))
     x = Function(grid, torch.randn(2, grid.size, 3))
     if share > 1:
         x = x.restrict(random_subset(grid, grid.size // share, generator=seeded()))

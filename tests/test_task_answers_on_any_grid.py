@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from task_models import exact_model, seeded, smooth_pictures
 
-from inftydiff import DDIM, Function, Grid, Scattered
+from inftydiff import DDIM, Box, Function, Grid, Scattered
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import tasks
 from inftydiff.pipelines.tasks.grids import grid_between, refines
 
 MODEL = exact_model(steps=3)
-WIDE = exact_model(steps=3, lengths=(0.5, 1.0), trained_at=16)
+WIDE = exact_model(steps=3, domain=Box((0.5, 1.0)), trained_at=16)
 
 
 def halves(grid: Grid) -> torch.Tensor:

@@ -65,7 +65,7 @@ def test_any_number_of_blocks_and_other_channels(blocks: int):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_other_precisions(dtype: torch.dtype):
-    net = randomised(MultiscaleNetwork(replace(tiny(), local_blocks=1))).float()
+    net = randomised(MultiscaleNetwork(replace(tiny(), local_blocks=1), 3)).float()
     x = functions(Grid((32, 32)))
     parts, whole = answers(net, Function(x.on, x.values.to(dtype)), 12)
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)

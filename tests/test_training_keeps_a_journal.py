@@ -69,7 +69,7 @@ def test_sheets_are_rows_of_bytes():
 
 
 def test_other_channels_are_shown_in_grey():
-    config = model(network=dataclasses.replace(model().network, channels=2))
+    config = model(channels=2)
     shown = drawn(InftyDiff(config), pictures(4, channels=2))
     assert sheet(shown, 8).shape == (32, 128, 3)
 

@@ -21,8 +21,7 @@ LATENT = 4
 
 def with_latents() -> InftyDiff:
     """A model with an encoder whose parts are random."""
-    network = dataclasses.replace(model().network, latent=LATENT)
-    return randomised(InftyDiff(model(network=network))).float()
+    return randomised(InftyDiff(model(latent=LATENT))).float()
 
 
 def codes(count: int = 40, seed: int = 0) -> torch.Tensor:

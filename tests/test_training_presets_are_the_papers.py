@@ -83,8 +83,8 @@ def test_the_command_takes_them(asked):
 
 
 def test_a_paper_preset_can_be_plain(asked):
-    model, _ = asked("--preset", "infty_diff_64", "--latent", "None")
-    assert (model.network.latent, model.prior, model.kl_weight) == (None, None, None)
+    model, _ = asked("--preset", "infty_diff_64", "--latent", "None", "--prior.kind", "none")
+    assert (model.latent, model.prior, model.kl_weight) == (None, None, None)
     assert model.network.multipliers == preset("infty_diff_64").network.multipliers
 
 
@@ -100,4 +100,4 @@ def test_the_prior_can_be_set(asked):
 def test_a_prior_without_latents_is_refused(capsys):
     words = ["train", "faces", "--preset", "tiny", "--prior.width", "8"]
     assert main(words) == 2
-    assert "set network.latent" in capsys.readouterr().err
+    assert "Set latent to a number" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def kept_and_gradients(config: InftyDiffConfig, data: Images, recompute: bool):
 @pytest.mark.parametrize("latent", [None, 16])
 def test_less_than_half_is_kept_of_the_faces_model(latent):
     config = preset("faces")
-    config = dataclasses.replace(config, network=dataclasses.replace(config.network, latent=latent))
+    config = dataclasses.replace(config, latent=latent)
     data = pictures(2, shape=(64, 64))
     plain, expected = kept_and_gradients(config, data, False)
     less, gradients = kept_and_gradients(config, data, True)

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import TensorDataset
 from training_runs import SETTINGS, held_out, model, pictures
 
+from inftydiff import Box
 from inftydiff.data import Images
 from inftydiff.training import TrainConfig, train
 
@@ -81,9 +82,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 def test_rectangles_and_other_channels_are_trained_on(tmp_path):
     data = pictures(channels=2, shape=(8, 16))
-    config = dataclasses.replace(
-        model(), lengths=(0.5, 1.0), network=dataclasses.replace(model().network, channels=2)
-    )
+    config = dataclasses.replace(model(), domain=Box((0.5, 1.0)), channels=2)
     settings = TrainConfig(max_steps=2, batch_size=2, precision="float32")
     trained = train(config, data, Images(data.pixels[:3]), settings, tmp_path, progress=False)
     x = trained.sample(on=trained.grid(16), batch=1, generator=torch.Generator().manual_seed(0))

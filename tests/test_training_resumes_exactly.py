@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from training_runs import SETTINGS, held_out, model, pictures, run, same
 
 from inftydiff.pipelines import load_pipeline
+from inftydiff.processes import NoisePrediction
 from inftydiff.training import read_progress, train
 from inftydiff.training.order import BatchOrder, picture_generator, step_generator
 
@@ -67,8 +68,15 @@ def test_the_global_generator_is_neither_read_nor_moved(tmp_path):
 
 def test_another_model_is_not_resumed(tmp_path):
     run(tmp_path, max_steps=1)
-    with pytest.raises(ValueError, match="predict is velocity, not noise"):
-        train(model(predict="noise"), pictures(), held_out(), SETTINGS, tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"predict is VelocityPrediction\(\), not NoisePrediction"):
+        train(
+            model(predict=NoisePrediction()),
+            pictures(),
+            held_out(),
+            SETTINGS,
+            tmp_path,
+            resume=True,
+        )
 
 
 def test_a_new_run_does_not_begin_where_there_is_one(tmp_path):

@@ -17,6 +17,7 @@ from inftydiff.data import Images
 from inftydiff.models import MultiscaleNetwork
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
+from inftydiff.processes import NoisePrediction
 from inftydiff.training import TrainConfig, held_out_loss, train
 from inftydiff.training.objective import Objective, Part, spread_times
 from inftydiff.training.order import BatchOrder, picture_generator, step_generator
@@ -52,7 +53,7 @@ def test_three_steps_by_hand(tmp_path):
             generator=step_generator(config.seed, step),
         )
         optimiser.zero_grad()
-        (loss.mean() / pipeline.config.network.scale**2).backward()
+        (loss.mean() / pipeline.capabilities.scale**2).backward()
         torch.nn.utils.clip_grad_norm_(pipeline.parameters(), 0.1)
         optimiser.param_groups[0]["lr"] = 1e-3 * (step + 1) / 5
         optimiser.step()
@@ -97,8 +98,7 @@ def test_each_time_is_uniform():
 def test_the_loss_of_a_batch_does_not_depend_on_its_parts(latent, kl_weight):
     if latent is None and kl_weight is not None:
         return
-    network = dataclasses.replace(model().network, latent=latent)
-    pipeline = randomised(InftyDiff(model(network=network, kl_weight=kl_weight)))
+    pipeline = randomised(InftyDiff(model(latent=latent, kl_weight=kl_weight)))
     objective = Objective(pipeline, points=0.25, flips=True)
     images = torch.stack([pictures()[i] for i in range(5)]).double()
     whole = objective(images, Part(1, 7, 0, 5))
@@ -113,16 +113,16 @@ def test_the_held_out_loss_is_the_same_at_every_call():
 
 
 def test_the_held_out_loss_of_predicting_no_noise_is_its_variance():
-    pipeline = InftyDiff(model(predict="noise")).eval()  # a new network gives zero
+    pipeline = InftyDiff(model(predict=NoisePrediction())).eval()  # a new network gives zero
     process = pipeline.process
     white = process.noise.draw(
         pipeline.config.domain, batch=1, channels=1, generator=torch.Generator().manual_seed(0)
     )
     variance = process.noise_factor(white).covariance(Grid((16, 16))).diagonal()
-    expected = float(variance.mean()) / pipeline.config.network.scale**2
+    expected = float(variance.mean()) / pipeline.capabilities.scale**2
     loss = held_out_loss(pipeline, pictures(128), images=128, points=1.0)
     assert loss == pytest.approx(expected, rel=0.05)
-    assert float(variance.min()) == pytest.approx(pipeline.config.network.scale**2, rel=1e-4)
+    assert float(variance.min()) == pytest.approx(pipeline.capabilities.scale**2, rel=1e-4)
 
 
 def test_taking_all_points_takes_the_grid(monkeypatch):

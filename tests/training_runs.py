@@ -47,9 +47,7 @@ def run(
     """Train the tiny model with settings that differ from ``SETTINGS`` as said."""
     config = dataclasses.replace(SETTINGS, **changes)
     data = pictures() if data is None else data
-    network = dataclasses.replace(model().network, latent=latent)
-    kind = model(network=network)
-    return train(kind, data, held_out(), config, out, resume=resume, progress=False)
+    return train(model(latent=latent), data, held_out(), config, out, resume=resume, progress=False)
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:

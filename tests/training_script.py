@@ -49,10 +49,9 @@ def main(
     **settings: object,
 ) -> None:
     """Train the tiny model on blobs."""
-    network = dataclasses.replace(model().network, latent=latent)
     config = dataclasses.replace(SETTINGS, **settings)
     data = Listed(pictures(), None if reads is None else Path(reads), deadly)
-    train(model(network=network), data, held_out(), config, out, resume=resume, progress=False)
+    train(model(latent=latent), data, held_out(), config, out, resume=resume, progress=False)
 
 
 def started(arguments: dict, *launcher: str) -> subprocess.Popen:
