@@ -102,8 +102,8 @@ def check_shape(x_t: Function, answer: Function) -> Function:
     if answer.values.shape != x_t.values.shape:
         raise ValueError(
             "A network must answer with values of the shape of the states, "
-            f"{tuple(x_t.values.shape)}; got {tuple(answer.values.shape)}. Give it as many channels "
-            "out as in."
+            f"{tuple(x_t.values.shape)}; got {tuple(answer.values.shape)}. Give it as many "
+            "channels out as in."
         )
     return answer
 

@@ -103,8 +103,8 @@ def _check_factors(factors: Tensor, shape: tuple[int, ...]) -> None:
     fits = len(factors.shape) == len(shape)
     if not fits or any(n not in (1, m) for n, m in zip(factors.shape, shape, strict=True)):
         raise ValueError(
-            f"Factors must have the shape {shape}, one a sample and a mode, or 1 along an axis; got "
-            f"{tuple(factors.shape)}."
+            f"Factors must have the shape {shape}, one a sample and a mode, or 1 along an axis; "
+            f"got {tuple(factors.shape)}."
         )
 
 
