@@ -88,9 +88,19 @@ def known_part(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 
 def budgets(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """The finest grid does not change what the error costs of data that have no finer modes."""
-    grid = n["Grid"]((draw.choice([8, 9, 12]),))  # radial spectra have finer modes in the plane
-    data = n["empirical_spectrum"](n["Function"](grid, n["rand"](2, grid.size, 1)))
+    """The finest grid does not change what the error costs of data that have no finer modes.
+
+    A grid of n cells has the wave numbers 0, π, …, (n − 1)π along an axis. In one dimension the
+    spectrum of its functions has no others; in the plane it is radial and reaches to the corner,
+    beyond the axes' ends, so there the data's covariance is cut off below nπ.
+    """
+    count, dim = draw.choice([8, 9, 12]), draw.choice([1, 2])
+    grid = n["Grid"]((count,) * dim)
+    if dim == 1:
+        data = n["empirical_spectrum"](n["Function"](grid, n["rand"](2, grid.size, 1)))
+    else:
+        covariance = n["matern"](1.5, 0.2, dim=2, cutoff=0.9 * math.pi * count)
+        data = n["GaussianMeasure"](None, covariance, n["WhiteNoise"]())
     error = n["GaussianMeasure"](
         None, n["gaussian_mollifier"](draw.choice([0.02, 0.05])), n["WhiteNoise"](0.05)
     )

@@ -18,6 +18,7 @@ from inftydiff import (
     PiGDM,
     Prediction,
     ReconstructionGuidance,
+    RePaint,
     gaussian_mollifier,
     guided,
     known_points,
@@ -25,7 +26,7 @@ from inftydiff import (
     sample,
 )
 from inftydiff.operators import Integrals
-from inftydiff.processes import CallableDenoiser, GuidanceDiverged
+from inftydiff.processes import CallableDenoiser, GuidanceDiverged, GuidedDenoiser
 from inftydiff.testing import GaussianDenoiser
 
 GRID = Grid((16, 16))
@@ -136,3 +137,20 @@ def test_an_estimate_that_is_not_finite_is_reported():
     x_t = Function(GRID, values(0, 1, 256, 1))
     with pytest.raises(GuidanceDiverged, match="is not finite"):
         denoiser(x_t, torch.full((1,), 0.5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("other", [values(0, 0, 256, 1), values(0, 1, 256, 2)])
+def test_a_shift_of_another_shape(other):
+    denoiser = GuidedDenoiser(PiGDM(), ORACLE, Observation(LEFT, EXACT.values, 0.1))
+    time = torch.full((1,), 0.5, dtype=torch.float64)
+    at = denoiser.linearised(Function(GRID, values(0, 1, 256, 1)), time)
+    with pytest.raises(ValueError, match=r"has values of the shape of the states, \(1, 256, 1\)"):
+        denoiser.moved(at, Function(GRID, other))
+
+
+def test_repaint_of_states_with_other_channels():
+    known = known_signal(PROCESS, function(GRID, 2), torch.arange(256) < 128)
+    state = Function(GRID, values(0, 1, 256, 1))
+    t, s = (torch.full((1,), share, dtype=torch.float64) for share in (0.5, 0.3))
+    with pytest.raises(ValueError, match="the channels of what is known, values of shape"):
+        RePaint(known).step(ORACLE, state, t, s, generator=torch.Generator().manual_seed(0))

@@ -293,6 +293,26 @@ def test_times_that_would_be_truncated(schedule, dtype: torch.dtype):
             amplitude(torch.tensor([0, 1]).to(dtype))
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 8), (4, 4, 4), (2, 4, 0), (2, 16)])
+def test_factors_of_other_modes(shape):
+    with pytest.raises(ValueError, match=r"Factors must have the shape \(2, 4, 4\), one a sample"):
+        p.scaled(X, torch.ones(shape))
+
+
+def test_terms_that_are_none():
+    with pytest.raises(ValueError, match="There must be a term to combine; got none"):
+        p.combined()
+    for term in (X, 0, (X,), None):
+        with pytest.raises(TypeError, match=r"A term must be a pair \(function, factors\); got"):
+            p.combined((X, LATE()), term)
+
+
+def test_a_state_without_values_in_an_adaptive_step():
+    gone = Function(GRID, X.values.to("meta"))
+    with pytest.raises(TypeError, match="The state of an adaptive step must hold values"):
+        p.ProbabilityFlow().step(DENOISER, gone, LATE(), EARLY(), generator=seeded())
+
+
 def test_what_is_checked_is_kept():
     assert type(p.DDIM(1).eta) is float
     assert type(p.UniPC(3.0).order) is int

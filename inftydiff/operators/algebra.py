@@ -92,7 +92,7 @@ class _Term:
     factors: tuple[tuple[Multiplier, float], ...] = ()
 
     def like(self, other: "_Term") -> bool:
-        """Whether the terms differ in their numbers only."""
+        """Say whether the terms differ in their numbers only."""
         if len(self.factors) != len(other.factors) or not _close(self.rate, other.rate):
             return False
         return all(

@@ -263,7 +263,7 @@ def _added(scheduler: "_Noising") -> tuple[float, float]:
 
 
 def _spaced_by(levels: Float64[Tensor, "n"], shift: float) -> bool:
-    """Whether levels of flow matching fall at equal distances before they are shifted."""
+    """Say whether levels of flow matching fall at equal distances before they are shifted."""
     if len(levels) < 3:
         return True
     before = levels / (shift - (shift - 1.0) * levels)

@@ -64,7 +64,7 @@ def check_denoiser(denoiser: Denoiser) -> Denoiser:
 
 
 def asked(denoiser: Denoiser, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
-    """What a denoiser says of states, refusing an answer of another kind, or about other points.
+    """Ask a denoiser about states, refusing an answer of another kind, or about other points.
 
     Args:
         denoiser: the denoiser.
@@ -138,7 +138,7 @@ class CallableDenoiser:
         a_model(self.function, "The function of a denoiser", "Pass a function of (x_t, t).")
 
     def __call__(self, x_t: Function, t: Float[Tensor, "batch"]) -> Prediction:
-        """What the function says of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
+        """Return what the function says of states ``x_t`` at times ``t`` of shape ``(batch,)``."""
         return self.function(x_t, t)
 
 

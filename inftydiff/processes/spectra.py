@@ -73,7 +73,7 @@ def multiplier_of(operator: LinearOperator) -> Multiplier:
 
 
 def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
-    """A function times one number a sample, or one a sample and a mode.
+    """Multiply a function by one number a sample, or one a sample and a mode.
 
     Args:
         f: a function with values of shape ``(batch, points, channels)``; on a grid if there is a
@@ -82,7 +82,9 @@ def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
             eigenbasis; axes of length one are repeated.
 
     Raises:
-        ValueError: if the factors are one a mode and the function does not live on a grid.
+        TypeError: if the function is none, or the factors are no floating-point tensor.
+        ValueError: if the factors are one a mode and the function does not live on a grid, or they
+            are as many as neither the samples nor the modes.
     """
     a_function(f, "What is scaled")
     floating(factors, "Factors")
@@ -90,8 +92,20 @@ def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
         return f * factors
     if factors.shape[1:].numel() == 1:
         return f * factors.flatten()
+    if isinstance(f.on, Grid):
+        _check_factors(factors, (*f.batch, *f.on.shape))
     bound = factors.abs().max().item() if factors.numel() else 0.0
     return SpectralOperator(ComputedMultiplier(lambda _: factors, bound))(f)
+
+
+def _check_factors(factors: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse factors that are not one a sample and a mode, but for axes of length one."""
+    fits = len(factors.shape) == len(shape)
+    if not fits or any(n not in (1, m) for n, m in zip(factors.shape, shape, strict=True)):
+        raise ValueError(
+            f"Factors must have the shape {shape}, one a sample and a mode, or 1 along an axis; "
+            f"got {tuple(factors.shape)}."
+        )
 
 
 def grid_coefficients(f: Function) -> Float[Tensor, "*shape"]:

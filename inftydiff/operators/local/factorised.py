@@ -85,7 +85,7 @@ class FactorisedForm(Form):
 
 
 def extent(shape: tuple[int, ...], factors: tuple[int, ...], size: int) -> int:
-    """How many nodes the grid has with its margins, in whole reference cells."""
+    """Count the nodes of the grid with its margins, in whole reference cells."""
     wide = zip(shape, factors, _margins(factors, size), strict=True)
     return math.prod(cells + -cells % factor + 2 * margin for cells, factor, margin in wide)
 

@@ -24,9 +24,9 @@ from torch import Tensor
 from inftydiff._components import declare
 from inftydiff._typing import Real, instance, not_negative
 from inftydiff.operators.discretisation import Discretisation, Grid, described
-from inftydiff.operators.function import Function
+from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.checks import conforming, one_a_sample, states
+from inftydiff.processes.checks import a_function, conforming, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.linearisation import (
@@ -152,9 +152,17 @@ class GuidedDenoiser:
             shift: what to add to the signal.
 
         Raises:
+            TypeError: if the shift is no function.
+            ValueError: if it lives on other points than the states, or has values of another shape.
             GuidanceDiverged: if that leads away from the observation.
         """
         a_linearisation(at)
+        require_same(at.x_t, a_function(shift, "What is added to the signal"))
+        if shift.values.shape != at.x_t.values.shape:
+            raise ValueError(
+                "What is added to the signal has values of the shape of the states, "
+                f"{tuple(at.x_t.values.shape)}; got {tuple(shift.values.shape)}."
+            )
         self._check(at, shift)
         found = at.prediction
         signal = found.signal + shift

@@ -105,9 +105,11 @@ class RePaint:
         """The state at ``s`` from the state at ``t``.
 
         Raises:
-            ValueError: if the state lives on another grid than the known points.
+            ValueError: if the state lives on another grid than the known points, or has another
+                batch or other channels.
         """
         check_step(denoiser, x_t, t, s)
+        self._check(x_t)
         process = denoiser.process
         process.constant_signal  # noqa: B018
         shares = [k / self.jump_length for k in range(self.jump_length + 1)]
@@ -122,6 +124,16 @@ class RePaint:
                 x = ANCESTRAL.step(denoiser, x, now, after, generator=generator)
                 x = self._pasted(process, x, after, generator)
         return x
+
+    def _check(self, x: Function) -> None:
+        """Refuse states of another batch or other channels than what is known."""
+        known = tuple(self.known.values.shape)
+        others = known[-1] not in (1, x.channels)
+        if others or (len(known) == 3 and known[0] not in (1, *x.batch)):
+            raise ValueError(
+                "A state must have the batch and the channels of what is known, values of shape "
+                f"{known}; got a state with values of shape {tuple(x.values.shape)}."
+            )
 
     def _pasted(
         self, process: DiffusionProcess, x: Function, s: Tensor, generator: torch.Generator

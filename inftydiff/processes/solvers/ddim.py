@@ -49,7 +49,7 @@ class DDIM:
 
     @property
     def separable(self) -> bool:
-        """Whether no noise is drawn."""
+        """Say whether no noise is drawn."""
         return self.eta == 0.0
 
     def step(

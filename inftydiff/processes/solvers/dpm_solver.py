@@ -108,7 +108,7 @@ class DPMSolverPP(MultistepRule):
 
     @property
     def separable(self) -> bool:
-        """Whether no noise is drawn."""
+        """Say whether no noise is drawn."""
         return not self.stochastic
 
     def advance(

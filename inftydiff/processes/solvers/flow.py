@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._components import component
-from inftydiff._typing import Real, choice, positive
+from inftydiff._typing import Real, choice, floating, positive
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import (
@@ -100,9 +100,11 @@ class ProbabilityFlow:
 
         Raises:
             ModuleNotFoundError: if torchdiffeq is not installed.
+            TypeError: if the state holds no values, as a tensor on the meta device.
             ValueError: unless 0 ≤ s < t ≤ 1, or if the denoiser's answer is not finite.
         """
         check_step(denoiser, x_t, t, s)
+        floating(x_t.values, "The state of an adaptive step")
         process = denoiser.process
         check_order(s, t)
         if not x_t.values.numel():

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inftydiff._components import declare
 from inftydiff._typing import floating, instance
+from inftydiff._typing.shown import kind_of
 from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
@@ -63,7 +64,7 @@ class Separable(Protocol):
 
     @property
     def separable(self) -> bool:
-        """Whether a step draws no noise, and its size does not depend on the other samples."""
+        """Say whether a step draws no noise, and its size does not depend on other samples."""
 
 
 def separable(rule: StepRule) -> bool:
@@ -174,12 +175,21 @@ def check_memory(memory: Memory) -> Memory:
 
 
 def combined(*terms: tuple[Function, Tensor]) -> Function:
-    """The sum of functions, each times its factors, one a sample or one a sample and a mode.
+    """Return the sum of functions, each times its factors, one a sample or also one a mode.
 
     Args:
         terms: pairs of a function and its factors, as :func:`~inftydiff.processes.scaled` takes
             them; at least one pair.
+
+    Raises:
+        TypeError: if a term is no pair, or no function and factors.
+        ValueError: if there is no term, or the factors are not those of the samples or the modes.
     """
+    if not terms:
+        raise ValueError("There must be a term to combine; got none. Pass (function, factors).")
+    for term in terms:
+        if not isinstance(term, tuple) or len(term) != 2:
+            raise TypeError(f"A term must be a pair (function, factors); got {kind_of(term)}.")
     total, *others = (scaled(f, factors) for f, factors in terms)
     for other in others:
         total = total + other
