@@ -14,14 +14,17 @@ PACKAGE = "inftydiff"
 
 LIBRARY = {
     "_typing": set(),
+    "_checked": {"_extras"},
+    "_extras": set(),
+    "_lazy": set(),
     "_reading": set(),
     "_stopped": set(),
     "_writing": set(),
     "operators": {"_typing"},
     "processes": {"_typing", "operators"},
     "models": {"_typing", "operators"},
-    "pipelines": {"_typing", "_reading", "_writing", "operators", "processes", "models"},
-    "testing": {"_typing", "operators", "processes", "models"},
+    "pipelines": {"_typing", "_extras", "_reading", "_writing", "operators", "processes", "models"},
+    "testing": {"_typing", "_extras", "operators", "processes", "models"},
 }
 APPLICATIONS = {
     "data": set(LIBRARY),
@@ -42,6 +45,7 @@ BASE_LIBRARIES = {
 
 HOMES = {
     "azula": "inftydiff.processes.conversion",
+    "beartype": "inftydiff._checked",
     "hypothesis": "inftydiff.testing.strategies",
     "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",
