@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from inftydiff import pipelines as pipelines
     from inftydiff import processes as processes
     from inftydiff import testing as testing
+    from inftydiff._components import component
     from inftydiff.operators import (
         Box,
         Function,
@@ -166,6 +167,7 @@ __all__ = [
     "WhiteNoise",
     "as_denoiser",
     "cell_averages",
+    "component",
     "denoising_loss",
     "elbo",
     "equivalence",
@@ -198,5 +200,8 @@ __all__ = [
 
 if not TYPE_CHECKING:  # else every name would be known to type checkers, misspelt ones too
     __getattr__, __dir__ = on_first_use(
-        __name__, __all__, rooms=("operators", "processes", "models", "pipelines", "testing")
+        __name__,
+        __all__,
+        # _components after the rooms whose components have their kinds, which are taken by then
+        rooms=("operators", "processes", "models", "pipelines", "_components", "testing"),
     )

@@ -19,7 +19,8 @@ def on_first_use(
     Args:
         package: the package, called as its distribution is.
         names: what it exports.
-        rooms: its subpackages that are attributes of it, the lowest first.
+        rooms: its subpackages that names are looked for in, in this order, and that are attributes
+            of it; those that begin with an underscore are not listed.
 
     Example:
         >>> find, listed = on_first_use("inftydiff", ["Grid"], ["operators", "processes"])
@@ -30,6 +31,7 @@ def on_first_use(
             ...
         AttributeError: module 'inftydiff' has no attribute 'Gird'; did you mean 'Grid'?
     """
+    public = [room for room in rooms if not room.startswith("_")]
 
     def find(name: str) -> object:
         if name in rooms:
@@ -41,18 +43,18 @@ def on_first_use(
         elif name in names:
             value = _exported(package, name, rooms)
         else:
-            raise AttributeError(_unknown(package, name, [*names, *rooms]), name=name)
+            raise AttributeError(_unknown(package, name, [*names, *public]), name=name)
         setattr(sys.modules[package], name, value)
         return value
 
     def listed() -> list[str]:
-        return sorted({*vars(sys.modules[package]), "__version__", *names, *rooms})
+        return sorted({*vars(sys.modules[package]), "__version__", *names, *public})
 
     return find, listed
 
 
 def _exported(package: str, name: str, rooms: Sequence[str]) -> object:
-    """What the lowest room that exports a name means by it."""
+    """What the first room that exports a name means by it."""
     modules = (import_module(f"{package}.{room}") for room in rooms)
     return next(getattr(module, name) for module in modules if name in module.__all__)
 

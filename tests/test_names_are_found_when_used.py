@@ -78,6 +78,7 @@ def test_the_version_is_that_of_the_project():
         ("Gird", "; did you mean 'Grid'?"),
         ("smple", "; did you mean 'sample'?"),
         ("procesess", "; did you mean 'processes'?"),
+        ("components", "; did you mean 'component'?"),
         ("nothing_of_the_kind", ""),
         ("_Grid", ""),
     ],
@@ -88,6 +89,20 @@ def test_a_misspelt_name_is_answered_by_the_nearest(name, hint):
     assert str(error.value) == f"module 'inftydiff' has no attribute {name!r}{hint}"
     with pytest.raises(ImportError, match=f"cannot import name '{name}'"):
         exec(f"from inftydiff import {name}")
+
+
+def test_a_kind_of_the_package_is_taken_before_its_class_is_imported():
+    code = (
+        "from dataclasses import make_dataclass\nfrom inftydiff import component\n"
+        "mine = make_dataclass('Mine', [], frozen=True)\n"
+        "print(component('schedule', 'mine')(mine).kind)\n"
+        "try:\n    component('schedule', 'cosine')(mine)\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kind, said = done.stdout.splitlines()
+    assert kind == "mine"
+    assert said.startswith("The schedule 'cosine' is inftydiff.processes.schedules.cosine.")
 
 
 def test_the_checks_of_calls_come_before_the_names():
