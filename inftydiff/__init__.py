@@ -1,105 +1,119 @@
 """inftydiff: generative modelling of functions.
 
+The import takes no torch: the names, and the rooms that they come from, are imported when they are
+first used.
+
 Set ``INFTYDIFF_TYPECHECK=1`` before the import to check the shapes and types of every call by
 jaxtyping and beartype.
 """
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
+from inftydiff._lazy import on_first_use
 from inftydiff._stopped import is_command, tell_in_a_line
 
 if is_command():
     sys.excepthook = tell_in_a_line
 
 if os.environ.get("INFTYDIFF_TYPECHECK") == "1":
-    from jaxtyping import install_import_hook
+    from inftydiff._checked import check_calls
 
-    install_import_hook("inftydiff", "beartype.beartype")
+    check_calls(__name__)
 
-from inftydiff.operators import (
-    Box,
-    Function,
-    Grid,
-    Identity,
-    LinearOperator,
-    Point,
-    Scattered,
-    Subset,
-    cell_averages,
-    gaussian_mollifier,
-    interpolate,
-    known_points,
-    matern,
-    point_values,
-    random_subset,
-    squared_exponential,
-    wiener_inverse,
-)
-from inftydiff.processes import (
-    DDIM,
-    DDPM,
-    DPS,
-    CleanPrediction,
-    ConstantSchedule,
-    CosineSchedule,
-    DDIMInversion,
-    DiffusionProcess,
-    DPMSolverPP,
-    Equivalent,
-    EulerMaruyama,
-    FixedPointInversion,
-    FlowMatchingSchedule,
-    GaussianMeasure,
-    HeatDissipation,
-    Heun,
-    HeunInversion,
-    LinearSchedule,
-    MomentMatching,
-    NoisePrediction,
-    NotTraceClass,
-    Observation,
-    PiGDM,
-    Prediction,
-    ProbabilityFlow,
-    Projection,
-    RandomField,
-    ReconstructionGuidance,
-    RePaint,
-    ShiftedCosineSchedule,
-    SigmoidSchedule,
-    SignalPrediction,
-    Singular,
-    State,
-    TabulatedSchedule,
-    TraceClass,
-    UniPC,
-    Unknown,
-    VarianceExplodingSchedule,
-    VelocityPrediction,
-    WhiteNoise,
-    as_denoiser,
-    denoising_loss,
-    elbo,
-    equivalence,
-    error_budget,
-    guided,
-    invert,
-    kl_divergence,
-    known_signal,
-    log_likelihood,
-    observe,
-    optimal_wiener,
-    projected,
-    recommended_steps,
-    round_trip,
-    sample,
-    steps,
-    trace_class,
-    trajectory,
-    twisted_smc,
-    wasserstein,
-)
+if TYPE_CHECKING:
+    from inftydiff import models as models
+    from inftydiff import operators as operators
+    from inftydiff import pipelines as pipelines
+    from inftydiff import processes as processes
+    from inftydiff import testing as testing
+    from inftydiff._components import component
+    from inftydiff.operators import (
+        Box,
+        Function,
+        Grid,
+        Identity,
+        LinearOperator,
+        Point,
+        Scattered,
+        Subset,
+        cell_averages,
+        gaussian_mollifier,
+        interpolate,
+        known_points,
+        matern,
+        point_values,
+        random_subset,
+        squared_exponential,
+        wiener_inverse,
+    )
+    from inftydiff.processes import (
+        DDIM,
+        DDPM,
+        DPS,
+        CleanPrediction,
+        ConstantSchedule,
+        CosineSchedule,
+        DDIMInversion,
+        DiffusionProcess,
+        DPMSolverPP,
+        Equivalent,
+        EulerMaruyama,
+        FixedPointInversion,
+        FlowMatchingSchedule,
+        GaussianMeasure,
+        HeatDissipation,
+        Heun,
+        HeunInversion,
+        LinearSchedule,
+        MomentMatching,
+        NoisePrediction,
+        NotTraceClass,
+        Observation,
+        PiGDM,
+        Prediction,
+        ProbabilityFlow,
+        Projection,
+        RandomField,
+        ReconstructionGuidance,
+        RePaint,
+        ShiftedCosineSchedule,
+        SigmoidSchedule,
+        SignalPrediction,
+        Singular,
+        State,
+        TabulatedSchedule,
+        TraceClass,
+        UniPC,
+        Unknown,
+        VarianceExplodingSchedule,
+        VelocityPrediction,
+        WhiteNoise,
+        as_denoiser,
+        denoising_loss,
+        elbo,
+        equivalence,
+        error_budget,
+        guided,
+        invert,
+        kl_divergence,
+        known_signal,
+        log_likelihood,
+        observe,
+        optimal_wiener,
+        projected,
+        recommended_steps,
+        round_trip,
+        sample,
+        steps,
+        trace_class,
+        trajectory,
+        twisted_smc,
+        wasserstein,
+    )
+
+    __version__: str
 
 __all__ = [
     "DDIM",
@@ -153,6 +167,7 @@ __all__ = [
     "WhiteNoise",
     "as_denoiser",
     "cell_averages",
+    "component",
     "denoising_loss",
     "elbo",
     "equivalence",
@@ -182,3 +197,11 @@ __all__ = [
     "wasserstein",
     "wiener_inverse",
 ]
+
+if not TYPE_CHECKING:  # else every name would be known to type checkers, misspelt ones too
+    __getattr__, __dir__ = on_first_use(
+        __name__,
+        __all__,
+        # _components after the rooms whose components have their kinds, which are taken by then
+        rooms=("operators", "processes", "models", "pipelines", "_components", "testing"),
+    )

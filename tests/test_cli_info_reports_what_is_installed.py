@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from inftydiff.cli import installed
-from inftydiff.cli.installed import EXTRAS, installed_lines
+from inftydiff.cli.extras import EXTRAS
+from inftydiff.cli.installed import installed_lines
 from inftydiff.cli.main import main
 
 DEVELOPERS = {"test", "docs", "dev"}

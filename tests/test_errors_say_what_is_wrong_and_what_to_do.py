@@ -40,6 +40,7 @@ ALLOWED = {
     "NotWritten": "an OSError that names the file",
     "ChildProcessError": "an OSError: a process that draws or reads pictures died",
     "ModuleNotFoundError": "an optional library that is not installed",
+    "AttributeError": "a name that the package does not have",
     "IndexError": "the end of a sequence, by which Python ends a loop over it",
     "FloatingPointError": "a training run that diverged",
     "LawViolation": "an AssertionError for pytest: a law does not hold",
@@ -73,6 +74,7 @@ FRAGMENTS = {
 """Files that raise the reasons of other sentences, and one such sentence."""
 
 PASSED_ON = {
+    ("_lazy.py", "{_unknown}"): "Python's own words, and the nearest name",
     ("data/array.py", "{path}: {error}"): "another sentence, after the file's name",
     ("training/batches.py", "{removeprefix}"): "the sentence of another process",
     ("training/loop.py", "{error} {state}"): "another sentence, before what is left of the run",

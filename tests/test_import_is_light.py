@@ -1,11 +1,14 @@
-"""``import inftydiff`` loads the base dependencies and the standard library, and nothing else."""
+"""``import inftydiff`` takes the standard library, and what is used of it the base dependencies."""
 
 import json
 import subprocess
 import sys
 
+import inftydiff
+
 LIST_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 BASE = "import torch, numpy, jaxtyping"
+EVERYTHING = "from inftydiff import *"
 TORCH_LOADED_ON_USE = {"torch._dynamo", "torch._inductor", "torch.onnx", "torch.utils.tensorboard"}
 
 
@@ -17,14 +20,37 @@ def loaded(statement: str) -> set[str]:
     )
 
 
+def outside(names: set[str]) -> set[str]:
+    """The libraries among modules, without this one and the standard one."""
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"inftydiff"}
+
+
+def test_the_import_takes_no_library():
+    assert not outside(loaded("import inftydiff") - loaded("import json"))
+
+
 def test_nothing_optional_is_imported():
-    extra = loaded(f"{BASE}\nimport inftydiff") - loaded(BASE)
+    extra = loaded(f"{BASE}\n{EVERYTHING}") - loaded(BASE)
     assert "inftydiff.operators" in extra
-    outside = {name.partition(".")[0] for name in extra} - sys.stdlib_module_names - {"inftydiff"}
-    assert outside <= {"torch", "numpy", "jaxtyping"}
+    assert outside(extra) <= {"torch", "numpy", "jaxtyping"}
     assert not extra & TORCH_LOADED_ON_USE
 
 
 def test_applications_are_not_imported():
     applications = {f"inftydiff.{name}" for name in ("cli", "data", "training", "evaluation")}
-    assert not loaded("import inftydiff") & applications
+    assert not loaded(EVERYTHING) & applications
+
+
+def test_a_name_imports_its_room_and_what_is_beneath():
+    rooms = {f"inftydiff.{name}" for name in ("operators", "processes", "models", "pipelines")}
+    assert loaded("from inftydiff import Grid") & rooms == {"inftydiff.operators"}
+    assert loaded("import inftydiff\ninftydiff.sample") & rooms == {
+        "inftydiff.operators",
+        "inftydiff.processes",
+    }
+
+
+def test_what_asks_for_no_name_imports_no_torch():
+    asked = "dir(inftydiff), inftydiff.__version__, inftydiff.__all__, getattr(inftydiff, 'no', 0)"
+    assert "torch" not in loaded(f"import inftydiff\n{asked}")
+    assert "Grid" in dir(inftydiff)

@@ -14,14 +14,21 @@ PACKAGE = "inftydiff"
 
 LIBRARY = {
     "_typing": set(),
+    "_checked": {"_extras"},
+    "_components": {"_typing"},
+    "_extras": set(),
+    "_lazy": set(),
     "_reading": set(),
     "_stopped": set(),
     "_writing": set(),
-    "operators": {"_typing"},
-    "processes": {"_typing", "operators"},
-    "models": {"_typing", "operators"},
-    "pipelines": {"_typing", "_reading", "_writing", "operators", "processes", "models"},
-    "testing": {"_typing", "operators", "processes", "models"},
+    "operators": {"_typing", "_components"},
+    "processes": {"_typing", "_components", "operators"},
+    "models": {"_typing", "_components", "operators"},
+    "pipelines": {
+        *("_typing", "_components", "_extras", "_reading", "_writing"),
+        *("operators", "processes", "models"),
+    },
+    "testing": {"_typing", "_extras", "operators", "processes", "models"},
 }
 APPLICATIONS = {
     "data": set(LIBRARY),
@@ -42,6 +49,7 @@ BASE_LIBRARIES = {
 
 HOMES = {
     "azula": "inftydiff.processes.conversion",
+    "beartype": "inftydiff._checked",
     "hypothesis": "inftydiff.testing.strategies",
     "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",

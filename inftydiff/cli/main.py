@@ -11,16 +11,19 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import final
 
+import inftydiff
+from inftydiff.cli.commands import COMMANDS, called, extra_of, kind_of
+from inftydiff.cli.extras import lack_of
+from inftydiff.cli.front import help_text
+
 __all__ = ["main"]
 
-DESCRIPTION = (
-    "Diffusion models whose samples are functions: train on a random part of the coordinates, "
-    "sample at any resolution. Begin with: inftydiff demo. Add --debug to any command to see where "
-    "an error comes from."
-)
 BAD_INPUT = 2
 SOON = 0.1
 """Seconds after which a signal that was ignored is sent once more."""
+
+COMPLETION = "--tyro-"
+"""What the options begin with that write a shell's completions."""
 
 CONFIGURED = ("train", "train-prior")
 """The commands that take a file of settings."""
@@ -44,10 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         number after a signal. ``--debug`` raises errors instead.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    if not argv:
-        argv = ["--help"]
     debug = "--debug" in argv
-    argv = [word for word in argv if word != "--debug"]
+    argv = [word for word in argv if word != "--debug"] or ["--help"]
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by who began the process
@@ -67,9 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug or not (_memory(error) or _expected(error)):
             raise
-        text = " ".join(str(error).split())
+        text, name = " ".join(str(error).split()), argv[0].replace("_", "-")
         if _memory(error):
-            text = f"Out of memory. {LESS_MEMORY.get(argv[0], SMALLER)} {text}".rstrip()
+            text = f"Out of memory. {LESS_MEMORY.get(name, SMALLER)} {text}".rstrip()
+        elif isinstance(error, ModuleNotFoundError) and name in COMMANDS:
+            text = lack_of(name, error.name or "", extra_of(name)) or text
         print(f"inftydiff: {text}", file=sys.stderr)
         return BAD_INPUT
     finally:
@@ -89,10 +92,13 @@ def _expected(error: Exception) -> bool:
 
 def _memory(error: Exception) -> bool:
     """Whether the memory did not suffice; on CPUs torch says so in words alone."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError):
         return True
+    if "torch" in sys.modules:  # else nothing has raised this error
+        import torch
+
+        if isinstance(error, torch.OutOfMemoryError):
+            return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
@@ -151,54 +157,32 @@ def _unread() -> int:
 
 def _stopped(stop: KeyboardInterrupt) -> int:
     """Say that a signal ended the command, and return the exit status."""
-    from inftydiff.training import Interrupted
+    if "inftydiff.training" in sys.modules:  # else nothing has been trained
+        from inftydiff.training import Interrupted
 
-    if isinstance(stop, Interrupted):
-        print(f"\nStopped; the state is in {stop.checkpoint}.", file=sys.stderr)
-        return 128 + stop.signal_number
+        if isinstance(stop, Interrupted):
+            print(f"\nStopped; the state is in {stop.checkpoint}.", file=sys.stderr)
+            return 128 + stop.signal_number
     print("\nStopped.", file=sys.stderr)
     return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
 
 
 def _run(argv: list[str]) -> int:
-    import tyro
+    if argv[0] in ("-h", "--help"):
+        print(help_text())
+    elif argv[0] == "--version":
+        print(f"inftydiff {inftydiff.__version__}")
+    elif argv[0].startswith(COMPLETION):
+        import tyro
 
-    from inftydiff.cli.command import Command
-    from inftydiff.cli.demo import Demo
-    from inftydiff.cli.evaluate import Evaluate
-    from inftydiff.cli.from_sensors import FromSensors
-    from inftydiff.cli.info import Info
-    from inftydiff.cli.inpaint import Inpaint
-    from inftydiff.cli.interpolate import Interpolate
-    from inftydiff.cli.reconstruct import Reconstruct
-    from inftydiff.cli.sample import Sample
-    from inftydiff.cli.settings_file import with_settings
-    from inftydiff.cli.super_resolve import SuperResolve
-    from inftydiff.cli.train import Train
-    from inftydiff.cli.train_prior import TrainPrior
-    from inftydiff.cli.vary import Vary
-
-    kinds: dict[str, type[Command]] = {
-        "demo": Demo,
-        "train": Train,
-        "train-prior": TrainPrior,
-        "sample": Sample,
-        "reconstruct": Reconstruct,
-        "super-resolve": SuperResolve,
-        "inpaint": Inpaint,
-        "from-sensors": FromSensors,
-        "vary": Vary,
-        "interpolate": Interpolate,
-        "evaluate": Evaluate,
-        "info": Info,
-    }
-    if argv[0] in CONFIGURED:
-        argv = [argv[0], *with_settings(argv[1:], kinds[argv[0]])]
-    if argv[0] in kinds:
-        command = kinds[argv[0]].parse(argv[1:], prog=f"inftydiff {argv[0]}")
+        every = {name: kind_of(name) for name in COMMANDS}
+        tyro.extras.subcommand_cli_from_dict({**every}, args=argv, prog="inftydiff")
     else:
-        command = tyro.extras.subcommand_cli_from_dict(
-            {**kinds}, args=argv, prog="inftydiff", description=DESCRIPTION
-        )
-    command.run(argv[1:])
+        name, words = called(argv[0]), argv[1:]
+        kind = kind_of(name)
+        if name in CONFIGURED:
+            from inftydiff.cli.settings_file import with_settings
+
+            words = with_settings(words, kind)
+        kind.parse(words, prog=f"inftydiff {name}").run(words)
     return 0

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._extras import extra
 from inftydiff._typing import instance
-from inftydiff.data._extras import extra
 
 with extra("demo"):
     import resvg_py

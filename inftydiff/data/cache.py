@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._extras import extra
 from inftydiff._writing import whole_file
-from inftydiff.data._extras import extra
 
 __all__ = ["VARIABLE", "cache_folder", "load", "store"]
 

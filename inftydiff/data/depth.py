@@ -8,7 +8,7 @@ where that hides the depth, by the file's own header.
 import re
 import struct
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 
 with extra("train"):
     from PIL import Image, ImageFile, TiffImagePlugin

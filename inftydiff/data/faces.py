@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int64
 from numpy import ndarray
 
+from inftydiff._extras import extra
 from inftydiff._typing import (
     a_path,
     checked_seed,
@@ -23,7 +24,6 @@ from inftydiff._typing import (
     whole,
 )
 from inftydiff._writing import require_writable
-from inftydiff.data._extras import extra
 from inftydiff.data.cache import VARIABLE, cache_folder
 from inftydiff.data.images import Images
 

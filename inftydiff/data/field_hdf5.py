@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 from inftydiff.data.field_conventions import ATTRIBUTES
 from inftydiff.data.field_variable import Variable, said, with_coordinates
 

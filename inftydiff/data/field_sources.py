@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 from inftydiff.data.field_hdf5 import from_hdf5, is_hdf5
 from inftydiff.data.field_variable import Variable, said, with_coordinates
 from inftydiff.data.field_zarr import VALUES, from_node, from_store

@@ -6,11 +6,13 @@ import struct
 from collections.abc import Iterable
 from typing import final
 
-from zarr.abc.store import ByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.storage import LocalStore, WrapperStore
-
+from inftydiff._extras import extra
 from inftydiff.data.field_variable import MAX_BYTES
+
+with extra("fields"):
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+    from zarr.storage import LocalStore, WrapperStore
 
 __all__ = ["Inside"]
 

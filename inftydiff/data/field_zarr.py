@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 from inftydiff.data.field_hdf5 import MAX_NODES
 from inftydiff.data.field_variable import Variable, said, with_coordinates
 

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 import torch
 
+from inftydiff._extras import extra
 from inftydiff._typing import (
     a_path,
     flag,
     whole,
 )
-from inftydiff.data._extras import extra
 from inftydiff.data.files import picture_files
 from inftydiff.data.images import Images
 from inftydiff.data.lazy import check_on_error

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._extras import extra
 from inftydiff._typing import (
     a_path,
     choice,
     flag,
     whole,
 )
-from inftydiff.data._extras import extra
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import FileSource, LazyImages, OnError, check_on_error
 from inftydiff.data.reduction import Reduction, pixel_shape

@@ -10,8 +10,8 @@ from typing import Any, Literal, final
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._extras import extra
 from inftydiff._typing import instance
-from inftydiff.data._extras import extra
 from inftydiff.data.copies import require_root, warn_incomplete
 from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import FileSource, LazyImages, OnError, PictureSource

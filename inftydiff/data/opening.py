@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 from inftydiff.data.depth import refuse_deep
 
 with extra("train"):

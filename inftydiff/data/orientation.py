@@ -7,7 +7,7 @@ properties of its own, of which PIL makes EXIF data.
 
 import struct
 
-from inftydiff.data._extras import extra
+from inftydiff._extras import extra
 
 with extra("train"):
     from PIL import Image, ImageFile, ImageOps, TiffImagePlugin

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from inftydiff._extras import extra
 from inftydiff._typing import instance
-from inftydiff.data._extras import extra
 from inftydiff.data.depth import refuse_deep
 from inftydiff.data.opening import opened
 from inftydiff.data.orientation import upright, upright_size_of

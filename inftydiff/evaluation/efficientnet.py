@@ -31,8 +31,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._extras import extra
 from inftydiff._typing import whole
-from inftydiff.data._extras import extra
 from inftydiff.evaluation.features import as_colours
 
 __all__ = ["EfficientNetLite0"]

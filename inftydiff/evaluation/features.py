@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from inftydiff._extras import extra
 from inftydiff._typing import check_finite, device_of, floating, instance, whole
 from inftydiff.data import Images
-from inftydiff.data._extras import extra
 from inftydiff.processes.checks import MOST_SAMPLES, conforming
 
 __all__ = ["FeatureNetwork", "as_bytes", "as_colours", "features"]

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from inftydiff._extras import extra
 from inftydiff._reading import parse_json, read_json, read_text, require_regular
 from inftydiff._typing import a_path
 from inftydiff._writing import MARK, reason, whole_folder
@@ -68,7 +69,8 @@ def write_folder(
         OSError: if the files cannot be written, for instance because the disk is full; a model that
             was there is as it was.
     """
-    from safetensors import SafetensorError
+    with extra("train"):
+        from safetensors import SafetensorError
 
     folder = a_path(folder, "The folder of a model")
     if folder.exists() and not folder.is_dir():
@@ -95,7 +97,8 @@ def write_folder(
 
 def _write(folder: Path, config: str, tensors: Mapping[str, Tensor], card: str) -> None:
     """Write the files of a model."""
-    from safetensors.torch import save_file
+    with extra("train"):
+        from safetensors.torch import save_file
 
     metadata = {"format": "pt", DIGEST: digest(tensors), CONFIG_DIGEST: config_digest(config)}
     (folder / CARD).write_text(card, encoding="utf-8")
@@ -219,7 +222,8 @@ def _config_file(folder: Path) -> Path:
     A save that is cut short between the weights and the configuration leaves the latter in its
     unfinished folder.
     """
-    from safetensors import SafetensorError, safe_open
+    with extra("train"):
+        from safetensors import SafetensorError, safe_open
 
     usual = folder / CONFIG
     for file in [usual, *sorted(folder.glob(f"{MARK}*/{CONFIG}"))]:

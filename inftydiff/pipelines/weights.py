@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from inftydiff._extras import extra
 from inftydiff._reading import require_regular
 
 __all__ = [
@@ -80,7 +81,8 @@ def read_tensors(
     Raises:
         ValueError: if it is no such file, or ``check`` refuses what it holds.
     """
-    from safetensors import SafetensorError, safe_open
+    with extra("train"):
+        from safetensors import SafetensorError, safe_open
 
     try:
         require_regular(file, within=within)

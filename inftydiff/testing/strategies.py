@@ -11,10 +11,10 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, final
 
 import torch
-from hypothesis import strategies as st
 from jaxtyping import Float
 from torch import Tensor
 
+from inftydiff._extras import extra
 from inftydiff.operators import (
     Box,
     Grid,
@@ -31,6 +31,9 @@ from inftydiff.processes import (
     Schedule,
     WhiteNoise,
 )
+
+with extra("test"):
+    from hypothesis import strategies as st
 
 __all__ = [
     "KnotSchedule",

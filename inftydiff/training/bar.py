@@ -4,10 +4,12 @@ import sys
 from types import TracebackType
 from typing import final
 
-from tqdm import tqdm
-
+from inftydiff._extras import extra
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.progress import Progress
+
+with extra("train"):
+    from tqdm import tqdm
 
 __all__ = ["Bar", "seconds_between_updates"]
 

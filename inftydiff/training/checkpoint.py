@@ -17,12 +17,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import safetensors
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from inftydiff._components import from_record, to_record
+from inftydiff._extras import extra
 from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.checkpoints import (
@@ -46,6 +45,10 @@ from inftydiff.pipelines.weights import (
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import TRAINING, prune
 from inftydiff.training.progress import Progress
+
+with extra("train"):
+    import safetensors
+    from safetensors.torch import save_file
 
 __all__ = ["best", "load_training", "read_progress", "read_settings", "save"]
 

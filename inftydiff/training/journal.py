@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from inftydiff._components import to_record
+from inftydiff._extras import extra
 from inftydiff._reading import parse_json
 from inftydiff._writing import append_line, whole_file
 from inftydiff.training.config import TrainConfig
@@ -119,7 +120,8 @@ class Journal:
         """Keep a sheet of samples as a picture."""
         if not self.active:
             return
-        from PIL import Image
+        with extra("train"):
+            from PIL import Image
 
         with whole_file(self.out / SAMPLES / f"step-{done.step:08d}.png") as partial:
             Image.fromarray(sheet.numpy()).save(partial)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
+from inftydiff._extras import extra
 from inftydiff._typing import (
     an_index,
     check_finite,
@@ -29,6 +29,9 @@ from inftydiff.processes import WhiteNoise
 from inftydiff.training.config import LARGEST_BATCH
 from inftydiff.training.objective import QUARTER, Part, spread_times
 from inftydiff.training.order import condition_generator, picture_generator, step_generator
+
+with extra("train"):
+    from tqdm import tqdm
 
 __all__ = ["LatentObjective", "Latents", "encode_pictures"]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
+from inftydiff._extras import extra
 from inftydiff._writing import reason
 from inftydiff.pipelines.checkpoints import LOCK
 
@@ -26,7 +27,8 @@ class RunLock:
     """
 
     def __init__(self, run: Path, wanted: bool = True) -> None:
-        from filelock import FileLock
+        with extra("train"):
+            from filelock import FileLock
 
         self.run = run
         self.wanted = wanted

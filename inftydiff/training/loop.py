@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from inftydiff._extras import extra
 from inftydiff._typing import a_path, flag, instance
 from inftydiff.models import PriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
@@ -141,7 +142,8 @@ def _run(
     resume: bool,
     progress: bool,
 ) -> InftyDiff:
-    from accelerate import Accelerator
+    with extra("train"):
+        from accelerate import Accelerator
 
     instance(config, TrainConfig, "config")
     flag(resume, "resume")

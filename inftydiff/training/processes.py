@@ -2,6 +2,8 @@
 
 import torch
 
+from inftydiff._extras import extra
+
 __all__ = ["has_gpu", "is_main_process"]
 
 
@@ -13,6 +15,7 @@ def has_gpu() -> bool:
 
 def is_main_process() -> bool:
     """Whether this is the process of a run that writes and speaks."""
-    from accelerate import PartialState
+    with extra("train"):
+        from accelerate import PartialState
 
     return bool(PartialState(cpu=not has_gpu()).is_main_process)

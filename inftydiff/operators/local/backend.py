@@ -61,6 +61,13 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 LIBRARIES = ("numba", "triton", "torchsparse")
 """The backends that stand on an optional library of the same name."""
 
+INSTALL = {
+    "numba": 'pip install "inftydiff[local]"',
+    "triton": "pip install triton",
+    "torchsparse": "build it from its repository",
+}
+"""How to get those libraries."""
+
 SLOW = 36
 """How many taps of a lattice's convolution take as long as one pair of torch's; a compiled one
 takes about as long as one tap."""
@@ -144,11 +151,10 @@ def require_backend(backend: str, device: torch.device) -> None:
     """
     choice(backend, BACKENDS, "The backend")
     if backend in LIBRARIES and backend not in installed_backends():
-        hint = (
-            "build it from its repository" if backend == "torchsparse" else f"pip install {backend}"
-        )
         raise ModuleNotFoundError(
-            f"The backend {backend!r} needs the library of this name: {hint}.", name=backend
+            f"The backend {backend!r} needs the library of this name. Install it: "
+            f"{INSTALL[backend]}.",
+            name=backend,
         )
     if backend == "numba" and device.type != "cpu":
         raise ValueError(
