@@ -17,6 +17,7 @@ if os.environ.get("INFTYDIFF_TYPECHECK") == "1":
 
     install_import_hook("inftydiff", "beartype.beartype")
 
+from inftydiff._components import component
 from inftydiff.operators import (
     Box,
     Function,
@@ -153,6 +154,7 @@ __all__ = [
     "WhiteNoise",
     "as_denoiser",
     "cell_averages",
+    "component",
     "denoising_loss",
     "elbo",
     "equivalence",
