@@ -65,7 +65,7 @@ def train(runs: Path) -> None:
     some = ["--points", str(1 / 16), "--decay", "cosine", "--max-steps", str(STEPS)]
     for predict in ("velocity", "clean"):
         out = ["--out", str(runs / MODELS[predict])]
-        begin(["train", *FACES, *MODEL, *own, *some, "--predict", predict, *out])
+        begin(["train", *FACES, *MODEL, *own, *some, "--predict.kind", predict, *out])
 
 
 class Judge:
