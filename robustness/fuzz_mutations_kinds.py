@@ -11,8 +11,8 @@ from robustness.fuzz_mutations import Mutation, Unfit, json_places, json_with, r
 
 __all__ = ["KINDS"]
 
-STRANGE = ("", " ", "kind", "Cosine", "cosine ", "os.system", "os:system", "builtins:eval",
-           "inftydiff.models:tiny", "../x", "a" * 10**5, "\0", "é", "__class__", "none")  # fmt: skip
+STRANGE = ("", " ", "kind", "Cosine", "cosine ", "os.system", "builtins:eval", "../x", "a" * 10**5,
+           "inftydiff.models:tiny", "\0", "é", "__class__", "none")  # fmt: skip
 """Names that no component has."""
 
 OTHERS: tuple[Any, ...] = (None, 1, True, [], {}, ["cosine"], {"kind": "cosine"}, 1e308)
@@ -20,6 +20,16 @@ OTHERS: tuple[Any, ...] = (None, 1, True, [], {}, ["cosine"], {"kind": "cosine"}
 
 DEEPEST = (3, 30, 300, 3000)
 """How many components are put within each other."""
+
+AROUND = (
+    '{"kind": "multiple", "scale": 1.0, "operator": ',
+    '{"kind": "composition", "outer": {"kind": "identity"}, "inner": ',
+    '{"kind": "scaled", "scale": 1.0, "multiplier": ',
+    '{"kind": "trace_class", "factor": ',
+)
+"""The beginning of a component that holds another one."""
+
+INNERMOST = '{"kind": "heat", "width": 0.1}'
 
 
 def renamed(draw: random.Random, folder: Path, file: Path) -> str:
@@ -61,7 +71,7 @@ def nested(draw: random.Random, folder: Path, file: Path) -> str:
         ]
     )
     text = json.dumps(json_with(record, where, "@@"), indent=2)
-    file.write_text(text.replace('"@@"', of[0] * count + of[1] + "}" * count))
+    file.write_text(text.replace('"@@"', around * count + INNERMOST + "}" * count))
     resign_perhaps(draw, folder)
     return f"{count} components within each other at {'.'.join(map(str, where))}"
 
