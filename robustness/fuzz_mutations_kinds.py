@@ -59,17 +59,7 @@ def nested(draw: random.Random, folder: Path, file: Path) -> str:
     """Put a component of many within each other in the place of one."""
     record, places = _components(file)
     where, count = draw.choice(places), draw.choice(DEEPEST)
-    of = draw.choice(
-        [
-            ('{"kind": "multiple", "scale": 1.0, "operator": ', '{"kind": "identity"}'),
-            (
-                '{"kind": "composition", "outer": {"kind": "identity"}, "inner": ',
-                '{"kind": "unit"}',
-            ),
-            ('{"kind": "scaled", "scale": 1.0, "multiplier": ', '{"kind": "heat", "width": 0.1}'),
-            ('{"kind": "trace_class", "factor": ', '{"kind": "heat", "width": 0.1}'),
-        ]
-    )
+    around = draw.choice(AROUND)
     text = json.dumps(json_with(record, where, "@@"), indent=2)
     file.write_text(text.replace('"@@"', around * count + INNERMOST + "}" * count))
     resign_perhaps(draw, folder)
