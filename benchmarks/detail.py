@@ -42,9 +42,9 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from inftydiff import Function
 from inftydiff.evaluation import EfficientNetLite0, compare, features
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import super_resolve
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.training import read_progress
 
 STEPS = 2_500
 MODELS = {
