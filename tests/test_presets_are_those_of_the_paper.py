@@ -23,7 +23,7 @@ from inftydiff.models import (
     infty_diff_256,
 )
 from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.pipelines.infty_diff import DETERMINISTIC
+from inftydiff.pipelines.sampled_model import DETERMINISTIC
 from inftydiff.processes import MollifiedProcess
 
 
