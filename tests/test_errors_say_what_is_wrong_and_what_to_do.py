@@ -44,6 +44,7 @@ ALLOWED = {
     "IndexError": "the end of a sequence, by which Python ends a loop over it",
     "FloatingPointError": "a training run that diverged",
     "LawViolation": "an AssertionError for pytest: a law does not hold",
+    "NotFinite": "a ValueError that callers tell from others",
     "NoDensity": "a ValueError that callers tell from others",
     "GuidanceDiverged": "a ValueError that callers tell from others",
     "UnreadableSample": "a ValueError that sets of pictures can leave out",
@@ -70,6 +71,7 @@ FRAGMENTS = {
     "data/npy.py": ("data/array.py", "{path} cannot be read as one array"),
     "data/opening.py": ("data/opening.py", "{file} cannot be read as a picture"),
     "training/checkpoint.py": ("training/checkpoint.py", "{file} cannot be read as a checkpoint"),
+    "pipelines/checkpoints.py": ("pipelines/checkpoints.py", "{value} cannot be read as a check"),
 }
 """Files that raise the reasons of other sentences, and one such sentence."""
 
@@ -89,7 +91,7 @@ NO_MESSAGE = ("NotWritten", "Interrupted", "LawViolation", "_Terminated")
 SENTENCES = ("complaint", "fault", "_does_not_fit", "_not_written", "_nothing_at", "_refusal")
 """Arguments that are, and functions that return, whole messages."""
 
-ADVICE = ("advice", "fix", "_instead", "range_fault")
+ADVICE = ("advice", "fix", "instead_of", "range_fault")
 """Names of what to do, and functions that return it, alone or as the last of several."""
 
 VERBS = """

@@ -86,7 +86,7 @@ def from_record(kind: type[T], record: object) -> T:
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
             nearest = f"; the nearest is {near[0]!r}" if near else ""
-            raise ValueError(f"{kind.__name__} has no field {key!r}{nearest}.")
+            raise ValueError(f"{kind.__name__} has no field {key!r}{nearest}. Correct the record.")
     hints = _hints(cast(Hashable, kind))
     values = {
         name: _typed(hints[name], value, f"{kind.__name__}.{name}")

@@ -127,8 +127,8 @@ def form_of(
     if unused:
         raise ValueError(
             f"No component is called {_option(unused[0])!r}, so that it could be of the kind "
-            f"{chosen[unused[0]]!r}. Those of this command are "
-            f"{', '.join(repr(_option(name)) for name in known) or 'none'}."
+            f"{chosen[unused[0]]!r}. Choose one of this command's: "
+            f"{', '.join(repr(_option(name)) for name in known) or 'there are none'}."
         )
     return form
 
