@@ -130,7 +130,8 @@ class Capabilities:
                 f"{name} reads functions on domains with {' or '.join(self.boundaries or ())} "
                 f"sides; got {', '.join(other)} ones. Choose another network, or another boundary."
             )
-        unknown = [each for each in inputs if each not in self.inputs]
+        wanted = [choice(each, INPUTS, "Each of a network's inputs") for each in inputs]
+        unknown = [each for each in wanted if each not in self.inputs]
         if unknown:
             raise ValueError(
                 f"{name} takes no {' and no '.join(unknown)}; leave it out, or choose a network "
