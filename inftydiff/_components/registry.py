@@ -119,7 +119,8 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
 
     Raises:
         TypeError: if what is decorated is no frozen dataclass.
-        ValueError: if there is no such family, the kind is no such name, or it is taken.
+        ValueError: if there is no such family, the kind is no such name, it is taken, or the class
+            has another.
 
     Example:
         >>> from dataclasses import dataclass
@@ -143,6 +144,11 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
             raise ValueError(
                 f"The {_said(family)} {kind!r} is {known.__module__}.{known.__qualname__}. Take "
                 "another kind."
+            )
+        if _kinds.get(cls, kind) != kind:
+            raise ValueError(
+                f"{cls.__name__} is of the kind {_kinds[cls]!r} already, by which files name it. "
+                f"Take that one; got {kind!r}."
             )
         _classes[family, kind] = cls
         _kinds[cls] = kind
