@@ -44,9 +44,7 @@ for room in (inftydiff.operators, inftydiff.processes, inftydiff.models, inftydi
             importlib.import_module(module.name)
 
 SHIPPED = {
-    key: cls
-    for key, cls in registry._classes.items()
-    if cls.__module__.startswith("inftydiff.")
+    key: cls for key, cls in registry._classes.items() if cls.__module__.startswith("inftydiff.")
 }
 """Every class that the package gives a kind, by its family and kind."""
 
@@ -195,7 +193,9 @@ operators = st.recursive(
 
 @given(operators)
 def test_composites_of_operators_come_back(operator):
-    assert from_record(LinearOperator, strict(to_record(holding(operator)))["mollifier"]) == operator
+    assert (
+        from_record(LinearOperator, strict(to_record(holding(operator)))["mollifier"]) == operator
+    )
     config = InftyDiffConfig(process=holding(operator))
     assert InftyDiffConfig.from_json(config.to_json()) == config
 
@@ -237,7 +237,9 @@ class Nameless:
 
 def test_a_value_without_a_kind_is_refused_with_advice():
     config = InftyDiffConfig(process=WhiteProcess(schedule=Nameless()))
-    with pytest.raises(ValueError, match="WhiteProcess.schedule must be a schedule with a kind") as e:
+    with pytest.raises(
+        ValueError, match="WhiteProcess.schedule must be a schedule with a kind"
+    ) as e:
         config.to_json()
     assert '@component("schedule", "its_kind")' in str(e.value)
     assert "entry point" in str(e.value)

@@ -158,7 +158,18 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
 
 @functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
+    """The types of a dataclass's fields.
+
+    Raises:
+        ValueError: if an annotation has no meaning where it is.
+    """
+    try:
+        return get_type_hints(cls)
+    except Exception as error:  # an annotation may be any expression
+        raise ValueError(
+            f"The annotations of {cls.__name__} say what a record may hold, and cannot be read: "
+            f"{error}. Import what they name where the class is defined."
+        ) from error
 
 
 def _kinds_of(hint: Any) -> tuple[Any, ...]:

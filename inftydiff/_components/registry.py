@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar, final
 
 from inftydiff._components.plugins import GROUP, installed, kind_by_plugin, load, provider
@@ -218,9 +219,7 @@ def find(family: str, kind: str) -> type:
             f"The kind {kind!r} is given by {both}, each for a component of its own. Remove one."
         )
     if points:
-        cls = load(points[0])
-        check_class(cls)
-        return cls
+        return _loaded(points[0])
     known = kinds(family)
     every = [*known, *(point.name for point in installed())]
     near = difflib.get_close_matches(str(kind), every, n=1, cutoff=0.0)
@@ -230,6 +229,22 @@ def find(family: str, kind: str) -> type:
         f"{', '.join(known)}. One of a package of its own is known when that package is installed, "
         f"by its entry point in the group {GROUP!r}."
     )
+
+
+def _loaded(point: EntryPoint) -> type:
+    """The component of a plug-in, refusing one that files could not name by its entry point."""
+    cls = load(point)
+    origin = f"The component {point.name!r} of {provider(point)}"
+    try:
+        check_class(cls)
+    except TypeError as error:
+        raise ValueError(f"{origin} is none. {error}") from error
+    if _kinds.get(cls, point.name) != point.name:
+        raise ValueError(
+            f"{origin} is of the kind {_kinds[cls]!r} by its decorator, and files would name that. "
+            "Give both one name."
+        )
+    return cls
 
 
 def _searched(family: str) -> tuple[str, ...]:
