@@ -8,6 +8,7 @@ A package makes a component known by one line of its ``pyproject.toml``::
 The name is the component's kind. A plug-in is imported when its kind is chosen, and not before.
 """
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
 
 from inftydiff._typing import shown
@@ -47,12 +48,18 @@ def load(point: EntryPoint) -> type:
 
 
 def kind_by_plugin(cls: type) -> str | None:
-    """Return the kind that an entry point gives a class, or None if there is no such one."""
+    """Return the kind that an entry point gives a class, or None if there is no such one.
+
+    Nothing is imported: an entry point that names the class by another module than its own names it
+    once that module has been imported, as it is when the kind is chosen.
+    """
     place = f"{cls.__module__}:{cls.__qualname__}"
-    for point in installed():
-        if point.value.replace(" ", "") == place or (
-            point.attr == cls.__qualname__ and load(point) is cls
-        ):
+    points = installed()
+    for point in points:
+        if point.value.replace(" ", "") == place:
+            return point.name
+    for point in points:
+        if getattr(sys.modules.get(point.module), point.attr, None) is cls:
             return point.name
     return None
 

@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 INFINITE = ("inf", "-inf")
 
+DEEPEST = 64
+"""How many records may be within one another, well within the depth of Python's stack."""
+
 
 def to_record(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass, after its kind if it is a component.
@@ -36,8 +39,16 @@ def to_record(value: Any) -> dict[str, Any]:
 
     Raises:
         TypeError: if a field holds what no record can, such as a tensor.
-        ValueError: if a field that names a component holds one without a kind.
+        ValueError: if a field that names a component holds one without a kind, or values are
+            nested too deeply.
     """
+    return _record(value, 1)
+
+
+def _record(value: Any, depth: int) -> dict[str, Any]:
+    """The record of a value that lies at a depth."""
+    if depth > DEEPEST:
+        raise ValueError(_too_deep("values"))
     cls = type(value)
     kind = kind_of(cls)
     record: dict[str, Any] = {} if kind is None else {"kind": kind}
@@ -45,7 +56,7 @@ def to_record(value: Any) -> dict[str, Any]:
     for field in dataclasses.fields(value):
         if field.init:
             name = f"{cls.__name__}.{field.name}"
-            record[field.name] = _plain(hints[field.name], getattr(value, field.name), name)
+            record[field.name] = _plain(hints[field.name], getattr(value, field.name), name, depth)
     return record
 
 
@@ -57,9 +68,9 @@ def from_record(kind: type[T], record: object) -> T:
         record: a mapping from the names of its fields to values.
 
     Raises:
-        ValueError: if the record is no mapping, a kind is unknown or missing, a key is no field of
-            the dataclass, a field without a default is missing, a value is of another kind than its
-            field, or the dataclass refuses it.
+        ValueError: if the record is no mapping or nested too deeply, a kind is unknown or missing,
+            a key is no field of the dataclass, a field without a default is missing, a value is of
+            another kind than its field, or the dataclass refuses it.
 
     Example:
         >>> from inftydiff.models import MultiscaleConfig
@@ -70,6 +81,12 @@ def from_record(kind: type[T], record: object) -> T:
             ...
         ValueError: MultiscaleConfig has no field 'widht'; the nearest is 'width'.
     """
+    _check_depth(record)
+    return _read(kind, record)
+
+
+def _read(kind: type[T], record: object) -> T:
+    """Build a dataclass from a record that is not too deep."""
     family = family_of(kind)
     if family is not None:
         found: T = _component(family, record, f"A {family.name.replace('_', ' ')}")
@@ -101,6 +118,26 @@ def from_record(kind: type[T], record: object) -> T:
         ) from error
 
 
+def _check_depth(record: object) -> None:
+    """Refuse records within records beyond the depth that is read."""
+    parts = [record]
+    for _ in range(DEEPEST):
+        lists = [part.values() for part in parts if isinstance(part, Mapping)]
+        parts = [item for items in lists for value in items for item in _flat(value)]
+        if not parts:
+            return
+    if any(isinstance(part, Mapping) for part in parts):
+        raise ValueError(_too_deep("records"))
+
+
+def _flat(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _too_deep(what: str) -> str:
+    return f"At most {DEEPEST} {what} may be within one another; got more. Write a flatter one."
+
+
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """Return the fields in which two values of one dataclass differ, in words.
 
@@ -121,7 +158,18 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
 
 @functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
+    """The types of a dataclass's fields.
+
+    Raises:
+        ValueError: if an annotation has no meaning where it is.
+    """
+    try:
+        return get_type_hints(cls)
+    except Exception as error:  # an annotation may be any expression
+        raise ValueError(
+            f"The annotations of {cls.__name__} say what a record may hold, and cannot be read: "
+            f"{error}. Import what they name where the class is defined."
+        ) from error
 
 
 def _kinds_of(hint: Any) -> tuple[Any, ...]:
@@ -138,7 +186,7 @@ def _component(family: Family, record: object, name: str) -> Any:
         )
     cls = find(family.name, record["kind"])
     fields = {key: value for key, value in record.items() if key != "kind"}
-    value: Any = from_record(cls, fields)
+    value: Any = _read(cls, fields)
     inner = presented(family.name)
     if inner is not None and isinstance(value, inner.family.base):
         value = inner.wrapper(value)
@@ -183,7 +231,7 @@ def _from_mapping(options: Sequence[Any], record: Mapping[str, Any], name: str) 
             raise ValueError(f"{name} is of a kind of {known}; got {said!r:.80}.")
         classes = chosen
     if classes:
-        return from_record(classes[0], record)
+        return _read(classes[0], record)
     wanted = " or ".join(_said(kind) for kind in options)
     raise ValueError(f"{name} is {wanted}; got {record!r:.80}.")
 
@@ -220,10 +268,10 @@ def _said(kind: Any) -> str:
     return "null" if kind is type(None) else words.get(kind, kind.__name__)
 
 
-def _plain(hint: Any, value: Any, name: str) -> Any:
+def _plain(hint: Any, value: Any, name: str, depth: int) -> Any:
     """What JSON can hold, of a field's value."""
     if isinstance(value, tuple | list):
-        return [_plain(None, item, f"{name}[{i}]") for i, item in enumerate(value)]
+        return [_plain(None, item, f"{name}[{i}]", depth) for i, item in enumerate(value)]
     if isinstance(value, float) and math.isinf(value):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
@@ -240,7 +288,7 @@ def _plain(hint: Any, value: Any, name: str) -> Any:
             f'@component("{families[0].name}", "its_kind"), or give it an entry point.'
         )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return to_record(value)
+        return _record(value, depth + 1)
     raise TypeError(
         f"{name} must be what a record can hold: numbers, texts, lists or components; got "
         f"{shown(value)}."

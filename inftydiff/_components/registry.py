@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar, final
 
 from inftydiff._components.plugins import GROUP, installed, kind_by_plugin, load, provider
@@ -119,7 +120,8 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
 
     Raises:
         TypeError: if what is decorated is no frozen dataclass.
-        ValueError: if there is no such family, the kind is no such name, or it is taken.
+        ValueError: if there is no such family, the kind is no such name, it is taken, or the class
+            has another.
 
     Example:
         >>> from dataclasses import dataclass
@@ -143,6 +145,11 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
             raise ValueError(
                 f"The {_said(family)} {kind!r} is {known.__module__}.{known.__qualname__}. Take "
                 "another kind."
+            )
+        if _kinds.get(cls, kind) != kind:
+            raise ValueError(
+                f"{cls.__name__} is of the kind {_kinds[cls]!r} already, by which files name it. "
+                f"Take that one; got {kind!r}."
             )
         _classes[family, kind] = cls
         _kinds[cls] = kind
@@ -212,9 +219,7 @@ def find(family: str, kind: str) -> type:
             f"The kind {kind!r} is given by {both}, each for a component of its own. Remove one."
         )
     if points:
-        cls = load(points[0])
-        check_class(cls)
-        return cls
+        return _loaded(points[0])
     known = kinds(family)
     every = [*known, *(point.name for point in installed())]
     near = difflib.get_close_matches(str(kind), every, n=1, cutoff=0.0)
@@ -224,6 +229,22 @@ def find(family: str, kind: str) -> type:
         f"{', '.join(known)}. Choose one of these, or install the package that it comes from: its "
         f"entry point in the group {GROUP!r} makes it known."
     )
+
+
+def _loaded(point: EntryPoint) -> type:
+    """The component of a plug-in, refusing one that files could not name by its entry point."""
+    cls = load(point)
+    origin = f"The component {point.name!r} of {provider(point)}"
+    try:
+        check_class(cls)
+    except TypeError as error:
+        raise ValueError(f"{origin} is none. {error}") from error
+    if _kinds.get(cls, point.name) != point.name:
+        raise ValueError(
+            f"{origin} is of the kind {_kinds[cls]!r} by its decorator, and files would name that. "
+            "Give both one name."
+        )
+    return cls
 
 
 def _searched(family: str) -> tuple[str, ...]:
