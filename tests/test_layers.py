@@ -23,7 +23,7 @@ LIBRARY = {
     "_writing": set(),
     "operators": {"_typing", "_components"},
     "processes": {"_typing", "_components", "operators"},
-    "models": {"_typing", "_components", "operators"},
+    "models": {"_typing", "_components", "_extras", "operators"},
     "pipelines": {
         *("_typing", "_components", "_extras", "_reading", "_writing"),
         *("operators", "processes", "models"),
@@ -50,9 +50,11 @@ BASE_LIBRARIES = {
 HOMES = {
     "azula": "inftydiff.processes.conversion",
     "beartype": "inftydiff._checked",
+    "diffusers": "inftydiff.models.adapters",
     "hypothesis": "inftydiff.testing.strategies",
     "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",
+    "neuralop": "inftydiff.models.adapters",
     "torchdiffeq": "inftydiff.processes",
     "torchsparse": "inftydiff.operators.local",
     "triton": "inftydiff.operators.local",
@@ -190,6 +192,8 @@ def test_the_package_keeps_its_layers():
         ("inftydiff.operators.spectral", "import numba"),
         ("inftydiff.training.loop", "import triton"),
         ("inftydiff.models.unet", "from PIL import Image"),
+        ("inftydiff.models.unet", "from diffusers import UNet2DModel"),
+        ("inftydiff.training.loop", "import neuralop"),
         ("inftydiff.testing.oracles", "import matplotlib.pyplot as plt"),
         ("inftydiff.processes.sampler", "from tqdm import tqdm"),
         ("inftydiff.pipelines.infinite", "from accelerate import Accelerator"),
@@ -215,6 +219,7 @@ def test_what_breaks_a_rule_is_found(tmp_path: Path, module: str, source: str):
         ("inftydiff.operators.basis", "import torch.nn.functional as F\nf = F.softmax"),
         ("inftydiff.operators.basis", "from torch import nn\nf = nn.functional.softmax"),
         ("inftydiff.models.unet", "from torch import nn\nclass A(nn.Module): ..."),
+        ("inftydiff.models.adapters.diffusers_unet", "def f():\n    import diffusers"),
         ("inftydiff.testing.strategies", "import hypothesis.strategies as st"),
         ("inftydiff.pipelines.pretrained", "def f():\n    import huggingface_hub, safetensors"),
         (
