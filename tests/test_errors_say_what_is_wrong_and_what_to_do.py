@@ -76,6 +76,10 @@ FRAGMENTS = {
 """Files that raise the reasons of other sentences, and one such sentence."""
 
 PASSED_ON = {
+    (
+        "_components/registry.py",
+        "The component {name} of {provider} is none. {error}",
+    ): "a sentence, held to the rule where it is written",
     ("_lazy.py", "{_unknown}"): "Python's own words, and the nearest name",
     ("data/array.py", "{path}: {error}"): "another sentence, after the file's name",
     ("training/batches.py", "{removeprefix}"): "the sentence of another process",
@@ -88,7 +92,15 @@ PASSED_ON = {
 NO_MESSAGE = ("NotWritten", "Interrupted", "LawViolation", "_Terminated")
 """Classes that are made from other things than a message, and write it themselves."""
 
-SENTENCES = ("complaint", "fault", "_does_not_fit", "_not_written", "_nothing_at", "_refusal")
+SENTENCES = (
+    "complaint",
+    "fault",
+    "_does_not_fit",
+    "_not_written",
+    "_nothing_at",
+    "_refusal",
+    "_too_deep",
+)
 """Arguments that are, and functions that return, whole messages."""
 
 ADVICE = ("advice", "fix", "instead_of", "range_fault")

@@ -134,6 +134,12 @@ def _flat(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else [value]
 
 
+def _named(value: Any) -> str:
+    """A value in words: a component without fields is its kind."""
+    component = dataclasses.is_dataclass(value) and not dataclasses.fields(value)
+    return str((kind_of(value) if component else None) or value)
+
+
 def _too_deep(what: str) -> str:
     return f"At most {DEEPEST} {what} may be within one another; got more. Write a flatter one."
 
@@ -152,7 +158,7 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
         if dataclasses.is_dataclass(a) and type(a) is type(b):
             found += differences(a, b, f"{name}.")
         elif a != b:
-            found.append(f"{name} is {a}, not {b}")
+            found.append(f"{name} is {_named(a)}, not {_named(b)}")
     return found
 
 

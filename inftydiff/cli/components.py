@@ -25,6 +25,9 @@ KIND = ".kind"
 NONE = "none"
 """The kind of a component that is left out."""
 
+ASSUMED = {"prior": "skip_mlp", "solver": "ddim"}
+"""The kinds of components that may be left out, where one of their settings is given."""
+
 
 def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
     """Return the kinds that words choose, by the fields that hold the components.
@@ -49,6 +52,9 @@ def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
         if not value or value.startswith("--"):
             raise ValueError(f"{name} is followed by the name of a kind; got nothing. Give one.")
         found[_field(name[2:].removesuffix(KIND))] = value.replace("-", "_")
+    for path, kind in ASSUMED.items():
+        if any(word.startswith(f"--{path}.") for word in words):
+            found.setdefault(path, kind)
     return found
 
 

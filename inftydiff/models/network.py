@@ -35,7 +35,7 @@ from inftydiff._typing import (
     store,
     whole,
 )
-from inftydiff.operators.domain import BOUNDARIES, Domain
+from inftydiff.operators.domain import BOUNDARIES, Domain, require_domain
 
 __all__ = [
     "INPUTS",
@@ -116,8 +116,10 @@ class Capabilities:
             inputs: what it is to be given.
 
         Raises:
+            TypeError: if the domain is none.
             ValueError: if it cannot take them; the message says what it takes.
         """
+        require_domain(domain, "The domain of a network")
         if self.dims is not None and domain.dim not in self.dims:
             takes = " or ".join(map(str, self.dims))
             raise ValueError(
