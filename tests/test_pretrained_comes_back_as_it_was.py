@@ -41,6 +41,16 @@ def test_there_and_back(tmp_path, latents):
     ]
 
 
+def test_the_weights_are_no_part_of_the_file(tmp_path):
+    model = single(autoencoder())
+    loaded = InftyDiff.from_pretrained(model.save_pretrained(tmp_path))
+    file = tmp_path / "model.safetensors"
+    with file.open("r+b") as opened:
+        opened.write(bytes(file.stat().st_size))
+    assert same(model, loaded)
+    assert all(weight.data_ptr() % 64 == 0 for weight in loaded.state_dict().values())
+
+
 def test_the_configuration_is_that_of_the_json_form(tmp_path):
     model = single(autoencoder())
     text = (model.save_pretrained(tmp_path) / "config.json").read_text()

@@ -96,7 +96,9 @@ def read_tensors(
                 for name, part in slices.items()
             }
             check(header)
-            tensors = {name: opened.get_tensor(name) for name in names}
+            # copies: a tensor within the mapped file changes with it, and begins at an address at
+            # which kernels may round otherwise
+            tensors = {name: opened.get_tensor(name).clone() for name in names}
             metadata = opened.metadata() or {}
     except (OSError, RuntimeError, SafetensorError) as error:  # torch opens the file once more
         raise ValueError(f"{file} cannot be read as safetensors: {error}. Get it again.") from error
