@@ -23,7 +23,7 @@ LIBRARY = {
     "_writing": set(),
     "operators": {"_typing", "_components"},
     "processes": {"_typing", "_components", "operators"},
-    "models": {"_typing", "_components", "operators"},
+    "models": {"_typing", "_components", "_extras", "operators"},
     "pipelines": {
         *("_typing", "_components", "_extras", "_reading", "_writing"),
         *("operators", "processes", "models"),
@@ -50,7 +50,9 @@ BASE_LIBRARIES = {
 HOMES = {
     "azula": "inftydiff.processes.conversion",
     "beartype": "inftydiff._checked",
+    "diffusers": "inftydiff.models.adapters.diffusers_unet",
     "hypothesis": "inftydiff.testing.strategies",
+    "neuralop": "inftydiff.models.adapters.neuraloperator_fno",
     "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",
     "torchdiffeq": "inftydiff.processes",

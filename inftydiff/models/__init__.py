@@ -1,6 +1,7 @@
 """Learnable operators: maps from a function and a time to a function."""
 
 from inftydiff.models._recompute import recompute_blocks
+from inftydiff.models.adapters import DiffusersUNetConfig, NeuralOperatorFNOConfig
 from inftydiff.models.embedding import LatentEmbedding, ModulatedNorm, TimeEmbedding
 from inftydiff.models.encoder import Code, Encoder
 from inftydiff.models.latent import LatentPrior, LatentPriorConfig, PriorConfig
@@ -23,6 +24,7 @@ __all__ = [
     "Capabilities",
     "Code",
     "Descent",
+    "DiffusersUNetConfig",
     "Encoder",
     "EncoderConfig",
     "GridNetwork",
@@ -35,6 +37,7 @@ __all__ = [
     "MultiscaleNetwork",
     "NetworkConfig",
     "NeuralOperator",
+    "NeuralOperatorFNOConfig",
     "PriorConfig",
     "TiledNetwork",
     "TimeEmbedding",

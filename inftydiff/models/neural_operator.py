@@ -9,12 +9,14 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Protocol, final, runtime_checkable
+from typing import Literal, Protocol, final, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import check_device, floating, instance, kind_of
+from inftydiff._typing import check_device, choice, floating, instance, kind_of
+from inftydiff.models.network import Capabilities
 from inftydiff.operators import Discretisation, Function, Grid
 from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.function import require_function
@@ -54,16 +56,35 @@ class NeuralOperator(Protocol):
         """
 
 
+@runtime_checkable
+class Sampled(Protocol):
+    """An answer that holds images as its ``sample``."""
+
+    @property
+    def sample(self) -> Tensor:
+        """The images."""
+
+
 def functionalise(
-    module: nn.Module, *, clock: Callable[[Tensor], Tensor] | None = None
+    module: nn.Module,
+    *,
+    clock: Callable[[Tensor], Tensor] | None = None,
+    time: Literal["argument", "channel"] = "argument",
 ) -> "GridNetwork":
     """Make a neural operator of a network on images.
 
     Args:
         module: a network ``module(images, t) -> images`` on channels-first images of shape
-            ``(batch, channels, *grid.shape)``.
+            ``(batch, channels, *grid.shape)``. It may answer with an object that holds the images
+            as ``.sample``, as those of diffusers do.
         clock: what the module takes as its time, of the time in [0, 1]; by default that time
             itself. Networks of a thousand steps often count them, ``lambda t: 1000 * t - 1``.
+        time: how the module takes it: as its second ``"argument"``, or as one more ``"channel"`` of
+            the images, the last, in a call ``module(images)``.
+
+    Raises:
+        TypeError: if the module is none, or the clock cannot be called.
+        ValueError: if the time is taken in another way.
 
     Example:
         >>> import torch
@@ -74,7 +95,7 @@ def functionalise(
         >>> functionalise(Halve())(f, torch.zeros(1)).to_image().shape
         torch.Size([1, 3, 2, 2])
     """
-    return GridNetwork(module, clock=clock)
+    return GridNetwork(module, clock=clock, time=time)
 
 
 @final
@@ -84,20 +105,30 @@ class GridNetwork(nn.Module):
     Args:
         module: the network, ``module(images, t) -> images``.
         clock: what it takes as its time, of the time in [0, 1].
+        time: whether it takes it as an argument, or as a channel of the images.
 
     Raises:
         TypeError: if the module is none, or the clock cannot be called.
+        ValueError: if the time is taken in another way.
     """
 
+    capabilities = Capabilities(subsets=False)
+
     def __init__(
-        self, module: nn.Module, *, clock: Callable[[Tensor], Tensor] | None = None
+        self,
+        module: nn.Module,
+        *,
+        clock: Callable[[Tensor], Tensor] | None = None,
+        time: Literal["argument", "channel"] = "argument",
     ) -> None:
         super().__init__()
         instance(module, nn.Module, "A network on images")
         if clock is not None and (isinstance(clock, type) or not callable(clock)):
             raise TypeError(f"A clock must be a function of times; got {kind_of(clock)}.")
+        choice(time, ("argument", "channel"), "How the time is taken")
         self.module = module
         self.clock = clock
+        self.time = time
 
     def forward(
         self,
@@ -122,7 +153,7 @@ class GridNetwork(nn.Module):
                 f"A network on images takes functions on a Grid; got one on {type(x.on).__name__}. "
                 "Use a network that reads points, such as MultiscaleNetwork, or give whole grids."
             )
-        images: Tensor = self.module(x.to_image(), t if self.clock is None else self.clock(t))
+        images = self._answer(x.to_image(), t if self.clock is None else self.clock(t))
         floating(images, "What a network on images answers")
         if images.shape[:1] != t.shape or tuple(images.shape[2:]) != x.on.shape:
             raise ValueError(
@@ -130,6 +161,19 @@ class GridNetwork(nn.Module):
                 f"{', '.join(map(str, x.on.shape))}); got {tuple(images.shape)}."
             )
         return Function(x.on, images.flatten(2).transpose(1, 2).to(x.values.dtype))
+
+    def _answer(self, images: Tensor, t: Tensor) -> Tensor:
+        """What the module answers, as a tensor."""
+        weight = next((p for p in self.module.parameters() if p.is_floating_point()), images)
+        images = images.to(weight.dtype)
+        if self.time == "channel":
+            clock = t.to(images).reshape(-1, *(1,) * (images.ndim - 1))
+            clock = clock.expand(-1, 1, *images.shape[2:])
+            answer = self.module(torch.cat([images, clock], 1))
+        else:
+            answer = self.module(images, t)
+        found: Tensor = answer.sample if isinstance(answer, Sampled) else answer
+        return found
 
 
 def require_batch(x: Function, t: Tensor) -> None:

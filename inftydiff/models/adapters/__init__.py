@@ -1,0 +1,6 @@
+"""Networks of other libraries as components; each is imported when it is built."""
+
+from inftydiff.models.adapters.diffusers_unet import DiffusersUNetConfig
+from inftydiff.models.adapters.neuraloperator_fno import NeuralOperatorFNOConfig
+
+__all__ = ["DiffusersUNetConfig", "NeuralOperatorFNOConfig"]
