@@ -24,8 +24,6 @@ INNER = (
     "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
     "Code(", "GuidanceDiverged(", "Interrupted(",
     "bandwidth(",  # multipliers ask each other, with floats of their own, of any size
-    "probe.", "log_density_above(", "responsibilities(",  # parts of the laws, for their authors
-    "net.check(",  # a part of a network's call, which takes its arguments as they are
 )  # fmt: skip
 """Calls whose raw errors are not counted."""
 
