@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 SHOWN = 3
-"""How many names of weights an error lists."""
+"""The most names of weights that an error lists."""
 
 KINDS = {
     "BF16": torch.bfloat16,
