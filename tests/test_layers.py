@@ -50,9 +50,9 @@ BASE_LIBRARIES = {
 HOMES = {
     "azula": "inftydiff.processes.conversion",
     "beartype": "inftydiff._checked",
-    "diffusers": "inftydiff.models.adapters.diffusers_unet",
+    "diffusers": "inftydiff.models.adapters",
     "hypothesis": "inftydiff.testing.strategies",
-    "neuralop": "inftydiff.models.adapters.neuraloperator_fno",
+    "neuralop": "inftydiff.models.adapters",
     "llvmlite": "inftydiff.operators.local",
     "numba": "inftydiff.operators.local",
     "torchdiffeq": "inftydiff.processes",

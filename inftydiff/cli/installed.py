@@ -13,7 +13,7 @@ from inftydiff.pipelines.shipped import shipped
 
 __all__ = ["installed_lines", "size_of"]
 
-OTHERS: Final = ("datasets", "diffusers")
+OTHERS: Final = ("datasets",)
 """What is used if it is installed, and no extra installs."""
 
 COMPILERS: Final = ("g++", "clang++", "c++")

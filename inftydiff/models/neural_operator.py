@@ -9,19 +9,25 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import Final, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff._typing import check_device, choice, floating, instance, kind_of
+from inftydiff._typing import check_device, choice, floating, instance, kind_of, whole
 from inftydiff.models.network import Capabilities
 from inftydiff.operators import Discretisation, Function, Grid
 from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.function import require_function
 
 __all__ = ["GridNetwork", "NeuralOperator", "functionalise", "require_batch", "require_plain"]
+
+TIMES: Final = ("argument", "channel")
+"""How a network on images is told the time."""
+
+WHOLE_GRIDS: Final = Capabilities(subsets=False)
+"""What a network on images says of itself."""
 
 
 @runtime_checkable
@@ -56,35 +62,27 @@ class NeuralOperator(Protocol):
         """
 
 
-@runtime_checkable
-class Sampled(Protocol):
-    """An answer that holds images as its ``sample``."""
-
-    @property
-    def sample(self) -> Tensor:
-        """The images."""
-
-
 def functionalise(
     module: nn.Module,
     *,
     clock: Callable[[Tensor], Tensor] | None = None,
-    time: Literal["argument", "channel"] = "argument",
+    time: str = "argument",
+    multiple: int = 1,
+    capabilities: Capabilities = WHOLE_GRIDS,
 ) -> "GridNetwork":
     """Make a neural operator of a network on images.
 
     Args:
         module: a network ``module(images, t) -> images`` on channels-first images of shape
             ``(batch, channels, *grid.shape)``. It may answer with an object that holds the images
-            as ``.sample``, as those of diffusers do.
+            as ``sample``, as those of diffusers do.
         clock: what the module takes as its time, of the time in [0, 1]; by default that time
             itself. Networks of a thousand steps often count them, ``lambda t: 1000 * t - 1``.
-        time: how the module takes it: as its second ``"argument"``, or as one more ``"channel"`` of
-            the images, the last, in a call ``module(images)``.
-
-    Raises:
-        TypeError: if the module is none, or the clock cannot be called.
-        ValueError: if the time is taken in another way.
+        time: how the module is told the time: ``"argument"``, its second one, or ``"channel"``, the
+            last channel of the images, constant on each of them. It is ``module(images)`` then.
+        multiple: what the sides of the images are whole multiples of, in cells; 8 for a network
+            that halves them three times.
+        capabilities: what the network says of itself; by default that it reads whole grids.
 
     Example:
         >>> import torch
@@ -94,8 +92,20 @@ def functionalise(
         >>> f = Function(Grid((2, 2)), torch.ones(1, 4, 3))
         >>> functionalise(Halve())(f, torch.zeros(1)).to_image().shape
         torch.Size([1, 3, 2, 2])
+        >>> told = functionalise(nn.Conv2d(3 + 1, 3, 1), time="channel")
+        >>> told(f, torch.zeros(1)).to_image().shape
+        torch.Size([1, 3, 2, 2])
     """
-    return GridNetwork(module, clock=clock, time=time)
+    return GridNetwork(module, clock=clock, time=time, multiple=multiple, capabilities=capabilities)
+
+
+@runtime_checkable
+class _Answer(Protocol):
+    """What networks of other libraries answer with."""
+
+    @property
+    def sample(self) -> Tensor:
+        """The images."""
 
 
 @final
@@ -105,30 +115,41 @@ class GridNetwork(nn.Module):
     Args:
         module: the network, ``module(images, t) -> images``.
         clock: what it takes as its time, of the time in [0, 1].
-        time: whether it takes it as an argument, or as a channel of the images.
+        time: how it is told, by an ``"argument"`` or a ``"channel"``.
+        multiple: what the sides of the images are whole multiples of.
+        capabilities: what it says of itself.
 
     Raises:
-        TypeError: if the module is none, or the clock cannot be called.
-        ValueError: if the time is taken in another way.
+        TypeError: if the module is none, the clock cannot be called, or another argument is of
+            another kind.
+        ValueError: if there is no such way to tell the time, the multiple is below one, or the
+            capabilities claim more than whole grids or any input.
     """
-
-    capabilities = Capabilities(subsets=False)
 
     def __init__(
         self,
         module: nn.Module,
         *,
         clock: Callable[[Tensor], Tensor] | None = None,
-        time: Literal["argument", "channel"] = "argument",
+        time: str = "argument",
+        multiple: int = 1,
+        capabilities: Capabilities = WHOLE_GRIDS,
     ) -> None:
         super().__init__()
         instance(module, nn.Module, "A network on images")
         if clock is not None and (isinstance(clock, type) or not callable(clock)):
             raise TypeError(f"A clock must be a function of times; got {kind_of(clock)}.")
-        choice(time, ("argument", "channel"), "How the time is taken")
+        instance(capabilities, Capabilities, "What a network on images says of itself")
+        if capabilities.subsets or capabilities.inputs:
+            raise ValueError(
+                f"A network on images reads whole grids, and nothing besides; got {capabilities}. "
+                "Say subsets=False, and leave inputs out."
+            )
         self.module = module
         self.clock = clock
-        self.time = time
+        self.time = choice(time, TIMES, "How a network on images is told the time")
+        self.multiple = whole(multiple, "What the sides of images are multiples of")
+        self.capabilities = capabilities
 
     def forward(
         self,
@@ -142,8 +163,8 @@ class GridNetwork(nn.Module):
         """Apply the network to the functions as images.
 
         Raises:
-            ValueError: if ``x`` does not live on a grid, ``on`` is another discretisation, or the
-                times are not one a sample.
+            ValueError: if ``x`` does not live on a grid, or on one whose sides the network does not
+                take, ``on`` is another discretisation, or the times are not one a sample.
             TypeError: if a latent or a condition is given.
         """
         require_batch(x, t)
@@ -153,7 +174,13 @@ class GridNetwork(nn.Module):
                 f"A network on images takes functions on a Grid; got one on {type(x.on).__name__}. "
                 "Use a network that reads points, such as MultiscaleNetwork, or give whole grids."
             )
-        images = self._answer(x.to_image(), t if self.clock is None else self.clock(t))
+        if any(cells % self.multiple for cells in x.on.shape):
+            raise ValueError(
+                "This network on images takes grids whose sides are multiples of "
+                f"{self.multiple} cells; got {' × '.join(map(str, x.on.shape))}. Choose another "
+                "grid."
+            )
+        images = self._asked(x.to_image(), t if self.clock is None else self.clock(t))
         floating(images, "What a network on images answers")
         if images.shape[:1] != t.shape or tuple(images.shape[2:]) != x.on.shape:
             raise ValueError(
@@ -162,18 +189,18 @@ class GridNetwork(nn.Module):
             )
         return Function(x.on, images.flatten(2).transpose(1, 2).to(x.values.dtype))
 
-    def _answer(self, images: Tensor, t: Tensor) -> Tensor:
-        """What the module answers, as a tensor."""
-        weight = next((p for p in self.module.parameters() if p.is_floating_point()), images)
-        images = images.to(weight.dtype)
+    def _asked(self, images: Tensor, t: Tensor) -> Tensor:
+        """What the module answers, told the time in its way."""
         if self.time == "channel":
-            clock = t.to(images).reshape(-1, *(1,) * (images.ndim - 1))
-            clock = clock.expand(-1, 1, *images.shape[2:])
-            answer = self.module(torch.cat([images, clock], 1))
+            axes = images.ndim - 1
+            times = t.to(images).reshape(-1, *(1,) * axes)
+            times = times.expand(-1, 1, *images.shape[2:])
+            answer = self.module(torch.cat([images, times], 1))
         else:
             answer = self.module(images, t)
-        found: Tensor = answer.sample if isinstance(answer, Sampled) else answer
-        return found
+        if not isinstance(answer, Tensor) and isinstance(answer, _Answer):
+            return answer.sample
+        return answer
 
 
 def require_batch(x: Function, t: Tensor) -> None:

@@ -2,7 +2,7 @@ r"""A Fourier neural operator as a component of inftydiff.
 
 A layer maps features :math:`h` to :math:`\mathrm{GELU}((1 + s(t)) (W h + \mathcal F^{-1} R\,
 \mathcal F h) + b(t))`: a linear map at each point, and one of each of the lowest Fourier modes. So
-it reads whole grids, of any size and any number of axes.
+it reads whole grids of any size, in one to three dimensions.
 
 References:
     Li et al., "Fourier neural operator for parametric partial differential equations", ICLR 2021.
@@ -79,7 +79,7 @@ class Layer(nn.Module):
 class FNO(nn.Module):
     """The network: lifted with the points' coordinates, through the layers, and projected."""
 
-    capabilities = Capabilities(subsets=False, mixed_precision=False)
+    capabilities = Capabilities(dims=(1, 2, 3), subsets=False, mixed_precision=False)
 
     def __init__(self, config: FNOConfig, channels: int, dim: int) -> None:
         super().__init__()

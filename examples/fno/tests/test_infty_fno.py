@@ -14,9 +14,10 @@ import pytest
 import torch
 from infty_fno import FNO, FNOConfig
 
-from inftydiff import Box, Function, Grid
+from inftydiff import Box, Function, Grid, steps
 from inftydiff.data import Images
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline, preset
+from inftydiff.testing import laws_for
 from inftydiff.training import held_out_loss
 
 SMALL = FNOConfig(modes=3, width=6, layers=2)
@@ -111,6 +112,26 @@ def test_latents_are_refused():
     config = dataclasses.replace(preset("tiny"), network=SMALL, latent=4)
     with pytest.raises(ValueError, match="'infty_fno' takes no latent"):
         InftyDiff(config)
+
+
+MIXED = Box((1.0, 0.5), boundary=("periodic", "absorbing"))
+
+
+@pytest.mark.parametrize(
+    "grid", [Grid((16,)), Grid((16, 16)), Grid((8, 10), MIXED), Grid((4, 5, 6))], ids=repr
+)
+def test_it_keeps_the_laws_of_neural_operators(grid):
+    network = SMALL.build(3, grid.domain).eval()
+    torch.nn.init.normal_(network.project.weight)
+    for law in laws_for(network, on=grid):
+        law()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 40)])
+def test_it_reads_grids_of_fewer_cells_than_modes(shape):
+    pipeline = model()
+    x = pipeline.sample(on=Grid(shape, pipeline.config.domain), seeds=[0], times=steps(2))
+    assert x.values.isfinite().all()
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

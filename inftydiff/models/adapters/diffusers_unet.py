@@ -1,162 +1,146 @@
-r"""The U-Net of the library diffusers as a network: pictures whose sides halve once a level.
+"""The U-Net of diffusers, ``diffusers.UNet2DModel``, as a component.
 
-It counts times as the library does, :math:`i = 1000\,t - 1`, reads whole grids, and pads with
-zeros at the sides, whatever the boundary. Its footprints are cells: on another grid than the one it
-was trained on it is another operator.
+Its weights keep their names, after ``network.module.`` in a model's file. Its convolutions span
+numbers of cells and not lengths, so that on a grid of another size it is another operator: it is
+for models that are sampled on the grid that they were trained on.
 
 References:
-    Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015; von Platen et al., "Diffusers", 2022.
+    von Platen et al., "Diffusers: state-of-the-art diffusion models", 2022.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, final
+from typing import TYPE_CHECKING, final
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from inftydiff._components import component
 from inftydiff._extras import extra
-from inftydiff._typing import MOST_BLOCKS, MOST_CHANNELS, entries, flag, store, whole
+from inftydiff._typing import MOST_CHANNELS, entries, fraction, store, whole
 from inftydiff.models.network import Capabilities
-from inftydiff.models.neural_operator import GridNetwork
-from inftydiff.operators import Discretisation, Domain, Function
+from inftydiff.models.neural_operator import functionalise
+from inftydiff.operators.domain import Domain
 
-__all__ = ["DiffusersUNet", "DiffusersUNetConfig"]
+if TYPE_CHECKING:
+    from inftydiff.models.neural_operator import GridNetwork
+
+__all__ = ["DiffusersUNetConfig", "step_index"]
+
+MOST_LEVELS = 16
+MOST_LAYERS = 2**8
+"""The most residual blocks a level."""
+
+
+def step_index(t: Tensor) -> Tensor:
+    r"""Return the number of a step in a thousand, :math:`1000\,t - 1`, at a time.
+
+    Example:
+        >>> import torch
+        >>> step_index(torch.tensor([0.001, 1.0]))
+        tensor([  0., 999.])
+    """
+    return 1000.0 * t - 1.0
 
 
 @component("network", "diffusers_unet")
 @final
 @dataclass(frozen=True)
 class DiffusersUNetConfig:
-    """What a :class:`DiffusersUNet` is built from.
+    """What a U-Net of diffusers is built from; the extra ``diffusers`` installs it.
+
+    The sides of the grids that it reads are multiples of :math:`2^{levels - 1}`.
 
     Args:
-        channels: the number of channels of each level, finest first.
-        blocks: the number of residual blocks a level.
-        attention: whether each level has attention, finest first.
-        head: the width of an attention head.
-        groups: the number of groups of the normalisations, which divides every number of channels.
+        block_out_channels: the number of channels of each level, finest first.
+        layers_per_block: the number of residual blocks a level.
+        attention: the number of levels with attention, the coarsest ones.
+        attention_head_dim: the width of an attention head.
+        norm_num_groups: the number of groups of a normalisation, which divides all channels.
+        dropout: the probability of dropping a feature.
 
     Raises:
-        TypeError: if a value is of another kind.
-        ValueError: if a number is out of range, the levels have not one ``attention`` each, or the
-            groups do not divide the channels.
+        TypeError: if a value is of another kind than its default.
+        ValueError: if a number is out of range, the groups do not divide the channels, or there are
+            fewer levels than are to have attention.
 
     Example:
-        >>> DiffusersUNetConfig(channels=(16, 32), attention=(False, True), groups=8).blocks
+        >>> DiffusersUNetConfig(block_out_channels=(32, 64)).multiple
         2
     """
 
-    channels: Sequence[int] = (64, 128, 256)
-    blocks: int = 2
-    attention: Sequence[bool] = (False, False, True)
-    head: int = 8
-    groups: int = 32
+    block_out_channels: Sequence[int] = (64, 128, 128)
+    layers_per_block: int = 2
+    attention: int = 1
+    attention_head_dim: int = 8
+    norm_num_groups: int = 32
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        subject = "A diffusers U-Net's "
-        store(self, whole, "head", "groups", subject=subject, most=MOST_CHANNELS)
-        store(self, whole, "blocks", subject=subject, most=MOST_BLOCKS)
-        store(self, _channels, "channels", subject=subject)
-        store(self, _flags, "attention", subject=subject)
-        if not self.channels or len(self.attention) != len(self.channels):
+        subject = "A DiffusersUNetConfig's "
+        store(self, _widths, "block_out_channels", subject=subject)
+        store(self, whole, "layers_per_block", subject=subject, most=MOST_LAYERS)
+        levels = len(self.block_out_channels)
+        store(self, whole, "attention", subject=subject, least=0, most=levels)
+        counts = ("attention_head_dim", "norm_num_groups")
+        store(self, whole, *counts, subject=subject, most=MOST_CHANNELS)
+        store(self, fraction, "dropout", subject=subject, one=False)
+        attended = self.block_out_channels[levels - max(1, self.attention) :]  # the middle, too
+        self._check_divisor("norm_num_groups", self.block_out_channels)
+        self._check_divisor("attention_head_dim", attended)
+
+    def _check_divisor(self, name: str, widths: Sequence[int]) -> None:
+        divisor = getattr(self, name)
+        if any(width % divisor for width in widths):
             raise ValueError(
-                "A diffusers U-Net has one attention a level, and a level or more; got "
-                f"{len(self.attention)} for {len(self.channels)}."
-            )
-        if any(count % self.groups for count in self.channels):
-            raise ValueError(
-                f"The groups of a normalisation divide the channels of every level; got "
-                f"{self.groups} for {self.channels}."
+                f"A DiffusersUNetConfig's block_out_channels must be multiples of its {name}, "
+                f"{divisor}; got {', '.join(map(str, widths))}. Change one of the two."
             )
 
-    def build(self, channels: int, domain: Domain) -> "DiffusersUNet":
+    @property
+    def multiple(self) -> int:
+        """What the sides of the grids are multiples of, in cells."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+    def build(self, channels: int, domain: Domain) -> "GridNetwork":
         """Build the network.
 
         Args:
-            channels: the number of channels of the pictures.
+            channels: the number of channels of the functions.
             domain: where they live, in the plane.
 
         Raises:
-            ModuleNotFoundError: if diffusers is not installed.
+            ModuleNotFoundError: if diffusers is not installed; the message gives the command.
             ValueError: if the domain has not two axes.
         """
-        network = DiffusersUNet(self, channels)
-        network.capabilities.check(domain, "A DiffusersUNet")
-        return network
-
-
-@final
-class DiffusersUNet(nn.Module):
-    """A ``diffusers.UNet2DModel`` on the functions on a grid in the plane.
-
-    Args:
-        config: the sizes of its parts.
-        channels: the number of channels in and out.
-
-    Raises:
-        ModuleNotFoundError: if diffusers is not installed.
-    """
-
-    capabilities = Capabilities(dims=(2,), subsets=False)
-
-    def __init__(self, config: DiffusersUNetConfig, channels: int) -> None:
-        super().__init__()
+        capabilities = Capabilities(dims=(2,), subsets=False)
+        capabilities.check(domain, "A U-Net of diffusers")
         with extra("diffusers"):
             from diffusers import UNet2DModel
 
-        self.config = config
-        self.factor = 2 ** (len(config.channels) - 1)
-        kinds = [("Attn" if attended else "") for attended in config.attention]
-        unet = UNet2DModel(
+        plain = len(self.block_out_channels) - self.attention
+        kinds = ["plain"] * plain + ["attention"] * self.attention
+        down = {"plain": "DownBlock2D", "attention": "AttnDownBlock2D"}
+        up = {"plain": "UpBlock2D", "attention": "AttnUpBlock2D"}
+        module = UNet2DModel(
             in_channels=channels,
             out_channels=channels,
-            layers_per_block=config.blocks,
-            block_out_channels=tuple(config.channels),
-            down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
-            up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
-            attention_head_dim=config.head,
-            norm_num_groups=config.groups,
+            block_out_channels=tuple(self.block_out_channels),
+            layers_per_block=self.layers_per_block,
+            down_block_types=tuple(down[kind] for kind in kinds),
+            up_block_types=tuple(up[kind] for kind in reversed(kinds)),
+            attention_head_dim=self.attention_head_dim,
+            norm_num_groups=self.norm_num_groups,
+            dropout=self.dropout,
         )
-        self.network = GridNetwork(cast(nn.Module, unet), clock=_index)
-
-    def forward(
-        self,
-        x: Function,
-        t: Float[Tensor, "batch"],
-        *,
-        on: Discretisation | None = None,
-        latent: Float[Tensor, "batch features"] | None = None,
-        condition: Function | None = None,
-    ) -> Function:
-        """Apply the network to functions on a grid.
-
-        Raises:
-            ValueError: if ``x`` does not live on a grid whose sides halve once a level, or ``on``
-                is another discretisation.
-            TypeError: if a latent or a condition is given.
-        """
-        shape = getattr(x.on, "shape", ())
-        if any(side % self.factor for side in shape):
-            raise ValueError(
-                f"A U-Net of {len(self.config.channels)} levels takes grids whose sides are "
-                f"multiples of {self.factor}; got {' × '.join(map(str, shape))}. Ask for such a "
-                "size."
-            )
-        answer: Function = self.network(x, t, on=on, latent=latent, condition=condition)
-        return answer
+        return functionalise(
+            module, clock=step_index, multiple=self.multiple, capabilities=capabilities
+        )
 
 
-def _index(t: Tensor) -> Tensor:
-    """The number of the step, of a thousand, that the library counts."""
-    return 1000.0 * t - 1.0
-
-
-def _channels(values: object, name: str) -> tuple[int, ...]:
-    found = entries(values, name, most=MOST_BLOCKS)
-    return tuple(whole(n, f"Each of {name}", most=MOST_CHANNELS) for n in found)
-
-
-def _flags(values: object, name: str) -> tuple[bool, ...]:
-    return tuple(flag(each, f"Each of {name}") for each in entries(values, name, most=MOST_BLOCKS))
+def _widths(values: object, name: str) -> tuple[int, ...]:
+    """The channels of the levels."""
+    found = entries(values, name, most=MOST_LEVELS)
+    widths = tuple(whole(n, f"Each of {name}", most=MOST_CHANNELS) for n in found)
+    if not widths:
+        raise ValueError(f"{name} must be those of one level or more; got none.")
+    return widths

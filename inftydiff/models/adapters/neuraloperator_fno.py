@@ -1,125 +1,103 @@
-"""The Fourier neural operator of the library neuraloperator as a network.
+"""The Fourier neural operator of neuraloperator, ``neuralop.models.FNO``, as a component.
 
-The time is one more channel. The network reads whole grids, of any size and any number of axes up
-to three.
+It is told the time by a channel. Its weights keep their names, after ``network.module.`` in a
+model's file; some are complex. Modes are counted in the domain, so that it reads grids of all
+sizes.
 
 References:
-    Kossaifi et al., "A library for learning neural operators", 2024; Li et al., "Fourier neural
-    operator for parametric partial differential equations", ICLR 2021.
+    Kossaifi et al., "A library for learning neural operators", 2024.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from inftydiff._components import component
 from inftydiff._extras import extra
-from inftydiff._typing import MOST_BLOCKS, MOST_CHANNELS, store, whole
+from inftydiff._typing import MOST_CHANNELS, fraction, store, whole
 from inftydiff.models.network import Capabilities
-from inftydiff.models.neural_operator import GridNetwork
-from inftydiff.operators import Discretisation, Domain, Function
+from inftydiff.models.neural_operator import functionalise
+from inftydiff.operators.domain import Domain
 
-__all__ = ["NeuralOperatorFNO", "NeuralOperatorFNOConfig"]
+if TYPE_CHECKING:
+    from inftydiff.models.neural_operator import GridNetwork
+
+__all__ = ["NeuralOperatorFNOConfig"]
+
+MOST_MODES = 2**12
+"""The most modes along an axis."""
+
+MOST_LAYERS = 2**8
+"""The most layers."""
 
 
 @component("network", "neuraloperator_fno")
 @final
 @dataclass(frozen=True)
 class NeuralOperatorFNOConfig:
-    """What a :class:`NeuralOperatorFNO` is built from.
+    """What a Fourier neural operator is built from; the extra ``neuraloperator`` installs it.
 
     Args:
-        modes: the number of Fourier modes that are kept along every axis.
-        width: the number of channels of the features.
-        layers: the number of layers.
+        modes: the number of Fourier modes that are kept along each axis, of both signs.
+        hidden_channels: the number of channels.
+        n_layers: the number of Fourier layers.
+        domain_padding: the part of a side that is added on both ends of it, with zeros, while the
+            layers act; 0 for functions that are periodic.
 
     Raises:
-        TypeError: if a value is no number.
+        TypeError: if a value is of another kind than its default.
         ValueError: if a number is out of range.
 
     Example:
-        >>> NeuralOperatorFNOConfig(modes=8).width
+        >>> NeuralOperatorFNOConfig(modes=12).hidden_channels
         32
     """
 
     modes: int = 16
-    width: int = 32
-    layers: int = 4
+    hidden_channels: int = 32
+    n_layers: int = 4
+    domain_padding: float = 0.0
 
     def __post_init__(self) -> None:
-        subject = "A Fourier neural operator's "
-        store(self, whole, "modes", "width", subject=subject, most=MOST_CHANNELS)
-        store(self, whole, "layers", subject=subject, most=MOST_BLOCKS)
+        subject = "A NeuralOperatorFNOConfig's "
+        store(self, whole, "modes", subject=subject, most=MOST_MODES)
+        store(self, whole, "hidden_channels", subject=subject, most=MOST_CHANNELS)
+        store(self, whole, "n_layers", subject=subject, most=MOST_LAYERS)
+        store(self, fraction, "domain_padding", subject=subject)
 
-    def build(self, channels: int, domain: Domain) -> "NeuralOperatorFNO":
+    def build(self, channels: int, domain: Domain) -> "GridNetwork":
         """Build the network.
 
         Args:
             channels: the number of channels of the functions.
-            domain: where they live.
+            domain: where they live, in one to three dimensions.
 
         Raises:
-            ModuleNotFoundError: if neuraloperator is not installed.
-            ValueError: if the domain has not one to three axes.
+            ModuleNotFoundError: if neuraloperator is not installed; the message gives the command.
+            ValueError: if the domain has no axis.
         """
-        NeuralOperatorFNO.capabilities.check(domain, "A NeuralOperatorFNO")
-        return NeuralOperatorFNO(self, channels, domain.dim)
-
-
-@final
-class NeuralOperatorFNO(nn.Module):
-    """A ``neuralop.models.FNO`` on the functions on a grid.
-
-    Args:
-        config: the sizes of its parts.
-        channels: the number of channels in and out.
-        dim: the number of axes.
-
-    Raises:
-        ModuleNotFoundError: if neuraloperator is not installed.
-    """
-
-    capabilities = Capabilities(dims=(1, 2, 3), subsets=False, mixed_precision=False)
-
-    def __init__(self, config: NeuralOperatorFNOConfig, channels: int, dim: int) -> None:
-        super().__init__()
+        capabilities = Capabilities(dims=(1, 2, 3), subsets=False, mixed_precision=False)
+        capabilities.check(domain, "A Fourier neural operator")
         with extra("neuraloperator"):
             from neuralop.models import FNO
 
-        self.config = config
-        fno = FNO(
-            n_modes=(config.modes,) * dim,
+        module = FNO(
+            n_modes=(self.modes,) * domain.dim,
             in_channels=channels + 1,
             out_channels=channels,
-            hidden_channels=config.width,
-            n_layers=config.layers,
+            hidden_channels=self.hidden_channels,
+            n_layers=self.n_layers,
+            domain_padding=self.domain_padding or None,
         )
-        self.network = GridNetwork(fno, time="channel")
+        network = functionalise(module, time="channel", capabilities=capabilities)
+        network.register_state_dict_post_hook(_without_arguments)
+        return network
 
-    def forward(
-        self,
-        x: Function,
-        t: Float[Tensor, "batch"],
-        *,
-        on: Discretisation | None = None,
-        latent: Float[Tensor, "batch features"] | None = None,
-        condition: Function | None = None,
-    ) -> Function:
-        """Apply the network to functions on a grid.
 
-        Raises:
-            ValueError: if ``x`` does not live on a grid, or ``on`` is another discretisation.
-            TypeError: if a latent or a condition is given.
-        """
-        answer: Function = self.network(x, t, on=on, latent=latent, condition=condition)
-        return answer
-
-    def state_dict(
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> Any:
-        """Return the weights, without what the library keeps among them of how it was made."""
-        state = super().state_dict(destination=destination, prefix=prefix, keep_vars=keep_vars)
-        state.pop("_metadata", None)
-        return state
+def _without_arguments(
+    module: nn.Module, state: dict[str, Any], prefix: str, metadata: Mapping[str, Any]
+) -> None:
+    """Leave out the arguments that neuraloperator puts among the weights."""
+    state.pop("_metadata", None)
