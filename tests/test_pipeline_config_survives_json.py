@@ -43,6 +43,8 @@ SCHEDULES = [
     TabulatedSchedule((0.0, 0.5, 1.0), (1.0, 0.8, 0.6), (0.0, 0.6, 0.8)),
 ]
 
+DOMAINS = {"plane": Box((0.3, 1.0)), "line": Box((2.0,), boundary="periodic"), "point": Point()}
+
 
 @st.composite
 def processes(draw):
@@ -69,7 +71,7 @@ def processes(draw):
     predict=st.sampled_from(
         [NoisePrediction(), SignalPrediction(), CleanPrediction(), VelocityPrediction()]
     ),
-    domain=st.sampled_from([Box((0.3, 1.0)), Box((2.0,), boundary="periodic"), Point()]),
+    domain=st.sampled_from(["plane", "line", "point"]),
     floor=LENGTHS,
     clip=st.sampled_from([None, (-1.0, 1.0), (0.0, 0.3)]),
     network=st.sampled_from([tiny(), MultiscaleConfig(), MultiscaleConfig(width=8, cell=1 / 3)]),
@@ -80,7 +82,7 @@ def test_json_and_back(process, predict, domain, floor, clip, network, latent):
         network=network,
         process=process,
         predict=predict,
-        domain=domain,
+        domain=DOMAINS[domain],
         clip=clip,
         range_floor=floor,
         latent=latent,

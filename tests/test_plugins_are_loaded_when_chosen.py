@@ -43,13 +43,15 @@ def test_a_plugin_is_imported_when_its_kind_is_chosen(monkeypatch, tmp_path):
     install(monkeypatch, tmp_path, points, plugin_a=NETWORK, plugin_b="raise OSError('never')")
     assert [point.name for point in installed()] == ["affine", "other"]
     assert InftyDiffConfig.from_json(preset("tiny", resolution=16).to_json())
-    assert kind_of(tiny()) == "multiscale" and kind_of(object()) is None
+    assert kind_of(tiny()) == "multiscale"
+    assert kind_of(object()) is None
     with pytest.raises(ValueError, match="of the kind 'affin'; the nearest is 'affine'"):
         find("network", "affin")
     assert not sys.modules.keys() & set(MODULES)
 
     config = InftyDiffConfig.from_json(record_of("affine", width=5))
-    assert type(config.network).__name__ == "AffineConfig" and config.network.width == 5
+    assert type(config.network).__name__ == "AffineConfig"
+    assert config.network.width == 5
     assert sys.modules.keys() & set(MODULES) == {"plugin_a"}
     assert kind_of(config.network) == "affine"
     assert json.loads(config.to_json())["network"] == {"kind": "affine", "width": 5}
@@ -97,7 +99,7 @@ def test_a_new_process_finds_it(monkeypatch, tmp_path):
 
 
 def test_a_kind_whose_plugin_is_not_installed_says_so():
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="'fourier_net'") as error:
         InftyDiffConfig.from_json(record_of("fourier_net"))
     said = str(error.value)
     assert said.startswith("No network that is installed is of the kind 'fourier_net'")
