@@ -42,9 +42,9 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from inftydiff import Function
 from inftydiff.evaluation import EfficientNetLite0, compare, features
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import super_resolve
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.training import read_progress
 
 STEPS = 2_500
 MODELS = {
@@ -65,7 +65,7 @@ def train(runs: Path) -> None:
     some = ["--points", str(1 / 16), "--decay", "cosine", "--max-steps", str(STEPS)]
     for predict in ("velocity", "clean"):
         out = ["--out", str(runs / MODELS[predict])]
-        begin(["train", *FACES, *MODEL, *own, *some, "--predict", predict, *out])
+        begin(["train", *FACES, *MODEL, *own, *some, "--predict.kind", predict, *out])
 
 
 class Judge:

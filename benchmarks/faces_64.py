@@ -32,7 +32,7 @@ from local_operator import machine
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from inftydiff import DDIM, Function, random_subset, steps
+from inftydiff import DDIM, Function, WhiteNoise, gaussian_mollifier, random_subset, steps
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.reconstruct import psnr
@@ -40,9 +40,10 @@ from inftydiff.cli.report import parameters
 from inftydiff.data import Images, face_credit, face_seeds, faces
 from inftydiff.evaluation import EfficientNetLite0, as_bytes, compare, features, score
 from inftydiff.operators.cells import coarsen
-from inftydiff.pipelines import InftyDiff, ModelCard
+from inftydiff.pipelines import InftyDiff, ModelCard, load_pipeline
 from inftydiff.pipelines.checkpoints import steps_in
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.processes import MollifiedProcess
+from inftydiff.training import read_progress
 
 SCRIPT = "benchmarks/faces_64.py"
 STYLE, SIDE, FINE = "toon-head", 64, 128
@@ -50,7 +51,7 @@ FACES = ["faces", "--resolution", str(FINE), "--images", "10000"]
 MODEL = [
     *("--trained-at", str(FINE), "--batch-size", "16"),
     *("--network.cell", str(1 / 64), "--network.scale", "0.564"),
-    *("--mollifier-width", str(1 / 128), "--noise-intensity", str(1 / 64)),
+    *("--process.mollifier.width", str(1 / 128), "--process.noise.intensity", str(1 / 64)),
     *("--learning-rate", "1e-3", "--minutes", "None"),
 ]
 PRIOR = [
@@ -137,7 +138,7 @@ RECIPES = {
     "faces-64-two-stage": Recipe(
         "autoencoder",
         "Vector faces by a diffusion autoencoder of functions and a prior of its latents.",
-        ("--network.latent", "64"),
+        ("--latent", "64"),
         8_302,
         12_500,
         "two-stage",
@@ -348,21 +349,8 @@ def coupling(pipeline: InftyDiff, count: int) -> tuple[list[Claim], dict[int, Te
     ]
     values = {}
     for side in (32, 64):
-        on = pipeline.grid(side)
-        start = torch.cat(
-            [pipeline.start(on=on, batch=1, generator=generator(n)).values for n in range(count)]
-        )
-        latent = None
-        if pipeline.encoder is not None:
-            latent = torch.cat([_latent(pipeline, n) for n in range(count)])
-        values[side] = pipeline.sample(
-            on=on,
-            batch=count,
-            generator=generator(0),
-            start=Function(on, start),
-            latent=latent,
-            oversample=1,
-        ).to_image()
+        x = pipeline.sample(on=pipeline.grid(side), seeds=range(count), oversample=1)
+        values[side] = x.to_image()
         name = f"rms of {side}² drawn on its own grid to 128²"
         claims.append(Claim(name, apart(values[side], drawn[128])))
     real = truth("test", count, 256)
@@ -371,15 +359,6 @@ def coupling(pipeline: InftyDiff, count: int) -> tuple[list[Claim], dict[int, Te
         ratio = band(drawn[256], low, high) / band(real, low, high)
         claims.append(Claim(name, ratio, 2.0 if low == 64 else None))
     return claims, drawn
-
-
-def _latent(pipeline: InftyDiff, seed: int) -> Tensor:
-    """The latent of a seed, drawn after the noise as for every sample."""
-    g = generator(seed)
-    pipeline.start(on=pipeline.grid(8), batch=1, generator=g)
-    latent = pipeline.draw_latents(batch=1, generator=g)
-    assert latent is not None
-    return latent
 
 
 def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float]]:
@@ -395,7 +374,7 @@ def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float
             rule=DDIM(),
             times=steps(pipeline.config.steps),
             title=f"Decoding at {side}²",
-            latents=latent,
+            latent=latent,
         )
         for side in (FINE, 256)
     }
@@ -416,8 +395,8 @@ def filtered(pipeline: InftyDiff, count: int) -> list[Claim]:
     fine = truth("test", REFERENCE + count, FINE)[REFERENCE:]
     claims = []
     for cells in (1.0, 0.5):
-        config = dataclasses.replace(pipeline.config, mollifier_width=cells / SIDE, prior=None)
-        plain = InftyDiff(config)
+        process = MollifiedProcess(gaussian_mollifier(cells / SIDE), noise=WhiteNoise(1 / SIDE))
+        plain = InftyDiff(dataclasses.replace(pipeline.config, process=process, prior=None))
         x = plain.process.constant_signal(Function.from_image(fine))
         clean = coarsen(plain.deconvolve(x), plain.grid(SIDE)).to_image()
         found = compare(

@@ -30,10 +30,9 @@ from inftydiff.cli.task_figure import hidden_grey, spread_picture
 from inftydiff.data import Images, face_seeds, faces
 from inftydiff.evaluation import EfficientNetLite0, features, score
 from inftydiff.evaluation.features import as_bytes
-from inftydiff.pipelines import InftyDiff
+from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult, inpaint, super_resolve
 from inftydiff.processes.empirical import empirical_spectrum
-from inftydiff.training import load_pipeline
 
 COARSE, FINE = 32, 128
 SHOWN = 4

@@ -44,8 +44,8 @@ from inftydiff import Function, steps
 from inftydiff.cli.report import parameters
 from inftydiff.evaluation import EfficientNetLite0, compare, features
 from inftydiff.operators.cells import coarsen
-from inftydiff.pipelines import InftyDiff
-from inftydiff.training import load_pipeline, read_progress
+from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.training import read_progress
 
 SECONDS = 6_700
 COUNT, DENOISED = 1000, 96

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,9 @@ LARGEST_TEXT = 2**24
 
 LARGEST_NUMBER = 2**63
 """Integers of a text are below this in size."""
+
+MOST_LEVELS = 64
+"""The most mappings and lists within each other in a text."""
 
 
 def require_regular(file: Path, *, within: Path | None = None) -> Path:
@@ -87,7 +91,7 @@ def read_json(file: Path, *, within: Path | None = None) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON, with each number finite and each key once in its mapping.
+    """Parse JSON, with each number finite, each key once in its mapping, and at most 64 levels.
 
     Raises:
         ValueError: if the text is not such JSON.
@@ -98,8 +102,9 @@ def parse_json(text: str) -> Any:
             ...
         ValueError: 1e999 is not a finite number; replace it
     """
+    deep = "the text is nested too deeply for a record; make it flatter"
     try:
-        return json.loads(
+        parsed = json.loads(
             text,
             parse_constant=_refuse_constant,
             parse_float=_finite,
@@ -107,7 +112,18 @@ def parse_json(text: str) -> Any:
             object_pairs_hook=_unique,
         )
     except RecursionError:
-        raise ValueError("the text is nested too deeply for a record; make it flatter") from None
+        raise ValueError(deep) from None
+    level = [parsed]
+    for _ in range(MOST_LEVELS + 1):
+        level = [inner for each in level for inner in _within(each)]
+        if not level:
+            return parsed
+    raise ValueError(deep)
+
+
+def _within(value: Any) -> Iterable[Any]:
+    """What a mapping or a list holds."""
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _refuse_constant(word: str) -> NoReturn:

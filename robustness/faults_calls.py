@@ -51,7 +51,7 @@ def fixture(folder: str) -> None:
 
 def save_model(source: str, out: str) -> None:
     """Save the model of a run."""
-    from inftydiff.training import load_pipeline
+    from inftydiff.pipelines import load_pipeline
 
     load_pipeline(source).save_pretrained(out)
 
@@ -68,7 +68,8 @@ def draw_faces(cache: str, out: str) -> None:
 
 def look(folders: list[str], out: str) -> None:
     """Load models, and write for each the step and None, or the error."""
-    from inftydiff.training import load_pipeline, read_progress
+    from inftydiff.pipelines import load_pipeline
+    from inftydiff.training import read_progress
 
     found: dict[str, list[object]] = {}
     for folder in folders:

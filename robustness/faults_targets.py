@@ -9,7 +9,7 @@ from typing import Any, final
 
 __all__ = ["STAGES", "TARGETS", "Target", "target"]
 
-MODEL = "--preset tiny --network.latent 4 --steps 2 --prior.width 8 --prior.layers 2"
+MODEL = "--preset tiny --latent 4 --steps 2 --prior.width 8 --prior.layers 2"
 RUN = "--batch-size 4 --held-out 4 --minutes None --precision float32 --keep 2"
 OFTEN = "--checkpoint-steps 1 --validate-every 1 --log-every 1 --sample-every 2"
 TRAIN = f"{MODEL} {RUN} {OFTEN}"

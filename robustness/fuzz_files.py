@@ -24,6 +24,7 @@ from robustness.fuzz_good_files import Kind, Refused
 from robustness.fuzz_judge import described, documented
 from robustness.fuzz_mutations import ANY, LINKS, TEXT, Mutation, Unfit
 from robustness.fuzz_mutations_arrays import ARRAYS
+from robustness.fuzz_mutations_kinds import KINDS
 from robustness.fuzz_mutations_weights import WEIGHTS
 from robustness.fuzz_values_seen import finite, leaves
 
@@ -92,12 +93,12 @@ class Files:
         if number < len(self.pairs):
             return *self.pairs[number], draw
         # models and runs come from strangers, and have the most to go wrong
-        first = [pair for pair in self.pairs if pair[0].name in ("model", "run")]
+        first = [pair for pair in self.pairs if pair[0].name in ("model", "model_1", "run")]
         return *draw.choice(first if draw.random() < 0.45 else self.pairs), draw
 
     def _mutated(self, draw: random.Random, folder: Path) -> str:
         for _ in range(50):
-            group: tuple[Mutation, ...] = draw.choice([ANY, LINKS, TEXT, ARRAYS, WEIGHTS])
+            group: tuple[Mutation, ...] = draw.choice([ANY, LINKS, TEXT, ARRAYS, WEIGHTS, KINDS])
             mutation = draw.choice(group)
             files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
             draw.shuffle(files)

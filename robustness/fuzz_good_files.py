@@ -15,6 +15,8 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from robustness.fuzz_mutations_weights import resigned
+
 __all__ = ["Kind", "Refused", "kinds"]
 
 Reader = Callable[[Path], Any]
@@ -50,7 +52,13 @@ def kinds(n: dict[str, Any], good: Path) -> list[Kind]:
         good: a new folder for the files.
     """
     good.mkdir(parents=True)
-    found = [_model(n, good), _run(n, good), *_arrays(n, good), *_pictures(n, good)]
+    found = [
+        _model(n, good),
+        _model_1(n, good),
+        _run(n, good),
+        *_arrays(n, good),
+        *_pictures(n, good),
+    ]
     found += [*_fields(n, good), *_settings(n, good), *_tables(n, good)]
     return found
 
@@ -64,6 +72,37 @@ def _model(n: dict[str, Any], good: Path) -> Kind:
             "from_pretrained in half": lambda at: n["InftyDiff"].from_pretrained(
                 at, dtype=torch.float16
             ),
+            "load_pipeline": lambda at: n["load_pipeline"](at),
+        },
+        bounded=True,
+    )
+
+
+def _model_1(n: dict[str, Any], good: Path) -> Kind:
+    """A model whose configuration is of version 1, as the releases before components wrote it."""
+    n["pipe"].save_pretrained(good / "model_1")
+    config = n["pipe"].config
+    sizes = {"channels": config.channels, "out_channels": None, "latent": None}
+    record = json.loads(config.to_json())
+    network = {name: value for name, value in record["network"].items() if name != "kind"}
+    parts = ("process", "predict", "domain", "channels", "latent")
+    old = {name: value for name, value in record.items() if name not in parts}
+    old |= {
+        "version": 1,
+        "network": {**sizes, **network},
+        "process": "mollified",
+        "schedule": "cosine",
+        "mollifier_width": record["process"]["mollifier"]["width"],
+        "noise_intensity": record["process"]["noise"]["intensity"],
+        "predict": record["predict"]["kind"],
+        "lengths": record["domain"]["lengths"],
+    }
+    (good / "model_1" / "config.json").write_text(json.dumps(old, indent=2))
+    resigned(good / "model_1")
+    return Kind(
+        "model_1",
+        {
+            "from_pretrained": lambda at: n["InftyDiff"].from_pretrained(at),
             "load_pipeline": lambda at: n["load_pipeline"](at),
         },
         bounded=True,
@@ -209,12 +248,14 @@ def _settings(n: dict[str, Any], good: Path) -> list[Kind]:
     folder = good / "settings"
     folder.mkdir()
     lines = ['preset = "tiny"', "max-steps = 1", "batch-size = 2", 'precision = "float32"',
-             "held-out = 2", "learning-rate = 1e-3", "mollifier-width = 0.1", "clip = [-1.0, 1.0]",
-             "lengths = [1.0, 1.0]", "seed = 0", "", "[network]", "width = 8",
-             "local-blocks = 1"]  # fmt: skip
+             "held-out = 2", "learning-rate = 1e-3", "clip = [-1.0, 1.0]", "seed = 0", "",
+             "[network]", 'kind = "multiscale"', "width = 8", "local-blocks = 1", "",
+             "[process.mollifier]", 'kind = "heat"', "width = 0.1", "",
+             "[domain]", "lengths = [1.0, 1.0]"]  # fmt: skip
     (folder / "a.toml").write_text("\n".join(lines))
     record = {"preset": "tiny", "max-steps": 1, "batch-size": 2, "held-out": 2, "seed": 0,
-              "mollifier-width": 0.1, "network": {"width": 8, "grid": [8, 8]}}  # fmt: skip
+              "process": {"kind": "mollified", "mollifier": {"width": 0.1}},
+              "network": {"width": 8, "grid": [8, 8]}}  # fmt: skip
     (folder / "a.json").write_text(json.dumps(record))
     (good / "ranges").mkdir()
     (good / "ranges" / "a.json").write_text(json.dumps({"t2m": [200.0, 350.0]}))

@@ -13,7 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ANY", "LINKS", "TEXT", "Mutation", "Unfit"]
+__all__ = [
+    "ANY",
+    "LINKS",
+    "TEXT",
+    "Mutation",
+    "Unfit",
+    "json_places",
+    "json_with",
+    "resign_perhaps",
+]
 
 Mutation = Callable[[random.Random, Path, Path], str]
 
@@ -176,21 +185,21 @@ def stray(draw: random.Random, folder: Path, file: Path) -> str:
 def json_value(draw: random.Random, folder: Path, file: Path) -> str:
     """Put a hostile value at a key."""
     record = _json(file)
-    places = _places(record)
+    places = json_places(record)
     if not places:
         raise Unfit
     where = draw.choice(places)
     value = draw.choice(NUMBERS)
-    text = json.dumps(_with(record, where, "@@"), indent=2)
+    text = json.dumps(json_with(record, where, "@@"), indent=2)
     file.write_text(text.replace('"@@"', value))
-    _unsigned(draw, folder)
+    resign_perhaps(draw, folder)
     return f"{'.'.join(map(str, where))} = {value[:30]}"
 
 
 def json_keys(draw: random.Random, folder: Path, file: Path) -> str:
     """Take a key away, add one, name one twice, or replace the record."""
     record = _json(file)
-    records = [p for p in [(), *_places(record)] if isinstance(_at(record, p), dict)]
+    records = [p for p in [(), *json_places(record)] if isinstance(_at(record, p), dict)]
     if not records:
         raise Unfit
     where = draw.choice(records)
@@ -201,18 +210,18 @@ def json_keys(draw: random.Random, folder: Path, file: Path) -> str:
     elif how == "extra":
         inner[draw.choice(["x", "", "__class__", "version"])] = 1
     elif how == "version":
-        inner["version"] = draw.choice([0, 2, "1", None, [1], 1.5, -1])
+        inner["version"] = draw.choice([0, 1, 2, 3, "1", None, [1], 1.5, -1, True])
     replaced: Any = {"null": None, "list": [], "word": "word"}.get(how, inner)
     if how == "deep":
         replaced = "@@"
-    text = json.dumps(_with(record, where, replaced), indent=2)
+    text = json.dumps(json_with(record, where, replaced), indent=2)
     if how == "deep":
         text = text.replace('"@@"', draw.choice(["[", '{"a":']) * 10**5)
     if how == "twice" and inner:
         key = json.dumps(sorted(inner)[0])
         text = text.replace(key, f"{key}: 7, {key}", 1)
     file.write_text(text)
-    _unsigned(draw, folder)
+    resign_perhaps(draw, folder)
     return f"{how} at {'.'.join(map(str, where)) or 'the top'}"
 
 
@@ -252,7 +261,7 @@ def text_value(draw: random.Random, folder: Path, file: Path) -> str:
     return f"{value[:20]!r} for a number"
 
 
-def _unsigned(draw: random.Random, folder: Path) -> None:
+def resign_perhaps(draw: random.Random, folder: Path) -> None:
     """Take the digests away, which would tell of the change at once; or leave them."""
     from robustness.fuzz_mutations_weights import resigned
 
@@ -278,7 +287,7 @@ def _json(file: Path) -> Any:
         raise Unfit from error
 
 
-def _places(record: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def json_places(record: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths to all values in a record."""
     items = (
         record.items()
@@ -289,7 +298,7 @@ def _places(record: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     )
     found: list[tuple[Any, ...]] = []
     for key, value in items:
-        found += [(*before, key), *_places(value, (*before, key))]
+        found += [(*before, key), *json_places(value, (*before, key))]
     return found
 
 
@@ -299,12 +308,12 @@ def _at(record: Any, where: tuple[Any, ...]) -> Any:
     return record
 
 
-def _with(record: Any, where: tuple[Any, ...], value: Any) -> Any:
+def json_with(record: Any, where: tuple[Any, ...], value: Any) -> Any:
     """A copy of a record with another value at a path."""
     if not where:
         return value
     copy = list(record) if isinstance(record, list) else dict(record)
-    copy[where[0]] = _with(record[where[0]], where[1:], value)
+    copy[where[0]] = json_with(record[where[0]], where[1:], value)
     return copy
 
 

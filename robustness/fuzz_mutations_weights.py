@@ -116,7 +116,8 @@ def wide_config(draw: random.Random, folder: Path, file: Path) -> str:
           ("head", 10**9),
          ("cell", 1e-9)]
     )  # fmt: skip
-    network[key] = value
+    outside = key in ("channels", "latent") and record.get("version") != 1
+    (record.get("pipeline", record) if outside else network)[key] = value
     config.write_text(json.dumps(record))
     resigned(folder)
     return f"config.json with {key} = {str(value)[:20]}"

@@ -25,9 +25,10 @@ minutes = "None"
 flips = true
 clip = [-1.5, 1.5]
 
+latent = 4
+
 [network]
 width = 12
-latent = 4
 """
 
 
@@ -36,22 +37,22 @@ def test_a_run_follows_the_file(tmp_path):
     words = ["train", "--config", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run")]
     assert main([*words, "--max-steps", "3", "--latent", "5"]) == 0
     model, training, progress = read_settings(latest(tmp_path / "run"))
-    assert (model.network.width, model.network.latent, model.clip) == (12, 5, (-1.5, 1.5))
+    assert (model.network.width, model.latent, model.clip) == (12, 5, (-1.5, 1.5))
     assert (training.batch_size, training.flips, training.minutes) == (8, True, None)
     assert progress.step == 3
 
 
 def test_json_says_the_same(tmp_path):
     (tmp_path / "a.toml").write_text(TOML)
-    record = {"data": "faces", "flips": False, "minutes": None, "network": {"latent": 4}}
+    record = {"data": "faces", "flips": False, "minutes": None, "network": {"width": 4}}
     (tmp_path / "a.json").write_text(json.dumps(record))
     words = with_settings([f"--config={tmp_path / 'a.json'}", "--out", "run"], Train)
-    expected = "--out run --data faces --no-flips --minutes None --latent 4"
+    expected = "--out run --data faces --no-flips --minutes None --network.width 4"
     assert words == expected.split()
 
 
 def test_words_overrule_the_file(tmp_path):
-    (tmp_path / "a.toml").write_text("flips = true\nbatch_size = 4\n[network]\nlatent = 3\n")
+    (tmp_path / "a.toml").write_text("flips = true\nbatch_size = 4\nlatent = 3\n")
     rest = ["faces", "--no-flips", "--batch_size=8", "--latent", "7"]
     assert with_settings(["--config", str(tmp_path / "a.toml"), *rest], Train) == rest
 
@@ -86,7 +87,7 @@ def test_every_option_is_a_setting(kind, capsys):
     ("name", "content", "match"),
     [
         ("a.toml", "learning_rat = 1e-3", "the nearest is 'learning-rate'"),
-        ("a.toml", "[network]\nlatnt = 3", "the nearest is 'network.latent'"),
+        ("a.toml", "[network]\nwidht = 3", "the nearest is 'network.width'"),
         ("a.toml", "config = 'b.toml'", "no setting is called 'config'"),
         ("a.toml", "pictures = 'faces'", "no setting is called 'pictures'"),
         ("a.toml", "images = [[1]]", "a number, a word or a list"),

@@ -52,7 +52,7 @@ def test_a_folder_of_rectangles(tmp_path):
         Image.fromarray(to_pixels(picture)).save(tmp_path / "images" / f"{number}.png")
     assert train(tmp_path / "images", tmp_path / "run", "--resolution", "12", "16") == 0
     config = load_pipeline(tmp_path / "run").config
-    assert config.lengths == (0.75, 1.0)
+    assert config.domain.lengths == (0.75, 1.0)
     assert config.network.cell == 1 / 16
     assert config.process.mollifier == gaussian_mollifier(0.75 / 16)
 

@@ -35,7 +35,7 @@ def test_the_second_folder_holds_both(runs):
     newest = max(Path(runs[1]).glob("step-*"))
     record = json.loads((newest / "config.json").read_text())
     assert record["pipeline"]["prior"]["width"] == 8
-    assert record["pipeline"]["network"]["latent"] == 4
+    assert record["pipeline"]["latent"] == 4
 
 
 def test_samples_are_drawn_from_the_second(runs, tmp_path, capsys):

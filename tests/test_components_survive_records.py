@@ -133,7 +133,9 @@ def test_an_unknown_key_is_answered_with_the_nearest(key):
     names = [field.name for field in dataclasses.fields(cls)]
     near = f"; the nearest is '{names[0]}'" if names else ""
     wrong = f"{names[0]}x" if names else "width"
-    with pytest.raises(ValueError, match=rf"^{cls.__name__} has no field '{wrong}'{near}\.$"):
+    with pytest.raises(
+        ValueError, match=rf"^{cls.__name__} has no field '{wrong}'{near}\. Correct the record\.$"
+    ):
         from_record(base_of(family, cls), {"kind": kind, wrong: 1})
 
 

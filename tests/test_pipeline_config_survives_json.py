@@ -36,6 +36,7 @@ from inftydiff.processes import (
 from inftydiff.processes.schedules import SigmoidSchedule, TabulatedSchedule
 
 LENGTHS = st.floats(1e-3, 1.0)
+DOMAINS = [Box((0.3, 1.0)), Box((2.0,), boundary="periodic"), Point()]
 SCHEDULES = [
     CosineSchedule(),
     LinearSchedule(),
@@ -43,46 +44,44 @@ SCHEDULES = [
     TabulatedSchedule((0.0, 0.5, 1.0), (1.0, 0.8, 0.6), (0.0, 0.6, 0.8)),
 ]
 
-DOMAINS = {"plane": Box((0.3, 1.0)), "line": Box((2.0,), boundary="periodic"), "point": Point()}
 
-
-@st.composite
-def processes(draw):
-    schedule, noise = draw(st.sampled_from(SCHEDULES)), WhiteNoise(draw(LENGTHS))
-    operator = draw(
-        st.sampled_from([gaussian_mollifier(draw(LENGTHS)), matern(1.5, 0.1, dim=2, std=2.0)])
-    )
-    return draw(
-        st.sampled_from(
-            [
-                MollifiedProcess(operator, schedule, noise),
-                WhiteProcess(schedule, noise),
-                NoiseOnlyProcess(operator, schedule, noise),
-                TraceClassProcess(operator, schedule, noise),
-                BlurringProcess(HeatDissipation(draw(LENGTHS)), schedule, noise),
-                GeneralProcess(2.0 * operator, operator @ operator, schedule, noise),
-            ]
-        )
-    )
+def processes(schedule, width, intensity):
+    """A process of each kind, with operators that have something to say."""
+    noise = WhiteNoise(intensity)
+    heat, rough = gaussian_mollifier(width), matern(1.5, width, dim=2, std=2.0)
+    return [
+        MollifiedProcess(heat, schedule, noise),
+        WhiteProcess(schedule, noise),
+        NoiseOnlyProcess(rough, schedule, noise),
+        TraceClassProcess(rough, schedule, noise),
+        BlurringProcess(HeatDissipation(width), schedule, noise),
+        GeneralProcess(2.0 * heat, heat @ rough, schedule, noise),
+    ]
 
 
 @given(
-    process=processes(),
+    number=st.integers(0, 5),
+    schedule=st.sampled_from(SCHEDULES),
+    width=LENGTHS,
+    intensity=LENGTHS,
     predict=st.sampled_from(
         [NoisePrediction(), SignalPrediction(), CleanPrediction(), VelocityPrediction()]
     ),
-    domain=st.sampled_from(["plane", "line", "point"]),
+    domain=st.sampled_from(DOMAINS),
     floor=LENGTHS,
     clip=st.sampled_from([None, (-1.0, 1.0), (0.0, 0.3)]),
     network=st.sampled_from([tiny(), MultiscaleConfig(), MultiscaleConfig(width=8, cell=1 / 3)]),
     latent=st.sampled_from([None, 3]),
 )
-def test_json_and_back(process, predict, domain, floor, clip, network, latent):
+def test_json_and_back(
+    number, schedule, width, intensity, predict, domain, floor, clip, network, latent
+):
+    process = processes(schedule, width, intensity)[number]
     config = InftyDiffConfig(
         network=network,
         process=process,
         predict=predict,
-        domain=DOMAINS[domain],
+        domain=domain,
         clip=clip,
         range_floor=floor,
         latent=latent,

@@ -6,6 +6,7 @@ import torch
 from networks import randomised
 from torch.testing import assert_close
 
+from inftydiff import CleanPrediction
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff, preset, tasks
 from inftydiff.processes import VelocityPrediction
@@ -16,7 +17,13 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def model(**changes) -> InftyDiff:
-    changes = {"predict": "clean", "clip": None, "steps": 4, "trained_at": None, **changes}
+    changes = {
+        "predict": CleanPrediction(),
+        "clip": None,
+        "steps": 4,
+        "trained_at": None,
+        **changes,
+    }
     return randomised(InftyDiff(dataclasses.replace(preset("tiny", resolution=16), **changes)))
 
 

@@ -23,7 +23,7 @@ from inftydiff import (
 )
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff, preset, range_projection
-from inftydiff.processes import CallableDenoiser, WhiteProcess
+from inftydiff.processes import CallableDenoiser, MollifiedProcess, NoiseOnlyProcess, WhiteProcess
 
 GRID = Grid((16, 16))
 
@@ -41,7 +41,7 @@ def functions(batch: int = 2, grid: Grid = GRID) -> Function:
     return Function(grid, values.tanh())
 
 
-@pytest.mark.parametrize("process", ["mollified", "white", "noise_only"])
+@pytest.mark.parametrize("process", [MollifiedProcess(), WhiteProcess(), NoiseOnlyProcess()])
 def test_the_loss(process):
     pipeline, x0 = model(process=process), functions()
     t = torch.tensor([0.2, 0.9], dtype=torch.float64)
@@ -58,7 +58,7 @@ def test_the_loss(process):
 
 def test_functions_on_another_domain_are_refused():
     x0 = Function.from_image(torch.zeros(1, 3, 8, 16))
-    with pytest.raises(ValueError, match="box of sides"):
+    with pytest.raises(ValueError, match="functions live on Box"):
         model().loss(x0, torch.tensor([0.5]), generator=seeded())
 
 

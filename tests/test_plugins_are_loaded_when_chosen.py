@@ -99,7 +99,7 @@ def test_a_new_process_finds_it(monkeypatch, tmp_path):
 
 
 def test_a_kind_whose_plugin_is_not_installed_says_so():
-    with pytest.raises(ValueError, match="'fourier_net'") as error:
+    with pytest.raises(ValueError, match="of the kind 'fourier_net'") as error:
         InftyDiffConfig.from_json(record_of("fourier_net"))
     said = str(error.value)
     assert said.startswith("No network that is installed is of the kind 'fourier_net'")

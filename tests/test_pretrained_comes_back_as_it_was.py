@@ -45,7 +45,7 @@ def test_the_configuration_is_that_of_the_json_form(tmp_path):
     model = single(autoencoder())
     text = (model.save_pretrained(tmp_path) / "config.json").read_text()
     assert InftyDiffConfig.from_json(text) == model.config
-    assert json.loads(text)["version"] == 1
+    assert json.loads(text)["version"] == 2
 
 
 def test_a_loaded_model_trains(tmp_path):

@@ -137,7 +137,7 @@ BAD = {
     none: r"Missing: prior\.",
     more: r"Unexpected: extra\.bias, extra\.weight",
     meta: "without values, on the meta device: encoder",
-    whole_numbers: r"Not of floating point: network\.projection\.weight torch\.int64",
+    whole_numbers: r"Of other numbers: network\.projection\.weight torch\.int64 for torch\.float32",
     normed: "network.projection is of ParametrizedLinear",
     nan: r"not finite: prior\.mean\.",
     reshaped: r"shape: network\.projection\.bias \(7,\) for",
@@ -211,7 +211,7 @@ def checkpoint(model: InftyDiff, folder: Path, change: Callable[[Any], torch.Ten
 
 CHANGES = {
     "not finite: network": lambda value: value * torch.nan,
-    "Not of floating point: network.projection.bias torch.int64": lambda value: value.long(),
+    "Of other numbers: network.projection.bias torch.int64": lambda value: value.long(),
     "shape: network.projection.bias": lambda value: torch.zeros(7),
 }
 

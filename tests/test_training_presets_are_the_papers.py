@@ -24,7 +24,7 @@ def asked(monkeypatch, tmp_path):
     module = importlib.import_module("inftydiff.cli.train")
     found = []
 
-    def stop(model, data, held_out, config, out, *, resume):
+    def stop(model, data, held_out, config, out, *, start, resume):
         found[:] = [model, config]
         raise Called
 

@@ -68,7 +68,7 @@ def test_the_global_generator_is_neither_read_nor_moved(tmp_path):
 
 def test_another_model_is_not_resumed(tmp_path):
     run(tmp_path, max_steps=1)
-    with pytest.raises(ValueError, match=r"predict is VelocityPrediction\(\), not NoisePrediction"):
+    with pytest.raises(ValueError, match="predict is velocity, not noise"):
         train(
             model(predict=NoisePrediction()),
             pictures(),

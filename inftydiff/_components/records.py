@@ -103,7 +103,7 @@ def _read(kind: type[T], record: object) -> T:
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
             nearest = f"; the nearest is {near[0]!r}" if near else ""
-            raise ValueError(f"{kind.__name__} has no field {key!r}{nearest}.")
+            raise ValueError(f"{kind.__name__} has no field {key!r}{nearest}. Correct the record.")
     hints = _hints(cast(Hashable, kind))
     values = {
         name: _typed(hints[name], value, f"{kind.__name__}.{name}")
@@ -134,6 +134,12 @@ def _flat(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else [value]
 
 
+def _named(value: Any) -> str:
+    """A value in words: a component without fields is its kind."""
+    component = dataclasses.is_dataclass(value) and not dataclasses.fields(value)
+    return str((kind_of(value) if component else None) or value)
+
+
 def _too_deep(what: str) -> str:
     return f"At most {DEEPEST} {what} may be within one another; got more. Write a flatter one."
 
@@ -152,7 +158,7 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
         if dataclasses.is_dataclass(a) and type(a) is type(b):
             found += differences(a, b, f"{name}.")
         elif a != b:
-            found.append(f"{name} is {a}, not {b}")
+            found.append(f"{name} is {_named(a)}, not {_named(b)}")
     return found
 
 

@@ -167,13 +167,13 @@ def check_class(cls: object) -> None:
     """
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         raise TypeError(
-            f"A component is a frozen dataclass; got {shown(cls)}. Decorate it with "
-            "@dataclass(frozen=True) first."
+            f"A component is a frozen dataclass; got {shown(cls)}. Make it one, by "
+            "@dataclass(frozen=True)."
         )
     if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         raise TypeError(
             f"A component is a frozen dataclass, so that it is a value; {cls.__name__} is not "
-            "frozen. Decorate it with @dataclass(frozen=True)."
+            "frozen. Make it so, by @dataclass(frozen=True)."
         )
 
 
@@ -226,8 +226,8 @@ def find(family: str, kind: str) -> type:
     nearest = f"; the nearest is {near[0]!r}" if near else ""
     raise ValueError(
         f"No {_said(family)} that is installed is of the kind {kind!r}{nearest}. Known are "
-        f"{', '.join(known)}. One of a package of its own is known when that package is installed, "
-        f"by its entry point in the group {GROUP!r}."
+        f"{', '.join(known)}. Choose one of these, or install the package that it comes from: its "
+        f"entry point in the group {GROUP!r} makes it known."
     )
 
 

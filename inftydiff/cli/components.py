@@ -25,6 +25,9 @@ KIND = ".kind"
 NONE = "none"
 """The kind of a component that is left out."""
 
+ASSUMED = {"prior": "skip_mlp", "solver": "ddim"}
+"""The kinds of components that may be left out, where one of their settings is given."""
+
 
 def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
     """Return the kinds that words choose, by the fields that hold the components.
@@ -49,6 +52,9 @@ def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
         if not value or value.startswith("--"):
             raise ValueError(f"{name} is followed by the name of a kind; got nothing. Give one.")
         found[_field(name[2:].removesuffix(KIND))] = value.replace("-", "_")
+    for path, kind in ASSUMED.items():
+        if any(word.startswith(f"--{path}.") for word in words):
+            found.setdefault(path, kind)
     return found
 
 
@@ -127,8 +133,8 @@ def form_of(
     if unused:
         raise ValueError(
             f"No component is called {_option(unused[0])!r}, so that it could be of the kind "
-            f"{chosen[unused[0]]!r}. Those of this command are "
-            f"{', '.join(repr(_option(name)) for name in known) or 'none'}."
+            f"{chosen[unused[0]]!r}. Choose one of this command's: "
+            f"{', '.join(repr(_option(name)) for name in known) or 'there are none'}."
         )
     return form
 

@@ -10,8 +10,10 @@ from tqdm import tqdm
 
 from inftydiff import DDIM, Grid, steps
 from inftydiff._components import kind_of
+from inftydiff._typing import whole
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import State, StepRule, recommended_steps
+from inftydiff.processes.checks import MOST_STEPS
 from inftydiff.processes.times import Spaced
 from inftydiff.training.bar import seconds_between_updates
 
@@ -30,11 +32,18 @@ class SolverArguments:
         solver: the solver, by its kind; by default ddim, or one that suits the task.
         spacing: the coordinate in which the times are spaced equally, or "recommended", the
             solver's own.
+
+    Raises:
+        ValueError: if the number of steps is out of range.
     """
 
     steps: int | None = None
     solver: StepRule | None = None
     spacing: SpacingName = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            whole(self.steps, "The number of steps", most=MOST_STEPS)
 
     @property
     def rule(self) -> StepRule:

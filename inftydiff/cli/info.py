@@ -11,6 +11,9 @@ from typing import final
 import torch
 
 from inftydiff import Grid, Scattered, Subset
+from inftydiff._components import installed, kinds
+from inftydiff._components.plugins import provider
+from inftydiff._components.registry import FAMILIES
 from inftydiff.cli.command import Command
 from inftydiff.cli.installed import installed_lines, size_of
 from inftydiff.cli.report import parameters
@@ -72,6 +75,8 @@ def report() -> Iterator[str]:
             backend = automatic_backend(on, device, size=7, cell=1 / 64)
             yield f"  {device.type:5s} {name:28s} {backend}"
     yield ""
+    yield from component_lines()
+    yield ""
     yield from preset_lines()
 
 
@@ -95,6 +100,15 @@ def places() -> dict[str, Grid | Subset | Scattered]:
                 grid, torch.arange(grid.size // share)
             )
     return {**found, "scattered points": Scattered(torch.full((1, 2), 0.5))}
+
+
+def component_lines() -> Iterator[str]:
+    """The kinds of every family, and the plug-ins that add some; none of them is imported."""
+    yield "Components, by their kinds"
+    for family in FAMILIES:
+        yield f"  {family:16s} {', '.join(kinds(family))}"
+    for point in installed():
+        yield f"  {point.name}: a plug-in, of {provider(point)} ({point.value})"
 
 
 def preset_lines() -> Iterator[str]:

@@ -148,8 +148,8 @@ class Interpolate(Command):
                 )
         if self.encodings and (self.how.solver is not None or self.how.spacing != "uniform"):
             raise ValueError(
-                "Encodings are decoded by the rule and the times that encode; leave --solver and "
-                "--spacing out, or leave out --encodings."
+                "Encodings are decoded by the solver and the times that encode. Got --solver or "
+                "--spacing as well: leave them out, or leave out --encodings."
             )
         if self.samples > 1 and (self.encodings or self.seeds is not None):
             raise ValueError(

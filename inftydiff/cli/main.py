@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         text, name = " ".join(str(error).split()), argv[0].replace("_", "-")
         if _memory(error):
             text = f"Out of memory. {LESS_MEMORY.get(name, SMALLER)} {text}".rstrip()
-        elif isinstance(error, ModuleNotFoundError) and name in COMMANDS:
+        elif isinstance(error, ModuleNotFoundError):
             text = lack_of(name, error.name or "", extra_of(name)) or text
         print(f"inftydiff: {text}", file=sys.stderr)
         return BAD_INPUT

@@ -53,8 +53,8 @@ def with_settings(words: Sequence[str], command: type[Command]) -> list[str]:
     if file is None:
         return list(words)
     found = [(key, _plain(key), value) for key, value in _flat(_read(file))]
-    kinds = [f"--{name}={value}" for _, name, value in found if name.endswith(KIND)]
-    names, places = settings(command.form([*kinds, *rest]).type)
+    said = [f"--{name}={value if name.endswith(KIND) else ''}" for _, name, value in found]
+    names, places = settings(command.form([*said, *rest]).type)
     alone = sum(1 for _ in itertools.takewhile(lambda word: not word.startswith("-"), rest))
     given = {_plain(word[2:].partition("=")[0]) for word in rest if word.startswith("--")}
     given |= {NAMED.get(place, place) for place in places[:alone]}

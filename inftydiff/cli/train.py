@@ -29,14 +29,6 @@ FOLLOWING = ("channels",)
 """What follows from the pictures, and is no option of the model."""
 
 
-def kinds_of_model(words: Sequence[str]) -> dict[str, str]:
-    """Return the kinds that words choose; a prior whose settings are given is a ``skip_mlp``."""
-    chosen = chosen_kinds(words)
-    if any(word.startswith("--prior.") for word in words):
-        chosen.setdefault("prior", "skip_mlp")
-    return chosen
-
-
 @final
 @dataclass(frozen=True)
 class Train(Command):
@@ -74,7 +66,7 @@ class Train(Command):
         model = model_preset(chosen if chosen in PRESETS else "faces")
         return form_of(
             cls,
-            kinds_of_model(words),
+            chosen_kinds(words),
             values={"model": model},
             given={"dim": model.domain.dim},
             leave=FOLLOWING,
@@ -85,7 +77,7 @@ class Train(Command):
         base = self.default_model(source)
         form = form_of(
             Train,
-            kinds_of_model(words),
+            chosen_kinds(words),
             values={"train": training_preset(self.preset), "model": base},
             given={"dim": base.domain.dim},
             leave=FOLLOWING,

@@ -35,7 +35,7 @@ from inftydiff._typing import (
     store,
     whole,
 )
-from inftydiff.operators.domain import BOUNDARIES, Domain
+from inftydiff.operators.domain import BOUNDARIES, Domain, require_domain
 
 __all__ = [
     "INPUTS",
@@ -116,8 +116,10 @@ class Capabilities:
             inputs: what it is to be given.
 
         Raises:
+            TypeError: if the domain is none.
             ValueError: if it cannot take them; the message says what it takes.
         """
+        require_domain(domain, "The domain of a network")
         if self.dims is not None and domain.dim not in self.dims:
             takes = " or ".join(map(str, self.dims)) or "no number of"
             raise ValueError(
@@ -131,7 +133,8 @@ class Capabilities:
                 f"{name} reads functions on domains with {' or '.join(read) or 'no'} sides; got "
                 f"{', '.join(other)} ones. Choose another network, or another boundary."
             )
-        unknown = [each for each in inputs if each not in self.inputs]
+        wanted = [choice(each, INPUTS, "Each of a network's inputs") for each in inputs]
+        unknown = [each for each in wanted if each not in self.inputs]
         if unknown:
             raise ValueError(
                 f"{name} takes no {' and no '.join(unknown)}; leave it out, or choose a network "

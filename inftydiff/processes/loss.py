@@ -73,8 +73,7 @@ def denoising_loss(
         denoiser,
         NetworkDenoiser,
         "The denoiser of a loss",
-        "The loss is that of a network: make its denoiser by as_denoiser(process, model, "
-        "predict=…).",
+        "Make one of a network by as_denoiser(process, model, predict=…).",
     )
     a_function(x0, "The clean functions, x0,")
     floating(t, "Times", held=False)

@@ -73,8 +73,8 @@ def take_weights(model: InftyDiff, source: InftyDiff) -> Taken:
     if not fits:
         raise ValueError(
             f"None of the {len(theirs)} weights fits: the networks are "
-            f"{type(source.network).__name__} and {type(model.network).__name__}. Begin with a "
-            "model of the same network, or from nothing."
+            f"{type(source.network).__name__} and {type(model.network).__name__}. Give a model "
+            "of the same network, or none."
         )
     for name in fits:
         mine[name].copy_(theirs[name])
