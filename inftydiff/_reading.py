@@ -113,17 +113,22 @@ def parse_json(text: str) -> Any:
         )
     except RecursionError:
         raise ValueError(deep) from None
-    level = [parsed]
-    for _ in range(MOST_LEVELS + 1):
-        level = [inner for each in level for inner in _within(each)]
-        if not level:
-            return parsed
-    raise ValueError(deep)
+    level = _holders([parsed])
+    for _ in range(MOST_LEVELS):
+        level = _holders(inner for each in level for inner in _held(each))
+    if level:
+        raise ValueError(deep)
+    return parsed
 
 
-def _within(value: Any) -> Iterable[Any]:
+def _holders(values: Iterable[Any]) -> list[Any]:
+    """The mappings and lists among some values."""
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def _held(value: Any) -> Iterable[Any]:
     """What a mapping or a list holds."""
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value.values() if isinstance(value, dict) else value
 
 
 def _refuse_constant(word: str) -> NoReturn:
