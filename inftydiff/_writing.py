@@ -32,10 +32,10 @@ __all__ = [
 ]
 
 MARK = ".tmp-"
-"""How the names of unfinished files and folders begin."""
+"""The beginning of the names of unfinished files and folders."""
 
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
-"""What stands for this machine in such a name, before the number of the process."""
+"""The part of such a name for this machine, before the number of the process."""
 
 
 OWNED = re.compile(rf"{re.escape(MARK)}{HOST}-(\d+)-[0-9a-f]{{8}}(?:\.\w+)?")

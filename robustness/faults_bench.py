@@ -51,7 +51,7 @@ class Finding:
 @final
 @dataclass(frozen=True)
 class Reference:
-    """What an undisturbed run does and leaves.
+    """The work and the files of an undisturbed run.
 
     Args:
         counts: how often it does what to files in the folder of the trial.
@@ -158,7 +158,7 @@ class Bench:
         return snapshot(folder)
 
     def reference(self, target: Target) -> Reference:
-        """What an undisturbed run of a target does and leaves."""
+        """Return what an undisturbed run of a target does and leaves."""
         if target.name not in self.references:
             folder = self.scratch / "reference"
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is done with the package in a process under test, besides its commands."""
+"""The calls of the package in a process under test, besides its commands."""
 
 import json
 from pathlib import Path

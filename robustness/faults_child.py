@@ -173,7 +173,7 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _within(error: BaseException) -> bool:
-    """Whether an error arose in a command or a function of the package."""
+    """Say whether an error arose in a command or a function of the package."""
     ours = (_child.__code__, work.__code__)
     trace = error.__traceback__
     while trace is not None:
@@ -193,7 +193,7 @@ def _read(ends: tuple[int, int], text: list[bytearray], seconds: float) -> None:
 
 
 def _others(group: int, limit: float) -> bool:
-    """Whether processes that a dead one started go on for longer than so many seconds."""
+    """Say whether processes that a dead one started go on for longer than so many seconds."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         try:

@@ -22,7 +22,7 @@ STREAMS = {
     "the reader of standard output has gone": '{ sleep 1; "$@"; echo "exit $?" >&2; } | true',
     "standard output is full": '"$@" > /dev/full',
 }
-"""What the shell does with the streams of a command."""
+"""The shell's redirections of the streams of a command."""
 
 
 def company(bench: Bench, number: int) -> None:
@@ -127,7 +127,7 @@ class _Stream:
 
 
 def _appears(flag: Path) -> bool:
-    """Whether a file appears within a time."""
+    """Wait for a file, and say whether it has appeared."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         if flag.exists():

@@ -70,7 +70,7 @@ class Hook:
             self.note(KINDS[event], args[0])
 
     def concerns(self, path: object, dir_fd: object = -1) -> bool:
-        """Whether a path lies in the folder; one that is relative to an open folder does."""
+        """Say whether a path lies in the folder; one that is relative to an open folder does."""
         if isinstance(path, int) or path is None:
             return False
         if isinstance(dir_fd, int) and dir_fd >= 0:

@@ -57,7 +57,7 @@ class Canaries:
         }
 
     def verdict(self) -> Verdict:
-        """What has been changed."""
+        """Say what has been changed."""
         now, found = self.state(), Verdict()
         for name in sorted(self.before.keys() | now.keys()):
             if name not in now:

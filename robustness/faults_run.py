@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 @final
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended.
+    """The end of a process.
 
     Args:
         code: the exit status, or minus the signal that it died of.

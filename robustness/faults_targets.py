@@ -1,4 +1,4 @@
-"""What is disturbed: every command and function that writes or reads for long, on tiny data.
+"""The targets: every command and function that writes or reads for long, on tiny data.
 
 In the words, ``{F}`` is the folder of what is made once, and ``{T}`` the folder of a trial.
 """

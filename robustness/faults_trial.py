@@ -23,7 +23,7 @@ from robustness.faults_verdict import (
 __all__ = ["checkpoints", "left", "resumed", "tried"]
 
 KEPT = 2
-"""How many checkpoints runs keep."""
+"""The number of checkpoints that runs keep."""
 PLAINLY = re.compile(r"without --?resume|leave out --?resume|omit --?resume|drop --?resume", re.I)
 """Words that say how to begin a run that has no checkpoint yet."""
 
@@ -86,7 +86,7 @@ def left(
     *,
     failed: bool,
 ) -> Verdict:
-    """Whether what was good before a fault is good after it."""
+    """Judge whether what was good before a fault is good after it."""
     verdict = kept(before, folder, bench.reference(target).files.keys(), failed=failed)
     if target.run is None:
         return verdict
@@ -109,7 +109,7 @@ def left(
 
 
 def resumed(bench: Bench, target: Target, folder: Path) -> Verdict:
-    """Whether the same call goes on after a fault, and leaves what an undisturbed one leaves."""
+    """Judge whether the same call goes on after a fault, and leaves what it would without one."""
     reference = bench.reference(target)
     job = target.job(bench.fixture, folder, *target.again())
     outcome = bench.children.run(job, bench.limit(target))

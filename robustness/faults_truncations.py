@@ -154,14 +154,14 @@ def _read(bench: Bench, case: Case, file: str, how: str) -> Verdict:
 
 
 def _named(outcome: Outcome, folder: Path) -> Verdict:
-    """Whether an error names something in a folder."""
+    """Judge whether an error names something in a folder."""
     if outcome.code == 2 and str(folder) not in outcome.err:
         return [("crash", f"the message names no file: {outcome.err.strip()[-200:]}")]
     return []
 
 
 def _same_weights(files: dict[str, str], right: dict[str, str]) -> Verdict:
-    """Whether the checkpoints that an undisturbed run leaves are there, with the same weights."""
+    """Judge whether the checkpoints of an undisturbed run are there, with the same weights."""
     for name in right:
         if name.endswith("model.safetensors") and files.get(name) != right[name]:
             return [("truncated", f"{name} is not that of an undisturbed run")]

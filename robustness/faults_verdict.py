@@ -1,4 +1,4 @@
-"""What is right after a fault: every good file old or new and whole, and words, not tracebacks.
+"""The verdict after a fault: every good file old or new and whole, and words, not tracebacks.
 
 A verdict is a list of pairs of what is counted (a key of ``COUNTED``) and what is wrong, in words.
 """
@@ -59,7 +59,7 @@ def snapshot(folder: Path) -> dict[str, str]:
 def behaved(
     outcome: Outcome, *, sent: int | None = None, allowed: Collection[int] = (0, 2)
 ) -> Verdict:
-    """Whether a process ended as it should, and said so in words.
+    """Judge whether a process ended as it should, and said so in words.
 
     Args:
         outcome: how it ended.
@@ -93,7 +93,7 @@ def behaved(
 
 
 def broken(file: Path) -> str | None:
-    """What is wrong with a file by its form, whatever is in it; None if it is whole."""
+    """Say what is wrong with a file by its form, whatever is in it; None if it is whole."""
     try:
         data = file.read_bytes()
         if file.suffix == ".npy":
@@ -130,7 +130,7 @@ def broken(file: Path) -> str | None:
 def kept(
     before: Mapping[str, str], folder: Path, final: Collection[str], *, failed: bool = False
 ) -> Verdict:
-    """Whether what was good is old or new and whole, and what is new is whole.
+    """Judge whether what was good is old or new and whole, and what is new is whole.
 
     Checkpoints and journals are looked at by others.
 
@@ -173,7 +173,7 @@ def _half_made(
 
 
 def lines_kept(before: str, file: Path, step: int) -> Verdict:
-    """Whether a journal still has its lines up to the step of the newest checkpoint."""
+    """Judge whether a journal still has its lines up to the step of the newest checkpoint."""
     now = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
     lines = set(now.splitlines())
     for line in before.splitlines():
@@ -183,6 +183,6 @@ def lines_kept(before: str, file: Path, step: int) -> Verdict:
 
 
 def _apart(name: str) -> bool:
-    """Whether a file is part of a checkpoint, or a journal."""
+    """Say whether a file is part of a checkpoint, or a journal."""
     parts = Path(name).parts
     return parts[-1] in JOURNALS or any(CHECKPOINT.match(part) for part in parts[:-1])

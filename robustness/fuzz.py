@@ -44,7 +44,7 @@ FULL = {"calls": 20_000, "files": 2_000, "commands": 300}
 QUICK = {"calls": 2_000, "files": 200, "commands": 30}
 
 SHOWN = 40
-"""How many groups of findings are printed; the report has all."""
+"""The most groups of findings that are printed; the report has all."""
 
 
 def main(argv: list[str] | None = None) -> int:

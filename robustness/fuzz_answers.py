@@ -36,7 +36,7 @@ class Answers:
     def describe(self, number: int) -> tuple[str, str, str]:
         """The target, the argument and the reproduction of a try."""
         oracle = ORACLES[number % len(ORACLES)]
-        words = " ".join((oracle.__doc__ or "").split())
+        words = " ".join((oracle.__doc__ or "").split("\n\n")[0].split())
         return oracle.__name__, words, f"python -m robustness.fuzz --seed {self.seed}"
 
     def __call__(self, number: int) -> list[Finding]:

@@ -36,7 +36,7 @@ from robustness.fuzz_values_seen import differ, fingerprint, finite
 __all__ = ["MISFIT", "Calls"]
 
 MISFIT = "another kind than annotated"
-"""What is noted of findings whose value is of another kind than its annotation."""
+"""The note on findings whose value is of another kind than its annotation."""
 
 REFUSED = "REFUSED"
 """In place of a twin: there is none, and the value ought to be refused."""
@@ -193,7 +193,7 @@ class Calls:
         return found
 
     def _misfits(self, drawn: Drawn) -> bool:
-        """Whether a value is of another kind than its parameter's annotation."""
+        """Say whether a value is of another kind than its parameter's annotation."""
         call = Call(drawn.call)
         try:
             function = self._function(call)
@@ -271,12 +271,12 @@ class Calls:
 
 
 def _said(call: Call, edits: Mapping[Slot, str], function: Any) -> str:
-    """What is replaced in a call, in words."""
+    """Say in words what is replaced in a call."""
     return ", ".join(f"{call.name(slot, function)}={new}" for slot, new in edits.items())[:200]
 
 
 def _may_draw(function: Any, call: str) -> bool:
-    """Whether a call may draw from the global state: for weights, as torch does, or as asked."""
+    """Say whether a call may draw from the global state: for weights, as torch, or as asked."""
     network = inspect.isclass(function) and issubclass(function, torch.nn.Module)
     network |= getattr(function, "__name__", "") in ("build", "build_encoder")
     return network or "default_generator" in call
@@ -289,7 +289,7 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 def _kept(
     function: Any, arguments: list[Any], keywords: dict[str, Any], made: Any
 ) -> list[tuple[str, str]]:
-    """What a constructor has kept although it is of another kind than the annotation."""
+    """Find what a constructor has kept although it is of another kind than the annotation."""
     hints = hints_of(function)
     try:
         given = inspect.signature(function).bind(*arguments, **keywords).arguments

@@ -222,7 +222,7 @@ def _fresh(words: list[str], line: Line, place: Path) -> tuple[int, str]:
 
 
 def _judged(status: int, output: str, line: Line) -> list[tuple[str, str]]:
-    """What is wrong with a status and with words."""
+    """Say what is wrong with a status and with words."""
     last = " ".join(output.strip().splitlines()[-4:])[-300:]
     if "Traceback" in output:
         where = [x.strip() for x in output.splitlines() if "/inftydiff/" in x][-1:]

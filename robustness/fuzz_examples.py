@@ -24,10 +24,8 @@ INNER = (
     "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
     "Code(", "GuidanceDiverged(", "Interrupted(",
     "bandwidth(",  # multipliers ask each other, with floats of their own, of any size
-    "probe.", "log_density_above(", "responsibilities(",  # parts of the laws, for their authors
-    "net.check(",  # a part of a network's call, which takes its arguments as they are
 )  # fmt: skip
-"""Whose raw errors are not counted."""
+"""Calls whose raw errors are not counted."""
 
 SLOW = (
     "log_likelihood", "ProbabilityFlow(rtol=0.1, atol=0.1)", "from_diffusers", "faces(", "lite",
@@ -44,7 +42,7 @@ UNBOUNDED = (
     "net(",  # a loop or a sampler looks at what networks answer
     "Asymptote(",  # whose remainder may be infinite, as its docstring has it
 )  # fmt: skip
-"""Whose answers may be infinite: at the ends of time, and as arithmetic has it."""
+"""Calls whose answers may be infinite: at the ends of time, and as arithmetic has it."""
 
 
 RECORDS = frozenset(
@@ -69,7 +67,7 @@ RECORDS = frozenset(
         "PointwiseLaw",
     ]
 )
-"""What the library makes for its callers, often within loops; who makes one has its parts."""
+"""Classes that the library makes, often within loops; a caller who makes one has its parts."""
 
 OFTEN = [
     example

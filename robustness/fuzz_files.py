@@ -31,13 +31,13 @@ from robustness.fuzz_values_seen import finite, leaves
 __all__ = ["Files"]
 
 SECONDS, BYTES = 2.0, 500 * 2**20
-"""What reading a file of a bounded kind may take."""
+"""The most that reading a file of a bounded kind may take."""
 
 OTHER_TYPE = re.compile(r"(step-00000002/)?model.safetensors: (int64|bool|complex) weights")
 """Mutations that give the weights that are read another type."""
 
 VICTIM = bytes(range(32, 127)) * 10
-"""What lies in the file that links lead to."""
+"""The bytes of the file that links lead to."""
 
 
 @final
@@ -163,7 +163,7 @@ class Files:
 
 
 def _looked_at(answer: Any) -> list[tuple[str, str]]:
-    """What is wrong with what has been read."""
+    """Say what is wrong with what has been read."""
     if isinstance(answer, torch.nn.Module):
         for name, tensor in answer.state_dict().items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
@@ -183,7 +183,7 @@ def _looked_at(answer: Any) -> list[tuple[str, str]]:
 def _kept(
     kind: Kind, reader: str, before: dict[str, str], after: dict[str, str], said: str
 ) -> list[tuple[str, str]]:
-    """What is missing in the folder, or has been changed by a reader that does not write."""
+    """Say what is missing in the folder, or changed by a reader that does not write."""
     if not kind.written and before != after:
         return [("changed", "reading changes the folder")]
     if kind.written and not reader.startswith("train resumed") and "out" not in said:
@@ -201,7 +201,7 @@ def _kept(
 
 
 def _contents(folder: Path) -> dict[str, str]:
-    """What lies in a folder, by name: digests of files, and where links lead."""
+    """List a folder by name: digests of files, and where links lead."""
     found = {}
     for directory, folders, files in os.walk(folder):
         for name in (*folders, *files):

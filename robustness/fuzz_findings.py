@@ -64,7 +64,7 @@ class Finding:
 
 @final
 class Tally:
-    """What was tried, and what was found.
+    """The count of what was tried, and what was found.
 
     Args:
         tried: how many tries each part had.
@@ -80,7 +80,7 @@ class Tally:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many findings there are of each kind."""
+        """The number of findings of each kind."""
         found = Counter(finding.kind for finding in self.findings)
         return {kind: found[kind] for kind in KINDS}
 

@@ -23,7 +23,7 @@ Reader = Callable[[Path], Any]
 
 
 class Refused(ValueError):
-    """What a command has said, when its status is 2."""
+    """The words of a command whose status is 2."""
 
 
 @final

@@ -23,7 +23,7 @@ def hints_of(function: Any) -> dict[str, Any]:
 
 
 def misfit(hint: Any, value: Any) -> bool:
-    """Whether a value is plainly of another kind than its annotation; in doubt, it is not."""
+    """Say whether a value is plainly of another kind than its annotation; in doubt, it is not."""
     origin = get_origin(hint)
     if hint in (Any, object, inspect.Parameter.empty) or isinstance(hint, typing.TypeVar | str):
         return False

@@ -27,7 +27,7 @@ RAISES = dis.opmap["RAISE_VARARGS"]
 
 
 def documented(error: BaseException, package: Path) -> bool:
-    """Whether an error is one that callers are told of.
+    """Say whether an error is one that callers are told of.
 
     Args:
         error: the error, with its traceback.
@@ -52,7 +52,7 @@ def documented(error: BaseException, package: Path) -> bool:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the memory did not suffice."""
+    """Say whether the memory did not suffice."""
     words = str(error)
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
@@ -79,7 +79,7 @@ def _deepest(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _by_caller(error: BaseException, last: TracebackType) -> bool:
-    """Whether Python could not make the call, or the caller's own function raised."""
+    """Say whether Python could not make the call, or the caller's own function raised."""
     file = last.tb_frame.f_code.co_filename
     if file.startswith("<example") or Path(file).is_relative_to(OURS):
         return True

@@ -33,7 +33,7 @@ EMPTY = (
     "wdenoiser(f, t[:0])",
     "local(f)",
 )
-"""What is asked of an empty batch ``f``."""
+"""The questions about an empty batch ``f``."""
 
 MANY = 300 * 2**20
 """Bytes that a small question may take."""
@@ -68,7 +68,7 @@ def scaled_operators(draw: random.Random, n: dict[str, Any], scratch: Path) -> S
 
 
 def known_part(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """What is known of a function that is known everywhere is S of it, where S 1 is not 1 too."""
+    """A function that is known everywhere is known by S of it, where S 1 is not 1 too."""
     half = draw.choice([0.5, 2.0, 1.0])
     boundary = draw.choice(["reflecting", "absorbing", "periodic"])
     grid = n["Grid"]((8, 8), n["Box"]((1.0, 1.0), boundary))

@@ -90,7 +90,7 @@ def plain_zeros(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 
 def valid_values(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """What a NetCDF file says is not valid is missing."""
+    """Values that a NetCDF file says are not valid are missing."""
     import h5netcdf
 
     file = _new(scratch, "valid") / f"a{draw.choice(['.nc', '.h5', '.nc4'])}"
@@ -116,7 +116,7 @@ def valid_values(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 
 def gaps_of_one(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """What stands for missing values is checked against the variables that have some."""
+    """A stand-in for missing values is checked against the variables that have some."""
     import xarray
 
     t2m = np.random.default_rng(4).uniform(270, 300, (3, 4, 5))
@@ -223,7 +223,7 @@ def schedulers(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 
 def _as(n: dict[str, Any], source: Any, way: str, truth: Any, said: str, name: str | None) -> Said:
-    """Whether a source has its values, and what stands for missing ones where some are missing."""
+    """Compare the values of a source, and what stands for missing ones where some are missing."""
     missing = float(np.nanmean(truth)) if np.isnan(truth).any() else None
     expected = truth if missing is None else np.where(np.isnan(truth), missing, truth)
     try:

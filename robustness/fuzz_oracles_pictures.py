@@ -113,7 +113,7 @@ def linked_folders(draw: random.Random, n: dict[str, Any], scratch: Path) -> Sai
 
 
 def suffixes(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """What Pillow reads is read, or named as left out."""
+    """A picture that Pillow reads is read, or named as left out."""
     Image.init()
     both = [
         s for s, f in Image.registered_extensions().items() if f in Image.SAVE and f in Image.OPEN

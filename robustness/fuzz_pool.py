@@ -211,7 +211,7 @@ def _cpu(pid: int) -> float:
 
 
 def _waiting(pid: int) -> bool:
-    """Whether nothing of a process and those that it has begun runs."""
+    """Say whether nothing of a process and those that it has begun runs."""
     tasks = [task for member in _family(pid) for task in Path(f"/proc/{member}/task").glob("*")]
     states = set()
     for task in tasks:

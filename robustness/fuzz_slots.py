@@ -31,12 +31,12 @@ class Call:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is ``x[…]``."""
+        """Say whether it is ``x[…]``."""
         return isinstance(self.call, ast.Subscript)
 
     @property
     def target(self) -> str:
-        """What is called, as it is written."""
+        """The called expression, as it is written."""
         return ast.unparse(self.call.value if self.is_index else self.call.func)
 
     def slots(self, function: Any = None) -> list[Slot]:

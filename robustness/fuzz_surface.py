@@ -41,7 +41,7 @@ def called(function: Any) -> str | None:
 
 
 def unreached(public_names: Iterable[str], targets: Mapping[str, Any]) -> list[str]:
-    """What no example calls."""
+    """List what no example calls."""
     return sorted(set(public_names) - set(targets))
 
 

@@ -1,4 +1,4 @@
-"""What is in a value: its tensors and numbers, a fingerprint, and whether all are finite."""
+"""The contents of a value: tensors and numbers, a fingerprint, and whether all are finite."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ import torch
 __all__ = ["differ", "fingerprint", "finite", "leaves"]
 
 DEEP = 8
-"""How far values within values are followed."""
+"""The depth to which values within values are followed."""
 
 
 def leaves(value: Any, depth: int = DEEP) -> Iterator[Any]:
@@ -55,7 +55,7 @@ def fingerprint(value: Any) -> str:
 
 
 def finite(value: Any, *, tensors: bool = True) -> bool:
-    """Whether the numbers in a value are finite; infinite bounds by design are Python's own.
+    """Say whether the numbers in a value are finite; infinite bounds by design are Python's own.
 
     Args:
         value: the value.
@@ -74,7 +74,7 @@ def finite(value: Any, *, tensors: bool = True) -> bool:
 
 
 def differ(first: Any, second: Any) -> bool:
-    """Whether two answers differ by more than rounding."""
+    """Say whether two answers differ by more than rounding."""
     ours, others = list(leaves(first)), list(leaves(second))
     if len(ours) != len(others):
         return True

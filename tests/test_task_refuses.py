@@ -66,8 +66,8 @@ def test_contradictions():
 
 def test_other_domains_channels_and_shapes():
     wide = Function(Grid((2, 4), Box((0.5, 1.0))), torch.zeros(1, 8, 3))
-    refused("live on a box", tasks.super_resolve, MODEL, wide, on=MODEL.grid(8))
-    refused("live on a box", tasks.super_resolve, MODEL, X, on=wide.on)
+    refused("functions live on Box", tasks.super_resolve, MODEL, wide, on=MODEL.grid(8))
+    refused("functions live on Box", tasks.super_resolve, MODEL, X, on=wide.on)
     grey = Function(X.on, X.values[..., :1])
     refused("have values of shape", tasks.vary, MODEL, grey, start_time=0.5)
     alone = Function(X.on, X.values[0])

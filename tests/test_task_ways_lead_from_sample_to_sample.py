@@ -68,6 +68,6 @@ def test_what_has_no_ways_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model = MODELS["with latents"]
     refused("at least its two ends", model, count=1)
-    refused("live on a box", model, on=Grid((4, 8), Box((0.5, 1.0))))
+    refused("functions live on Box", model, on=Grid((4, 8), Box((0.5, 1.0))))
     refused("no prior to draw them from", autoencoder(prior=None))
     refused("has not been trained", autoencoder(fitted=False))

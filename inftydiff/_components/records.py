@@ -253,7 +253,7 @@ def _items(kinds: tuple[Any, ...], values: list[Any], name: str) -> tuple[Any, .
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Whether a plain value is of a kind; an integer is a number, and a truth value is none."""
+    """Say whether a plain value is of a kind; an integer is a number, and a truth value is none."""
     if get_origin(kind) is Literal:
         return isinstance(value, str) and value in get_args(kind)
     if kind is float:

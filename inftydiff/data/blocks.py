@@ -52,7 +52,7 @@ class Block:
     start: int
 
     def __len__(self) -> int:
-        """How many pictures it has."""
+        """Return the number of pictures."""
         return block_length(self.resolution)
 
     @property

@@ -16,7 +16,7 @@ with extra("train"):
 __all__ = ["refuse_deep"]
 
 DEEP_MODES = ("I", "F")
-"""What the names of PIL's modes of more than eight bits a channel begin with."""
+"""The beginnings of the names of PIL's modes of more than eight bits a channel."""
 
 DEEP_LAYOUT = re.compile(r";(12|16[A-Z]|32|64)|^BC6H")
 """Layouts of pixels in a file with more than eight bits a channel (``BGR;16`` has 16 a pixel)."""
@@ -59,7 +59,7 @@ def refuse_deep(image: Image.Image) -> None:
 
 
 def _deep_file(image: ImageFile.ImageFile) -> bool:
-    """Whether a picture's file has more than eight bits a channel, as far as it is not decoded."""
+    """Say whether a picture's file has over eight bits a channel, as far as it is not decoded."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) > 8
     for codec, _, _, args in image.tile:
@@ -73,7 +73,7 @@ def _deep_file(image: ImageFile.ImageFile) -> bool:
 
 
 def _deep_head(image: ImageFile.ImageFile) -> bool:
-    """Whether the headers in the file tell of more than eight bits a channel."""
+    """Say whether the headers in the file tell of more than eight bits a channel."""
     if image.fp is None or image.fp.closed:
         return False
     place = image.fp.tell()
@@ -86,7 +86,7 @@ def _deep_head(image: ImageFile.ImageFile) -> bool:
 
 
 def _deep_stream(head: bytes, start: int) -> bool:
-    """Whether a JPEG 2000 stream has components of more than eight bits."""
+    """Say whether a JPEG 2000 stream has components of more than eight bits."""
     (length,) = struct.unpack_from(">H", head, start + 4)
     (components,) = struct.unpack_from(">H", head, start + 40)
     if length != 38 + 3 * components:  # no header, but compressed pixels that look like one

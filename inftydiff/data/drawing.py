@@ -36,7 +36,7 @@ sys.path[:] = sys.argv[1:]
 from inftydiff.data.drawing import serve
 serve()
 """
-"""What a process runs: modules are found where the caller finds them."""
+"""The program of a process: modules are found where the caller finds them."""
 
 
 def draw_all(blocks: Sequence[Block], workers: int) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
@@ -137,7 +137,7 @@ class _Drawer:
                     stream.close()
 
     def _end(self) -> str:
-        """How the process ended, in words."""
+        """Return in words how the process ended."""
         code = self.process.wait()
         if code < 0:
             return f"a process was killed by signal {-code}"

@@ -22,10 +22,10 @@ MAX_SAMPLES = 2**31
 """More samples than any file of this machine's has."""
 
 MAX_INFLATED = 1000
-"""How many times larger than where they are kept numbers may be, for all of them to be read."""
+"""The most bytes of numbers for each byte in which they are kept, for all of them to be read."""
 
 SHOWN = 20
-"""How many names a message has at most."""
+"""The most names that a message has."""
 
 
 def chosen(variables: str | Sequence[str] | None, found: Mapping[str, Variable]) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def check_stored(variable: Variable) -> None:
 
 
 def stand_ins(missing: Real | Mapping[str, Real] | None, names: Sequence[str]) -> dict[str, float]:
-    """What stands for missing values, by variable.
+    """Return what stands for missing values, by variable.
 
     Raises:
         TypeError: if it is not made of numbers.

@@ -43,7 +43,7 @@ NOT_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 @final
 @dataclass(frozen=True)
 class Conventions:
-    """What the stored numbers of a variable mean.
+    """The meaning of the stored numbers of a variable.
 
     Args:
         number: the type as which stored numbers are read.
@@ -65,7 +65,7 @@ class Conventions:
     def of(
         name: str, dtype: np.dtype[Any], attributes: Mapping[str, Any], encoding: Mapping[str, Any]
     ) -> "Conventions":
-        """What the attributes of a variable say.
+        """Read what the attributes of a variable say.
 
         Args:
             name: the variable, for messages.

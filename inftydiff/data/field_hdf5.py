@@ -11,17 +11,17 @@ from inftydiff.data.field_variable import Variable, said, with_coordinates
 __all__ = ["MAX_NODES", "from_hdf5", "is_hdf5"]
 
 MAX_NODES = 10_000
-"""How many variables and groups are looked at in a file or a folder."""
+"""The most variables and groups that are looked at in a file or a folder."""
 
 MAX_DEPTH = 32
-"""How many groups may lie in each other, and how many links may lead to each other."""
+"""The most groups that may lie in each other, and links that may lead to each other."""
 
 ONLY_A_DIMENSION = b"This is a netCDF dimension but not a netCDF variable"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 does, or after a block of the user's own."""
+    """Say whether a file begins as HDF5 does, or after a block of the user's own."""
     size, start = path.stat().st_size, 0
     with path.open("rb") as file:
         while start < size:

@@ -19,13 +19,13 @@ from inftydiff.data.field_zarr import VALUES, from_node, from_store
 __all__ = ["HDF5", "NETCDF", "open_variables", "refuse_address"]
 
 NETCDF = (".cdf", ".h5", ".nc", ".nc4")
-"""What the name of a NetCDF file ends with, in capitals or not."""
+"""The endings of the names of NetCDF files, in capitals or not."""
 
 HDF5 = (".hdf5", ".he5")
-"""What the name of another HDF5 file ends with; what decides is how files begin."""
+"""The endings of the names of other HDF5 files; what decides is how files begin."""
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
-"""How an address begins; a path object has one slash of the two."""
+"""The beginning of an address; a path object has one slash of the two."""
 
 
 def open_variables(source: object) -> dict[str, Variable]:

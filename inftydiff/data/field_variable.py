@@ -62,12 +62,12 @@ class Variable:
 
     @property
     def label(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return f"{self.place}: {self.name!r}" if self.place else repr(self.name)
 
     @cached_property
     def conventions(self) -> Conventions:
-        """What its numbers mean.
+        """The meaning of its numbers.
 
         Raises:
             ValueError: if its attributes contradict the conventions.

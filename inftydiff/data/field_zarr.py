@@ -13,7 +13,7 @@ from inftydiff.data.field_variable import Variable, said, with_coordinates
 __all__ = ["VALUES", "from_node", "from_store"]
 
 VALUES = "values"
-"""What an array without a name is called."""
+"""The name of an array that has none."""
 
 METADATA = (".zarray", ".zgroup", "zarr.json")
 """Of which one lies in the folder of each array and group."""
@@ -149,7 +149,7 @@ def _guarded(array: Any) -> Any:
 
 
 def _bytes(folder: Path) -> int:
-    """What the files below a folder take; links are not followed."""
+    """Return the bytes of the files below a folder; links are not followed."""
     return sum(
         os.lstat(os.path.join(at, name)).st_size
         for at, _, names in os.walk(folder)

@@ -249,7 +249,7 @@ class Fields(Dataset[Tensor]):
         return f"{file}{name!r} of sample {index % len(self)}{f' ({at})' if at else ''}"
 
     def _fits(self, name: str) -> bool:
-        """Whether what stands for the missing values of a variable lies in its range."""
+        """Say whether what stands for the missing values of a variable lies in its range."""
         low, high = self.scale.ranges[name]
         return name not in self.missing or bool(low <= self.missing[name] <= high)
 

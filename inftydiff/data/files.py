@@ -19,10 +19,10 @@ ANY_FOLDERS = "**"
 """The part of a pattern that stands for any number of folders."""
 
 _TOLD: set[str] = set()
-"""What has been said of what is left out, once in each process."""
+"""The warnings of what is left out that this process has given, each once."""
 
 SHUT = "folder that cannot be searched"
-"""What folders are called that may not be looked into."""
+"""The name in messages of folders that may not be looked into."""
 
 
 def picture_files(folder: Path, pattern: str | None) -> list[Path]:
@@ -87,7 +87,7 @@ def pictures_below(folder: Path) -> Iterator[Path]:
 
 
 def _suffixes() -> frozenset[str]:
-    """What names of pictures end with, in lower case."""
+    """Return the endings of names of pictures, in lower case."""
     from inftydiff.data.opening import suffixes
 
     return suffixes()
@@ -107,7 +107,7 @@ def _parts(pattern: str | None) -> Sequence[str]:
 
 
 def _matching(folder: Path, parts: Sequence[str], shut: set[Path]) -> Iterator[os.DirEntry[str]]:
-    """What matches the parts of a pattern in a folder, some of it perhaps more than once.
+    """Yield what matches the parts of a pattern in a folder, some of it perhaps more than once.
 
     Args:
         folder: the folder.
@@ -156,7 +156,7 @@ def _folders(folder: Path, shut: set[Path]) -> Iterator[Path]:
 
 
 def _entries(folder: Path, shut: set[Path]) -> list[os.DirEntry[str]]:
-    """What a folder holds."""
+    """List what a folder holds."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -166,7 +166,7 @@ def _entries(folder: Path, shut: set[Path]) -> list[os.DirEntry[str]]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a regular file, or a link to one."""
+    """Say whether an entry is a regular file, or a link to one."""
     try:
         return entry.is_file()
     except OSError:  # links in a circle
@@ -174,7 +174,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder, or a link to one."""
+    """Say whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # links in a circle

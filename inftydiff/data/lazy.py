@@ -173,7 +173,7 @@ class LazyImages(Dataset[Tensor]):
             warnings.warn(f"{report} The next picture stands in for it.", stacklevel=4)
 
     def name(self, index: int) -> str:
-        """What a picture is called: its file, or its key; errors are those of ``images[index]``."""
+        """Name a picture: its file, or its key; errors are those of ``images[index]``."""
         return self.source.name(int(self._rows[an_index(index, len(self), "pictures")]))
 
     def select(self, indices: Iterable[int]) -> "LazyImages":

@@ -20,7 +20,7 @@ import numpy.typing as npt
 __all__ = ["NpyFile", "read_array"]
 
 ZIP = b"PK"
-"""What an ``.npz`` file begins with."""
+"""The beginning of an ``.npz`` file."""
 
 INFLATED, RATIO = 2**27, 64
 """A compressed array may be this many bytes, or else this many times as many as its file.
@@ -39,7 +39,7 @@ NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 @final
 @dataclass(frozen=True)
 class _Header:
-    """What an array is, and where it begins.
+    """The kind, the shape and the place of an array in its file.
 
     Args:
         shape: its shape.

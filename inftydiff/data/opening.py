@@ -33,7 +33,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def suffixes() -> frozenset[str]:
-    """What names of pictures end with, in lower case, such as ``.jpg``.
+    """Return the endings of names of pictures, in lower case, such as ``.jpg``.
 
     Example:
         >>> {".jfif", ".png", ".tga"} <= suffixes(), ".eps" in suffixes()

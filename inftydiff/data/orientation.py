@@ -19,7 +19,7 @@ QUARTER_TURNS = (5, 6, 7, 8)
 """The EXIF tag of the orientation, and its values that exchange height and width."""
 
 LATE = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
-"""What PNG's chunks of text begin with that have an orientation."""
+"""The beginnings of PNG's chunks of text that have an orientation."""
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -49,7 +49,7 @@ def upright_size_of(image: Image.Image) -> tuple[int, int] | None:
 
 
 def _late(image: ImageFile.ImageFile) -> bool:
-    """Whether a PNG has an orientation behind its pixels."""
+    """Say whether a PNG has an orientation behind its pixels."""
     assert image.fp is not None
     place = image.fp.tell()
     start, pixels, late = 8, False, False

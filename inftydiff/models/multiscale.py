@@ -35,6 +35,7 @@ from inftydiff.models.network import Capabilities
 from inftydiff.models.neural_operator import require_batch, require_plain
 from inftydiff.models.unet import UNet
 from inftydiff.operators import Discretisation, Function, Grid
+from inftydiff.operators.function import require_function
 from inftydiff.operators.local import neighbours
 from inftydiff.operators.transfer import Interpolation
 
@@ -166,6 +167,7 @@ class MultiscaleNetwork(nn.Module):
             ValueError: as calling it.
             TypeError: as calling it.
         """
+        require_function(x, "What a network reads")
         device = self.projection.weight.device
         check_device(x.values.device, device, "Functions and parameters", "Move one of them.")
         expected = self.latent

@@ -121,16 +121,17 @@ class Capabilities:
         """
         require_domain(domain, "The domain of a network")
         if self.dims is not None and domain.dim not in self.dims:
-            takes = " or ".join(map(str, self.dims))
+            takes = " or ".join(map(str, self.dims)) or "no number of"
             raise ValueError(
                 f"{name} reads functions on domains of {takes} axes; got one of {domain.dim}. "
                 "Choose another network, or another domain."
             )
-        other = sorted(set(domain.boundaries) - set(self.boundaries or domain.boundaries))
+        read = domain.boundaries if self.boundaries is None else self.boundaries
+        other = sorted(set(domain.boundaries) - set(read))
         if other:
             raise ValueError(
-                f"{name} reads functions on domains with {' or '.join(self.boundaries or ())} "
-                f"sides; got {', '.join(other)} ones. Choose another network, or another boundary."
+                f"{name} reads functions on domains with {' or '.join(read) or 'no'} sides; got "
+                f"{', '.join(other)} ones. Choose another network, or another boundary."
             )
         wanted = [choice(each, INPUTS, "Each of a network's inputs") for each in inputs]
         unknown = [each for each in wanted if each not in self.inputs]

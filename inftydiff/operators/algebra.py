@@ -1,4 +1,4 @@
-r"""Whether two spectral multipliers are one function, or multiples of each other.
+r"""The comparison of spectral multipliers: one function, or multiples of each other.
 
 One function can be written in many ways: :math:`1·m = m`, :math:`m_1 m_2 = m_2 m_1`,
 :math:`e^{-s^2\lambda/2} e^{-r^2\lambda/2} = e^{-(s^2 + r^2)\lambda/2}`. Each expression is

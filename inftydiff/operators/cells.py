@@ -50,6 +50,8 @@ def coarsen(f: Function, grid: Grid) -> Function:
     if not isinstance(f.on, Grid):
         raise _no_refinement(grid, f.on)
     cut = blocks(f.on, grid)
+    if not cut:  # the point
+        return f
     first = len(f.batch)
     values = f.values.unflatten(first, cut)
     inner = tuple(first + 2 * axis + 1 for axis in range(grid.dim))

@@ -110,7 +110,7 @@ def latest(path: str | Path) -> Path:
 
 
 def begun(run: Path) -> bool:
-    """Whether a run has begun in a folder, and ended before its first checkpoint."""
+    """Say whether a run has begun in a folder, and ended before its first checkpoint."""
     return (run / LOCK).is_file() and not steps_in(run)
 
 

@@ -182,7 +182,7 @@ class SampledModel(SavedModel):
         a_grid(on)
         if oversample is None:
             trained = self.config.trained_at or 1
-            oversample = max(1, math.ceil(trained / max(on.shape) - 1e-9))
+            oversample = max(1, math.ceil(trained / max(on.shape, default=1) - 1e-9))
         return refine(on, whole(oversample, "oversample", most=MOST_OVERSAMPLE))
 
     def sample(

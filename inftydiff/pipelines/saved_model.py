@@ -353,7 +353,7 @@ WRAPPERS = {
 
 
 def _wrapped(part: nn.Module) -> bool:
-    """Whether a module is one of PyTorch's around another."""
+    """Say whether a module is one of PyTorch's around another."""
     kind = type(part)
     return kind.__name__ in WRAPPERS and kind.__module__.startswith("torch.")
 

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 SHOWN = 3
-"""How many names of weights an error lists."""
+"""The most names of weights that an error lists."""
 
 KINDS = {
     "BF16": torch.bfloat16,
@@ -57,13 +57,14 @@ def as_stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def as_loaded(stored: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return what :func:`as_stored` was given, complex again where a model's state is.
 
+    Complex numbers have 32 bits a part at least: PyTorch has none of bfloat16.
+
     Args:
         stored: the tensors of a file.
         like: the model's state.
     """
     return {
-        name: torch.view_as_complex(value.contiguous()) if like[name].is_complex() else value
-        for name, value in stored.items()
+        name: _paired(value) if like[name].is_complex() else value for name, value in stored.items()
     }
 
 
@@ -194,6 +195,12 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         found.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
+
+
+def _paired(value: Tensor) -> Tensor:
+    """Pairs of real numbers, on the last axis, as complex numbers."""
+    wide = torch.promote_types(value.dtype, torch.float32)
+    return torch.view_as_complex(value.to(wide).contiguous())
 
 
 def _alike(found: torch.dtype, expected: torch.dtype) -> bool:

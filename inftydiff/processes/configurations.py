@@ -19,6 +19,8 @@ from typing import Protocol, final, runtime_checkable
 from inftydiff._components import component, declare
 from inftydiff._typing import instance
 from inftydiff.operators import Domain, Identity, LinearOperator, gaussian_mollifier
+from inftydiff.operators.multiplier import check_dimension
+from inftydiff.operators.spectral import spectral_multiplier
 from inftydiff.processes.checks import an_operator, conforming
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.noise import Noise, WhiteNoise
@@ -72,6 +74,14 @@ def _check(config: ProcessConfig, noise: Noise) -> None:
     conforming(noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
 
 
+def _fitting(operator: LinearOperator, domain: Domain) -> LinearOperator:
+    """An operator of a process, refusing one that was normalised for another dimension."""
+    multiplier = spectral_multiplier(operator)
+    if multiplier is not None:
+        check_dimension(multiplier, domain.dim)
+    return operator
+
+
 @component("process", "mollified")
 @final
 @dataclass(frozen=True)
@@ -103,8 +113,13 @@ class MollifiedProcess:
         an_operator(self.mollifier, "The mollifier of a process")
 
     def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process."""
-        return DiffusionProcess.mollified(self.schedule, self.mollifier, noise=self.noise)
+        """Build the process.
+
+        Raises:
+            ValueError: if the operator was normalised for another dimension.
+        """
+        mollifier = _fitting(self.mollifier, domain)
+        return DiffusionProcess.mollified(self.schedule, mollifier, noise=self.noise)
 
 
 @component("process", "white")
@@ -156,8 +171,13 @@ class NoiseOnlyProcess:
         an_operator(self.mollifier, "The mollifier of a process")
 
     def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process."""
-        return DiffusionProcess.noise_only(self.schedule, self.mollifier, noise=self.noise)
+        """Build the process.
+
+        Raises:
+            ValueError: if the operator was normalised for another dimension.
+        """
+        mollifier = _fitting(self.mollifier, domain)
+        return DiffusionProcess.noise_only(self.schedule, mollifier, noise=self.noise)
 
 
 @component("process", "trace_class")
@@ -187,11 +207,11 @@ class TraceClassProcess:
         """Build the process.
 
         Raises:
-            ValueError: if the covariance is not known to be trace-class on this domain.
+            ValueError: if the factor was normalised for another dimension, or the covariance is not
+                known to be trace-class on this domain.
         """
-        return DiffusionProcess.trace_class(
-            self.schedule, self.factor, domain=domain, noise=self.noise
-        )
+        factor = _fitting(self.factor, domain)
+        return DiffusionProcess.trace_class(self.schedule, factor, domain=domain, noise=self.noise)
 
 
 @component("process", "blurring")
@@ -249,7 +269,10 @@ class GeneralProcess:
         an_operator(self.noise_factor, "The noise factor of a process")
 
     def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process."""
-        return DiffusionProcess(
-            self.schedule, signal=self.signal, noise_factor=self.noise_factor, noise=self.noise
-        )
+        """Build the process.
+
+        Raises:
+            ValueError: if an operator was normalised for another dimension.
+        """
+        signal, factor = _fitting(self.signal, domain), _fitting(self.noise_factor, domain)
+        return DiffusionProcess(self.schedule, signal=signal, noise_factor=factor, noise=self.noise)

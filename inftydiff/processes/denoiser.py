@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 LOOK = "Look at the network: its weights, what it is given, and the precision that it computes in."
-"""What to do about a denoiser whose answer is not finite."""
+"""The advice about a denoiser whose answer is not finite."""
 
 
 @runtime_checkable

@@ -34,7 +34,7 @@ __all__ = [
 
 
 ANSWER = "Give a denoiser, which is called with (x_t, t) and gives Prediction(signal, noise)."
-"""What to do about an answer that is none."""
+"""The advice about an answer that is none."""
 
 
 @final

@@ -62,7 +62,7 @@ MOST_MODES = 1 << 28
 """How many modes a field may have."""
 
 MOST_NUMBERS = 1 << 34
-"""How many coefficients are drawn at a time, 128 GiB of them."""
+"""The most coefficients that are drawn at a time, 128 GiB of them."""
 
 
 @final

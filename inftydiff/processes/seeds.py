@@ -21,7 +21,7 @@ SHORT = 2**32
 """Seeds below are given to ``manual_seed`` alone."""
 
 WORDS = slice(24, 24 + 624 * 8)
-"""Where the bytes of a processor's generator hold the words of the twister, eight bytes a word."""
+"""The place of the twister's words in a CPU generator's bytes, eight bytes a word."""
 
 
 def seeds_from(first: int, count: int, name: str = "A seed") -> range:

@@ -6,16 +6,19 @@ from typing import final
 import torch
 from torch import Tensor
 
-from inftydiff._typing import device_of, dtype_of, whole
+from inftydiff._typing import LARGEST, Real, device_of, dtype_of, fraction, whole
 from inftydiff.operators import Discretisation, Function, Grid, Subset
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import Box, Domain
-from inftydiff.processes.checks import a_place, channel_count, samples
+from inftydiff.processes.checks import a_function, a_grid, a_place, channel_count, samples
 
 __all__ = ["Probe", "longest_side", "refined"]
 
 KEYS = 1_000
-"""How many independent functions one seed gives."""
+"""The number of independent functions of one seed."""
+
+MOST_SEED = LARGEST // KEYS - 1
+"""The largest seed: each of its functions has a seed of its own."""
 
 
 @final
@@ -28,8 +31,11 @@ class Probe:
         batch: the number of samples.
         channels: the number of channels.
         dtype: the dtype of the values.
-        seed: what the values are made from, a whole number of at least zero.
+        seed: what the values are made from, a whole number from zero to ``MOST_SEED``.
         device: where the values are.
+
+    A part that is asked for with a key, a place, a size or a time of another kind, or out of range,
+    is refused by a ``TypeError`` or a ``ValueError``.
 
     Example:
         >>> print(Probe(Grid((3, 2)), 1, 2, torch.float64, seed=0))
@@ -48,7 +54,8 @@ class Probe:
         object.__setattr__(self, "batch", samples(self.batch))
         object.__setattr__(self, "channels", channel_count(self.channels))
         dtype_of(self.dtype, "The dtype of a probe")
-        object.__setattr__(self, "seed", whole(self.seed, "A probe's seed", least=0))
+        seed = whole(self.seed, "A probe's seed", least=0, most=MOST_SEED)
+        object.__setattr__(self, "seed", seed)
         device_of(self.device, "The device of a probe")
 
     def __str__(self) -> str:
@@ -81,32 +88,36 @@ class Probe:
         return float(torch.finfo(self.dtype).eps ** 0.6)
 
     def generator(self, key: int = 0) -> torch.Generator:
-        """A generator of its own for each ``key`` below 1000, on the CPU."""
-        whole(key, "A key", least=0, most=KEYS - 1)
+        """Return a generator of its own for each ``key`` below 1000, on the CPU."""
+        key = whole(key, "A key", least=0, most=KEYS - 1)
         return torch.Generator().manual_seed(KEYS * self.seed + key)
 
     def normal(self, *shape: int, key: int = 0) -> Tensor:
-        """Independent standard normals of a shape."""
-        values = torch.randn(*shape, generator=self.generator(key), dtype=torch.float64)
+        """Draw independent standard normals of a shape."""
+        sizes = [whole(size, "A size", least=0) for size in shape]
+        values = torch.randn(sizes, generator=self.generator(key), dtype=torch.float64)
         return values.to(dtype=self.dtype, device=self.device)
 
     def function(self, key: int = 0, *, on: Discretisation | None = None) -> Function:
-        """A batch of functions with independent values."""
-        on = self.on if on is None else on
+        """Draw a batch of functions with independent values."""
+        on = self.on if on is None else a_place(on)
         return Function(on, self.normal(self.batch, on.size, self.channels, key=key))
 
     def like(self, f: Function, key: int = 0) -> Function:
-        """Functions with independent values where ``f`` lives, shaped like its values."""
+        """Draw functions with independent values where ``f`` lives, shaped like its values."""
+        a_function(f, "What is drawn alike")
         return Function(f.on, self.normal(*f.values.shape, key=key))
 
     def smooth(self, on: Grid, *, waves: int = 3, key: int = 0) -> Function:
-        """Sums of the domain's lowest eigenfunctions: the same functions on every grid.
+        """Draw sums of the domain's lowest eigenfunctions: the same functions on every grid.
 
         Args:
             on: where the functions are wanted.
             waves: how many eigenfunctions an axis, or fewer if the probe's grid has fewer cells.
             key: which functions.
         """
+        a_grid(on)
+        waves = whole(waves, "The number of waves")
         counts = tuple(min(waves, cells) for cells in self.grid.shape)
         modes = eigenbasis(on.domain).modes(on.points, counts)
         coefficients = torch.randn(
@@ -119,8 +130,9 @@ class Probe:
         values = modes @ coefficients / modes.shape[-1] ** 0.5
         return Function(on, values.to(dtype=self.dtype, device=self.device))
 
-    def times(self, key: int = 0, *, low: float = 0.2, high: float = 0.9) -> Tensor:
-        """Random times, one a sample."""
+    def times(self, key: int = 0, *, low: Real = 0.2, high: Real = 0.9) -> Tensor:
+        """Draw times between two in [0, 1], one a sample."""
+        low, high = fraction(low, "The lowest time"), fraction(high, "The highest time")
         uniform = torch.rand(self.batch, generator=self.generator(key), dtype=torch.float64)
         return (low + (high - low) * uniform).to(dtype=self.dtype, device=self.device)
 

@@ -202,7 +202,7 @@ def load_training(
 def _kept(
     pipeline: InftyDiff, weights: Sequence[Tensor], header: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """What a file of training has: a weight that was never moved has no state in the optimiser."""
+    """Find what a file of training has; weights never moved have no state in the optimiser."""
     number = torch.empty((), device="meta")
     kept = {f"model.{name}": value for name, value in pipeline.state_dict().items()}
     for index, weight in enumerate(weights):

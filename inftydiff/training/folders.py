@@ -26,7 +26,7 @@ TRAINING = "training.safetensors"
 LOG, STEPS = "log.jsonl", "steps.jsonl"
 SAMPLES, BOARD = "samples", "tensorboard"
 WRITTEN = (LOCK, LOG, STEPS, SAMPLES, BOARD)
-"""What a run writes beside its checkpoints."""
+"""The files and folders that a run writes beside its checkpoints."""
 
 UNFINISHED = re.compile(rf"(step-[0-9]{{8,18}})?{re.escape(MARK)}[0-9a-f-]{{8,40}}(\.\w+)?")
 

@@ -152,7 +152,7 @@ def _cut_off(file: Path, step: int) -> None:
 
 
 def _stays(line: bytes, step: int) -> bool:
-    """Whether a line is whole and of no later step; what is no line of a run stays as it is."""
+    """Say whether a line is whole and of no later step, or no line of a run, which stays."""
     if not line.endswith(b"\n"):
         return False
     try:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import floating
+from inftydiff._typing import check_device, floating
 from inftydiff.operators import Function, Grid, Identity, Scattered
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation
@@ -28,7 +28,7 @@ from inftydiff.processes import (
     Prediction,
     SignalFamily,
 )
-from inftydiff.processes.checks import states
+from inftydiff.processes.checks import one_a_sample, states
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.schedule import check_times
@@ -135,8 +135,16 @@ class GaussianDenoiser:
     def log_density_above(
         self, x_t: Function, t: Float[Tensor, "batch"], floor: Float[Tensor, "batch"]
     ) -> Float[Tensor, "batch"]:
-        """The log density if no variance is less than ``floor``, one number a sample."""
+        """Return the log density if no variance is less than ``floor``, one number a sample.
+
+        Raises:
+            TypeError: if the floor is no floating-point tensor, or as calling it.
+            ValueError: if the floor is not one number a sample, or is on another device than the
+                states, or as calling it.
+        """
         law, alpha, sigma = self._at(x_t, t)
+        one_a_sample(floor, x_t, "The floor of the variances")
+        check_device(floor.device, x_t.values.device, "A floor and states", "Move one of them.")
         shift = self._shift(x_t, t)
         x = x_t if shift is None else x_t - shift * alpha
         return law.log_density(x, alpha, sigma, floor.clamp(min=torch.finfo(floor.dtype).tiny))

@@ -1,0 +1,116 @@
+"""Networks of diffusers and of neuraloperator train, are saved, loaded and sampled, as kinds."""
+
+import dataclasses
+import importlib.util
+import sys
+
+import pytest
+import torch
+from torch import nn
+from training_runs import pictures
+
+from inftydiff import Box, Function, Grid
+from inftydiff._components import find
+from inftydiff.models import DiffusersUNetConfig, NeuralOperatorFNOConfig, functionalise
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
+from inftydiff.training import TrainConfig, train
+
+UNET = DiffusersUNetConfig(
+    block_out_channels=(8, 16), norm_num_groups=4, layers_per_block=1, attention_head_dim=4
+)
+FNO = NeuralOperatorFNOConfig(modes=4, hidden_channels=8, n_layers=2)
+HERE = importlib.util.find_spec("neuralop") is not None
+BOTH = [UNET, pytest.param(FNO, marks=pytest.mark.skipif(not HERE, reason="an extra of its own"))]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("network", BOTH, ids=lambda network: network.kind)
+def test_it_trains_and_draws_the_same_when_it_is_loaded(network, tmp_path):
+    config = dataclasses.replace(preset("tiny", resolution=16), network=network, steps=2)
+    settings = TrainConfig(max_steps=3, batch_size=4, warmup=0, precision="float32")
+    model = train(config, pictures(), None, settings, tmp_path / "run", progress=False)
+    loaded = InftyDiff.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert loaded.config == config == InftyDiffConfig.from_json(config.to_json())
+    for size in (16, 24):
+        a, b = (m.sample(on=m.grid(size), seeds=[1, 2]).values for m in (model, loaded))
+        assert torch.equal(a, b)
+        assert bool(a.isfinite().all())
+
+
+def test_kinds_are_found():
+    assert find("network", "diffusers_unet") is DiffusersUNetConfig
+    assert find("network", "neuraloperator_fno") is NeuralOperatorFNOConfig
+
+
+def test_sides_that_do_not_halve_are_refused():
+    network = UNET.build(1, Box((1.0, 1.0)))
+    x = Function(Grid((9, 8)), torch.zeros(1, 72, 1))
+    with pytest.raises(ValueError, match="multiple"):
+        network(x, torch.tensor([0.5]))
+
+
+@pytest.mark.parametrize("network", [UNET, FNO])
+@pytest.mark.parametrize("module", ["diffusers", "neuralop"])
+def test_a_missing_library_is_named_with_its_extra(network, module, monkeypatch):
+    if (module == "diffusers") != (network is UNET):
+        return
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, f"{module}.models", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install \"inftydiff\[(diff|neural)"):
+        network.build(1, Box((1.0, 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "message"),
+    [
+        (UNET, {"block_out_channels": ()}, "level"),
+        (UNET, {"attention": 3}, "attention|levels"),
+        (UNET, {"norm_num_groups": 3}, "group"),
+        (UNET, {"block_out_channels": (0, 8)}, "channels must be"),
+        (FNO, {"modes": 0}, "modes must be"),
+    ],
+)
+def test_sizes_that_make_no_network_are_refused(config, changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(config, **changes)
+
+
+def test_domains_that_they_cannot_read_are_refused():
+    with pytest.raises(ValueError, match="domains of 2 axes; got one of 1"):
+        UNET.build(1, Box((1.0,)))
+    with pytest.raises(ValueError, match="1 or 2 or 3 axes; got one of 4"):
+        FNO.build(1, Box((1.0,) * 4))
+
+
+class Answer:
+    """Images within an object."""
+
+    def __init__(self, sample):
+        self.sample = sample
+
+
+class Boxed(nn.Module):
+    """A network that answers as those of diffusers do."""
+
+    def forward(self, images, t):
+        return Answer(images * t[:, None, None, None])
+
+
+class Channelled(nn.Module):
+    """A network that reads the time as the last channel."""
+
+    def forward(self, images):
+        return images[:, :-1] * images[:, -1:]
+
+
+def test_answers_within_objects_and_times_as_channels_are_taken():
+    x = Function(Grid((4, 4)), torch.randn(2, 16, 3, generator=seeded()))
+    t = torch.tensor([0.25, 1.0])
+    expected = x.values * t[:, None, None]
+    assert torch.equal(functionalise(Boxed())(x, t).values, expected)
+    assert torch.equal(functionalise(Channelled(), time="channel")(x, t).values, expected)
+    scaled = functionalise(Channelled(), clock=lambda t: 1000 * t, time="channel")
+    assert torch.allclose(scaled(x, t).values, 1000 * expected)
