@@ -8,7 +8,7 @@ over the fields that it shares with the one before; what has no default has to b
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, final, get_args, get_origin, get_type_hints
@@ -17,7 +17,7 @@ import tyro
 from torch import Tensor
 
 from inftydiff._components import family_of, find, kind_of, kinds
-from inftydiff._components.registry import Family, Presented, presented
+from inftydiff._components.registry import Family, presented
 
 __all__ = ["Form", "chosen_kinds", "form_of"]
 
@@ -75,7 +75,7 @@ class Form:
     parts: Mapping[str, "Form"]
     type: type
     kept: Mapping[str, Any] = field(default_factory=dict)
-    wrapper: Presented | None = None
+    wrapper: Callable[[Any], Any] | None = None
 
     def parse(self, words: Sequence[str], *, prog: str) -> Any:
         """Parse words, and build the dataclass from them.
@@ -102,7 +102,7 @@ class Form:
             for name in _names(self.type)
         }
         value = self.cls(**values, **self.kept)
-        return value if self.wrapper is None else self.wrapper.wrapper(value)
+        return value if self.wrapper is None else self.wrapper(value)
 
 
 def form_of(
@@ -233,7 +233,7 @@ def _component(
         values = {name: v for name, v in {**choice.given, **shared}.items() if name in names}
     form = _form(cls, values, choice, path, kind, known)
     if wrapper is not None and issubclass(cls, wrapper.family.base):
-        return dataclasses.replace(form, wrapper=wrapper)
+        return dataclasses.replace(form, wrapper=wrapper.wrapper)
     return form
 
 

@@ -212,7 +212,7 @@ class SampledModel(SavedModel):
         as a picture has them; see :meth:`sampling_grid`. On others the values are point values.
 
         Args:
-            on: the grid; :meth:`grid` makes one on the model's domain.
+            on: the grid; ``InftyDiff.grid`` makes one on the model's domain.
             batch: the number of samples that are drawn from a generator; with seeds it is theirs.
             generator: the source of randomness: first of the noise, then of the latents.
             seeds: one a sample, from 0 to 2⁶³ − 1, instead of a generator: each sample is a
