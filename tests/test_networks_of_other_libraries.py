@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,8 +12,9 @@ from training_runs import pictures
 
 from inftydiff import Box, Function, Grid
 from inftydiff._components import find
+from inftydiff.cli import main
 from inftydiff.models import DiffusersUNetConfig, NeuralOperatorFNOConfig, functionalise
-from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline, preset
 from inftydiff.testing import laws_for
 from inftydiff.training import TrainConfig, train
 
@@ -84,6 +86,20 @@ def test_a_fourier_network_reads_lines_planes_and_boxes(dim, padding):
     for cells in (1, 3, 8):
         x = Function(Grid((cells,) * dim), torch.ones(1, cells**dim, 1))
         assert network(x, torch.tensor([0.5])).values.isfinite().all()
+
+
+def test_the_commands_train_and_sample_one(tmp_path):
+    np.save(tmp_path / "x.npy", pictures().pixels.numpy())
+    sizes = ["--network.block-out-channels", "8", "16", "--network.norm-num-groups", "4"]
+    words = [*sizes, "--preset", "tiny", "--batch-size", "4", "--held-out", "4", "--max-steps", "1"]
+    run, out = str(tmp_path / "run"), tmp_path / "samples.npy"
+    words = [str(tmp_path / "x.npy"), "--out", run, "--network.kind", "diffusers_unet", *words]
+    assert main(["train", *words]) == 0
+    config = load_pipeline(run).config.network
+    assert config == DiffusersUNetConfig(block_out_channels=(8, 16), norm_num_groups=4)
+    words = ["--size", "8", "12", "--count", "1", "--steps", "2", "--out", str(out)]
+    assert main(["sample", run, *words]) == 0
+    assert np.load(out).shape == (1, 3, 8, 12)
 
 
 def test_kinds_are_found():

@@ -92,7 +92,7 @@ class NeuralOperatorFNOConfig:
             domain_padding=self.domain_padding or None,
         )
         network = functionalise(module, time="channel", capabilities=capabilities)
-        network.register_state_dict_post_hook(_without_arguments)
+        nn.Module.register_state_dict_post_hook(network, _without_arguments)
         return network
 
 
