@@ -88,11 +88,22 @@ USES = {
         "from inftydiff.operators import Grid\nfrom inftydiff.operators.local import neighbours\n"
         "neighbours(Grid((4, 4)), size=3, cell=0.25, backend='numba')"
     ],
+    "diffusers": [
+        "from inftydiff import Box; from inftydiff.models import DiffusersUNetConfig as Config; "
+        "Config().build(3, Box((1.0, 1.0)))"
+    ],
+    "neuraloperator": [
+        "from inftydiff import Box; from inftydiff.models import NeuralOperatorFNOConfig as Config"
+        "; Config().build(3, Box((1.0, 1.0)))"
+    ],
     "lmdb": ["from inftydiff.data.lsun import LmdbSource; LmdbSource.open(Path('lsun'))"],
     "hypothesis": ["import inftydiff.testing.strategies"],
     "beartype": ["from inftydiff._checked import check_calls; check_calls('inftydiff')"],
 }
 """What takes each optional library."""
+
+APART = {"neuraloperator"}
+"""What the extra ``test`` leaves out, for all that it brings."""
 
 OF_COMMANDS = {"matplotlib", "tyro"}
 OF_OTHERS = {"h5netcdf"}
@@ -117,7 +128,7 @@ def _this_package(monkeypatch):
 
 
 def test_the_modules_are_those_of_the_libraries():
-    for library in (each for own in EXTRAS.values() for each in own):
+    for library in {each for own in EXTRAS.values() for each in own} - APART:
         assert find_spec(module(library)) is not None, library
         assert version(library)
 

@@ -5,7 +5,13 @@ import torch
 from networks import functions, grid_16, subset_of, times
 
 from inftydiff import Box, Function, Grid
-from inftydiff.models import MultiscaleNetwork, NeuralOperator, functionalise, tiny
+from inftydiff.models import (
+    Capabilities,
+    MultiscaleNetwork,
+    NeuralOperator,
+    functionalise,
+    tiny,
+)
 
 
 class Convolution(torch.nn.Module):
@@ -36,6 +42,48 @@ def test_the_module_is_told_the_time_it_counts():
     module, x, t = Convolution(), functions(grid_16), times()
     out = functionalise(module, clock=lambda t: 1000 * t - 1)(x, t)
     assert torch.equal(out.to_image(), module(x.to_image(), 1000 * t - 1))
+
+
+def test_the_answer_has_the_dtype_of_what_is_read():
+    x, module = functions(grid_16), Convolution()
+    single = functionalise(Convolution().float())
+    single.module.load_state_dict(module.state_dict())
+    out = single(x, times())
+    assert out.values.dtype == torch.float64
+    assert torch.allclose(out.values, functionalise(module)(x, times()).values, atol=1e-5)
+
+
+def test_it_says_that_it_reads_whole_grids():
+    assert not functionalise(Convolution()).capabilities.subsets
+    said = Capabilities(dims=(2,), subsets=False, mixed_precision=False)
+    assert functionalise(Convolution(), capabilities=said).capabilities is said
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"time": "clock"}, "argument.*channel.*clock"),
+        ({"multiple": 0}, "multiples of"),
+        ({"capabilities": Capabilities()}, "reads whole grids, and nothing besides"),
+        (
+            {"capabilities": Capabilities(subsets=False, inputs=("latent",))},
+            "reads whole grids, and nothing besides",
+        ),
+    ],
+)
+def test_what_it_cannot_be_is_refused(changes, match):
+    with pytest.raises(ValueError, match=match):
+        functionalise(Convolution(), **changes)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (2, 3)])
+def test_sides_that_are_no_multiples_are_refused(shape):
+    network = functionalise(Convolution(), multiple=4)
+    x = functions(Grid(shape, Box((1.0, 1.0))))
+    with pytest.raises(ValueError, match=f"multiples of 4 cells; got {shape[0]} × {shape[1]}"):
+        network(x, times())
+    x = functions(Grid((4, 12), Box((1.0, 1.0))))
+    assert torch.equal(network(x, times()).values, functionalise(network.module)(x, times()).values)
 
 
 def test_its_parameters_are_trained():

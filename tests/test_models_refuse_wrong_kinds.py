@@ -21,8 +21,10 @@ from torch import nn
 
 from inftydiff import Box, Function, Grid
 from inftydiff.models import (
+    Capabilities,
     Code,
     Descent,
+    DiffusersUNetConfig,
     Encoder,
     LatentEmbedding,
     LatentPrior,
@@ -31,6 +33,7 @@ from inftydiff.models import (
     ModulatedNorm,
     MultiscaleConfig,
     MultiscaleNetwork,
+    NeuralOperatorFNOConfig,
     TimeEmbedding,
     UNet,
     functionalise,
@@ -100,7 +103,19 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (LatentEmbedding(5, 8), {"latent": CODES}),
     (ModulatedNorm, {"channels": 4, "embedding": 8, "latent": 4}),
     (ModulatedNorm(5, 5, latent=5), {"x": CODES, "embedding": CODES, "latent": CODES}),
-    (functionalise, {"module": Halve(), "clock": None}),
+    (functionalise, {"module": Halve(), "clock": None, "time": "argument", "multiple": 2}),
+    (functionalise, {"module": Halve(), "capabilities": Capabilities(subsets=False)}),
+    (
+        DiffusersUNetConfig,
+        {
+            **{"block_out_channels": (32, 64), "layers_per_block": 1, "attention": 1},
+            **{"attention_head_dim": 8, "norm_num_groups": 8, "dropout": 0.1},
+        },
+    ),
+    (
+        NeuralOperatorFNOConfig,
+        {"modes": 4, "hidden_channels": 8, "n_layers": 2, "domain_padding": 0.1},
+    ),
     (functionalise(Halve()), {"x": X, "t": T, "on": None, "latent": None, "condition": None}),
     (recompute_blocks, {"network": PLAIN, "wanted": False}),
     (tiny().build, {"channels": 3, "domain": Box((1.0, 1.0)), "latent": 4, "out_channels": 2}),

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,8 +12,10 @@ from training_runs import pictures
 
 from inftydiff import Box, Function, Grid
 from inftydiff._components import find
+from inftydiff.cli import main
 from inftydiff.models import DiffusersUNetConfig, NeuralOperatorFNOConfig, functionalise
-from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
+from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline, preset
+from inftydiff.testing import laws_for
 from inftydiff.training import TrainConfig, train
 
 UNET = DiffusersUNetConfig(
@@ -38,6 +41,65 @@ def test_it_trains_and_draws_the_same_when_it_is_loaded(network, tmp_path):
         a, b = (m.sample(on=m.grid(size), seeds=[1, 2]).values for m in (model, loaded))
         assert torch.equal(a, b)
         assert bool(a.isfinite().all())
+
+
+def state_of(module):
+    """The weights of a network of another library, by its own names."""
+    return {name for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
+
+
+@pytest.mark.parametrize("network", BOTH, ids=lambda network: network.kind)
+def test_weights_keep_their_names(network):
+    model = InftyDiff(dataclasses.replace(preset("tiny", resolution=16), network=network))
+    module = model.network.module
+    names = {name.removeprefix("network.module.") for name in model.state_dict()}
+    assert names == state_of(module)
+    assert all(isinstance(value, torch.Tensor) for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("network", BOTH, ids=lambda network: network.kind)
+@pytest.mark.parametrize("grid", [Grid((8, 8)), Grid((6, 10), Box((0.6, 1.0)))], ids=["8", "6x10"])
+def test_they_keep_the_laws_but_for_other_grids(network, grid):
+    torch.manual_seed(0)
+    module = network.build(2, grid.domain).eval()
+    refined = "discretisation_convergence"
+    for law in laws_for(module, on=grid, channels=2):
+        if network is FNO or law.__name__ != refined:  # convolutions are as wide as their cells
+            law()
+
+
+@pytest.mark.parametrize("network", BOTH, ids=lambda network: network.kind)
+def test_the_time_is_told(network):
+    torch.manual_seed(0)
+    module = network.build(1, Box((1.0, 1.0))).eval()
+    values = torch.randn(1, 16, 1, generator=seeded()).expand(2, -1, -1)
+    with torch.no_grad():
+        a, b = module(Function(Grid((4, 4)), values), torch.tensor([0.1, 0.9])).values
+    assert not torch.allclose(a, b)
+
+
+@pytest.mark.skipif(not HERE, reason="an extra of its own")
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0.0, 0.25])
+def test_a_fourier_network_reads_lines_planes_and_boxes(dim, padding):
+    network = dataclasses.replace(FNO, domain_padding=padding).build(1, Box((1.0,) * dim))
+    for cells in (1, 3, 8):
+        x = Function(Grid((cells,) * dim), torch.ones(1, cells**dim, 1))
+        assert network(x, torch.tensor([0.5])).values.isfinite().all()
+
+
+def test_the_commands_train_and_sample_one(tmp_path):
+    np.save(tmp_path / "x.npy", pictures().pixels.numpy())
+    sizes = ["--network.block-out-channels", "8", "16", "--network.norm-num-groups", "4"]
+    words = [*sizes, "--preset", "tiny", "--batch-size", "4", "--held-out", "4", "--max-steps", "1"]
+    run, out = str(tmp_path / "run"), tmp_path / "samples.npy"
+    words = [str(tmp_path / "x.npy"), "--out", run, "--network.kind", "diffusers_unet", *words]
+    assert main(["train", *words]) == 0
+    config = load_pipeline(run).config.network
+    assert config == DiffusersUNetConfig(block_out_channels=(8, 16), norm_num_groups=4)
+    words = ["--size", "8", "12", "--count", "1", "--steps", "2", "--out", str(out)]
+    assert main(["sample", run, *words]) == 0
+    assert np.load(out).shape == (1, 3, 8, 12)
 
 
 def test_kinds_are_found():

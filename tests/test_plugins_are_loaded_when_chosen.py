@@ -103,7 +103,7 @@ def test_a_kind_whose_plugin_is_not_installed_says_so():
         InftyDiffConfig.from_json(record_of("fourier_net"))
     said = str(error.value)
     assert said.startswith("No network that is installed is of the kind 'fourier_net'")
-    assert "Known are multiscale" in said
+    assert "Known are diffusers_unet, multiscale, neuraloperator_fno" in said
     assert "or install the package that it comes from: its entry point in the group" in said
     assert "'inftydiff.components'" in said
 

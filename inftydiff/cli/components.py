@@ -2,7 +2,8 @@
 
 The fields of a component are options of their own, ``--process.schedule.shift 2``, and which there
 are depends on the kinds that are chosen. So these are read first. A component of another kind takes
-over the fields that it shares with the one before; what has no default has to be given.
+over the fields that it shares with the one before, by name and type; what has no default has to be
+given.
 """
 
 import dataclasses
@@ -228,8 +229,8 @@ def _component(
         cls, values = type(value), _values(value)
     else:
         cls = find(family.name, kind) if family is not None else _by_kind(components, kind)
-        shared = {} if value is None else _values(value)
         names = {f.name for f in dataclasses.fields(cls) if f.init}
+        shared = {} if value is None else _shared(value, cls)
         values = {name: v for name, v in {**choice.given, **shared}.items() if name in names}
     form = _form(cls, values, choice, path, kind, known)
     if wrapper is not None and issubclass(cls, wrapper.family.base):
@@ -273,6 +274,12 @@ def _by_kind(components: Sequence[type], kind: str) -> type:
 
 def _values(value: Any) -> dict[str, Any]:
     return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+
+
+def _shared(value: Any, cls: type) -> dict[str, Any]:
+    """The fields of a component that one of another class has too, by their names and types."""
+    own, other = get_type_hints(type(value)), get_type_hints(cls)
+    return {n: v for n, v in _values(value).items() if n in other and own[n] == other[n]}
 
 
 def _same(value: Any) -> Any:

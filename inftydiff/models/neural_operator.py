@@ -190,12 +190,13 @@ class GridNetwork(nn.Module):
         return Function(x.on, images.flatten(2).transpose(1, 2).to(x.values.dtype))
 
     def _asked(self, images: Tensor, t: Tensor) -> Tensor:
-        """What the module answers, told the time in its way."""
+        """What the module answers, computed in the dtype of its parameters."""
+        weights = (p for p in self.module.parameters() if p.is_floating_point())
+        images = images.to(next(weights, images).dtype)
         if self.time == "channel":
-            axes = images.ndim - 1
-            times = t.to(images).reshape(-1, *(1,) * axes)
-            times = times.expand(-1, 1, *images.shape[2:])
-            answer = self.module(torch.cat([images, times], 1))
+            times = t.to(images).reshape(-1, *(1,) * (images.ndim - 1))
+            channel = times.expand(-1, 1, *images.shape[2:])
+            answer = self.module(torch.cat([images, channel], 1))
         else:
             answer = self.module(images, t)
         if not isinstance(answer, Tensor) and isinstance(answer, _Answer):
