@@ -99,7 +99,7 @@ def test_damaged_files_are_named_or_left_out(tmp_path: Path, photographs: Path, 
         (("--resolution", "0", "8"), "rows must be"),
         (("--held-out", "15"), "1 to 14 can be held out"),
         (("--held-out", "15", "--lazy"), "1 to 14 can be held out"),
-        (("--network.channels", "1"), "pictures of shape (1, h, w)"),
+        (("--domain.lengths", "0.1", "1"), "domain has the sides (0.1, 1.0)"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, photographs: Path, capsys, words, message):
