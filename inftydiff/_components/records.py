@@ -79,7 +79,8 @@ def from_record(kind: type[T], record: object) -> T:
         >>> from_record(MultiscaleConfig, {"widht": 16})
         Traceback (most recent call last):
             ...
-        ValueError: MultiscaleConfig has no field 'widht'; the nearest is 'width'. Correct the record.
+        ValueError: MultiscaleConfig has no field 'widht'; the nearest is 'width'. Correct the
+        record.
     """
     _check_depth(record)
     return _read(kind, record)
