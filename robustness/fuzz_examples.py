@@ -63,6 +63,7 @@ RECORDS = frozenset(
         "Particles",
         "Law",
         "Progress",
+        "Taken",
         "OutputLaw",
         "PointwiseLaw",
     ]

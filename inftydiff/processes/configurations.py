@@ -21,7 +21,7 @@ from inftydiff._typing import instance
 from inftydiff.operators import Domain, Identity, LinearOperator, gaussian_mollifier
 from inftydiff.operators.multiplier import check_dimension
 from inftydiff.operators.spectral import spectral_multiplier
-from inftydiff.processes.checks import an_operator, conforming
+from inftydiff.processes.checks import a_domain, an_operator, conforming
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.schedule import Schedule, check_schedule
@@ -76,6 +76,7 @@ def _check(config: ProcessConfig, noise: Noise) -> None:
 
 def _fitting(operator: LinearOperator, domain: Domain) -> LinearOperator:
     """An operator of a process, refusing one that was normalised for another dimension."""
+    a_domain(domain)
     multiplier = spectral_multiplier(operator)
     if multiplier is not None:
         check_dimension(multiplier, domain.dim)
@@ -144,6 +145,7 @@ class WhiteProcess:
 
     def build(self, domain: Domain) -> DiffusionProcess:
         """Build the process."""
+        a_domain(domain)
         return DiffusionProcess.white(self.schedule, noise=self.noise)
 
 
@@ -239,6 +241,7 @@ class BlurringProcess:
 
     def build(self, domain: Domain) -> DiffusionProcess:
         """Build the process."""
+        a_domain(domain)
         return DiffusionProcess.blurring(self.schedule, self.blur, noise=self.noise)
 
 
