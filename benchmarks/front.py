@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter
 
 SCRIPT = "import sys; from inftydiff.cli import main; sys.exit(main())"
-"""What the installed script ``inftydiff`` runs."""
+"""The code that the installed script ``inftydiff`` runs."""
 
 CASES = {
     "python -c pass": ("-c", "pass"),
@@ -27,14 +27,14 @@ CASES = {
 
 
 def seconds(words: tuple[str, ...]) -> float:
-    """How long a process takes from its start to its end."""
+    """Return the seconds of a process from its start to its end."""
     start = perf_counter()
     subprocess.run([sys.executable, *words], capture_output=True, check=False)
     return perf_counter() - start
 
 
 def machine() -> str:
-    """What the figures were taken on."""
+    """Return the machine that the figures were taken on."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]

@@ -54,13 +54,13 @@ def on_first_use(
 
 
 def _exported(package: str, name: str, rooms: Sequence[str]) -> object:
-    """What the first room that exports a name means by it."""
+    """Return the object that the first room to export a name means by it."""
     modules = (import_module(f"{package}.{room}") for room in rooms)
     return next(getattr(module, name) for module in modules if name in module.__all__)
 
 
 def _unknown(package: str, name: str, known: Sequence[str]) -> str:
-    """What is said of a name that there is not, with the nearest one that there is."""
+    """Return the message about an unknown name, with the nearest one that there is."""
     said = f"module {package!r} has no attribute {name!r}"
     if name.startswith("_"):  # Python itself asks for some
         return said

@@ -127,7 +127,7 @@ def _holders(values: Iterable[Any]) -> list[Any]:
 
 
 def _held(value: Any) -> Iterable[Any]:
-    """What a mapping or a list holds."""
+    """Return the values of a mapping or a list."""
     return value.values() if isinstance(value, dict) else value
 
 

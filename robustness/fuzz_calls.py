@@ -42,7 +42,7 @@ REFUSED = "REFUSED"
 """In place of a twin: there is none, and the value ought to be refused."""
 
 CHANGING = ("take_weights(",)
-"""What is for changing an argument."""
+"""Calls that are there to change an argument."""
 
 HUGE = re.compile(r"\*\*|1e30|e308|[0-9]{6}")
 """Values that ask for more memory than there is."""

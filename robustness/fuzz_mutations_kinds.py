@@ -16,10 +16,10 @@ STRANGE = ("", " ", "kind", "Cosine", "cosine ", "os.system", "builtins:eval", "
 """Names that no component has."""
 
 OTHERS: tuple[Any, ...] = (None, 1, True, [], {}, ["cosine"], {"kind": "cosine"}, 1e308)
-"""What is no name."""
+"""Values that are no names."""
 
 DEEPEST = (3, 30, 300, 3000)
-"""How many components are put within each other."""
+"""The number of components within each other."""
 
 AROUND = (
     '{"kind": "multiple", "scale": 1.0, "operator": ',

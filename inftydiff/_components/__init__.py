@@ -7,7 +7,7 @@ package has registered, and those of installed plug-ins.
 """
 
 from inftydiff._components.plugins import GROUP, installed
-from inftydiff._components.records import differences, from_record, to_record
+from inftydiff._components.records import differences, from_record, members_of, to_record
 from inftydiff._components.registry import (
     component,
     declare,
@@ -29,6 +29,7 @@ __all__ = [
     "installed",
     "kind_of",
     "kinds",
+    "members_of",
     "present_as",
     "to_record",
 ]

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from inftydiff._typing import shown
 
-__all__ = ["GROUP", "installed", "kind_by_plugin", "load"]
+__all__ = ["GROUP", "installed", "kind_by_plugin", "load", "provider"]
 
 GROUP = "inftydiff.components"
 """The group of entry points."""

@@ -22,14 +22,14 @@ from inftydiff._components.registry import (
 )
 from inftydiff._typing import shown
 
-__all__ = ["differences", "from_record", "to_record"]
+__all__ = ["differences", "from_record", "members_of", "to_record"]
 
 T = TypeVar("T")
 
 INFINITE = ("inf", "-inf")
 
 DEEPEST = 64
-"""How many records may be within one another, well within the depth of Python's stack."""
+"""The most records within one another, well within the depth of Python's stack."""
 
 
 def to_record(value: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _read(kind: type[T], record: object) -> T:
     """Build a dataclass from a record that is not too deep."""
     family = family_of(kind)
     if family is not None:
-        found: T = _component(family, record, f"A {family.name.replace('_', ' ')}")
+        found: T = _component(family, record, str(family).capitalize())
         return found
     if not isinstance(record, Mapping):
         raise ValueError(f"{kind.__name__} is read from a mapping; got {type(record).__name__}.")
@@ -179,8 +179,8 @@ def _hints(cls: Any) -> dict[str, Any]:
         ) from error
 
 
-def _kinds_of(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, or the one type that a hint is."""
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the one type that a hint is."""
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
@@ -199,7 +199,7 @@ def _component(family: Family, record: object, name: str) -> Any:
         value = inner.wrapper(value)
     if not isinstance(value, family.base):
         raise ValueError(
-            f"{name} is a {family.name.replace('_', ' ')}; {record['kind']!r} makes a "
+            f"{name} is {family}; {record['kind']!r} makes a "
             f"{type(value).__name__}, which is none. Choose another kind."
         )
     return value
@@ -207,7 +207,7 @@ def _component(family: Family, record: object, name: str) -> Any:
 
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """A field's value from what a record says, if it is of the field's kind."""
-    options = _kinds_of(hint)
+    options = members_of(hint)
     if isinstance(value, Mapping):
         return _from_mapping(options, value, name)
     for kind in options:
@@ -270,28 +270,28 @@ def _said(kind: Any) -> str:
         return "a list"
     family = family_of(kind)
     if family is not None:
-        return f"a {family.name.replace('_', ' ')}"
+        return str(family)
     words = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
     return "null" if kind is type(None) else words.get(kind, kind.__name__)
 
 
 def _plain(hint: Any, value: Any, name: str, depth: int) -> Any:
-    """What JSON can hold, of a field's value."""
+    """Return a field's value as JSON can hold it."""
     if isinstance(value, tuple | list):
         return [_plain(None, item, f"{name}[{i}]", depth) for i, item in enumerate(value)]
     if isinstance(value, float) and math.isinf(value):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    families = [f for f in map(family_of, _kinds_of(hint)) if f is not None]
+    families = [f for f in map(family_of, members_of(hint)) if f is not None]
     for family in families:
         inner = presented(family.name)
         if inner is not None and type(value) is inner.wrapper:
             value = getattr(value, inner.field)
     if families and kind_of(value) is None:
         raise ValueError(
-            f"{name} must be a {families[0].name.replace('_', ' ')} with a kind, by which a file "
-            f"can name it; got {shown(value)}. Decorate its class, a frozen dataclass, with "
+            f"{name} must be {families[0]} with a kind, by which a file can name it; got "
+            f"{shown(value)}. Decorate its class, a frozen dataclass, with "
             f'@component("{families[0].name}", "its_kind"), or give it an entry point.'
         )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -39,6 +39,11 @@ class Family:
     name: str
     base: type
 
+    def __str__(self) -> str:
+        """One of its members in words, such as ``"a schedule"``."""
+        words = self.name.replace("_", " ")
+        return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
 
 @final
 @dataclass(frozen=True)
@@ -196,6 +201,8 @@ def kinds(family: str) -> tuple[str, ...]:
 def kind_of(value: object) -> str | None:
     """Return the kind of a component or of its class; None for what has none."""
     cls = value if isinstance(value, type) else type(value)
+    if not dataclasses.is_dataclass(cls):
+        return None
     return _kinds.get(cls) or kind_by_plugin(cls)
 
 

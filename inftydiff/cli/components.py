@@ -11,13 +11,12 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import UnionType
-from typing import Annotated, Any, Union, final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, final, get_args, get_origin, get_type_hints
 
 import tyro
 from torch import Tensor
 
-from inftydiff._components import family_of, find, kind_of, kinds
+from inftydiff._components import family_of, find, kind_of, kinds, members_of
 from inftydiff._components.registry import Family, presented
 
 __all__ = ["Form", "chosen_kinds", "form_of"]
@@ -62,7 +61,7 @@ def chosen_kinds(words: Sequence[str]) -> dict[str, str]:
 @final
 @dataclass(frozen=True)
 class Form:
-    """What tyro reads a dataclass from that holds components, or is one.
+    """The options by which tyro reads a dataclass that holds components, or is one.
 
     Args:
         cls: the dataclass; None for a component that may be left out, and is.
@@ -143,7 +142,7 @@ def form_of(
 @final
 @dataclass(frozen=True)
 class _Choice:
-    """What is chosen, given and left out, as :func:`form_of` takes it."""
+    """The kinds, values and omissions that :func:`form_of` is given."""
 
     chosen: Mapping[str, str]
     given: Mapping[str, Any]
@@ -191,7 +190,7 @@ def _form(
 
 def _part(hint: Any, value: Any, choice: "_Choice", path: str) -> Form | None:
     """The form of a field that holds a component, or a dataclass that holds some."""
-    options = _options(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+    options = members_of(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
     families = [f for f in map(family_of, options) if f is not None]
     components = [c for c in options if isinstance(c, type) and kind_of(c) is not None]
     if families or components:
@@ -247,11 +246,11 @@ def _absent(known: Sequence[str]) -> Form:
 
 
 def _holds_components(cls: Any) -> bool:
-    """Whether a class is a dataclass with a component among its fields, or theirs."""
+    """Say whether a class is a dataclass with a component among its fields, or theirs."""
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         return False
     for hint in get_type_hints(cls).values():
-        for option in _options(hint):
+        for option in members_of(hint):
             component = isinstance(option, type) and kind_of(option) is not None
             if component or family_of(option) is not None or _holds_components(option):
                 return True
@@ -293,15 +292,11 @@ def _default(f: "dataclasses.Field[Any]") -> Any:
 
 def _leaf(hint: Any, value: Any) -> Any:
     """The type that tyro reads a field by: of a number or a tensor, the number."""
-    options = _options(hint)
+    options = members_of(hint)
     plain = [option for option in options if option in (bool, int, float, str, type(None))]
     if Tensor in options and isinstance(value, bool | int | float | str):
         return functools.reduce(operator.or_, {*plain, type(value)})
     return hint
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def _names(cls: type) -> list[str]:

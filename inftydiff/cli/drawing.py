@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -25,7 +25,7 @@ SpacingName = Literal["uniform", "quadratic", "angle", "log_snr", "karras", "rec
 @final
 @dataclass(frozen=True)
 class SolverArguments:
-    """How samples are drawn.
+    """The solver, its steps and their spacing.
 
     Args:
         steps: the number of steps; by default what the model was saved with.
@@ -84,7 +84,12 @@ def draw(
     *,
     times: Float[Tensor, "times"],
     title: str,
-    **how: Any,
+    rule: StepRule | None = None,
+    latent: Float[Tensor, "n features"] | None = None,
+    condition: Float[Tensor, "n conditions"] | None = None,
+    guidance: float = 1.0,
+    noise_to_signal: float | None = None,
+    tile: int | tuple[int, int] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Sample one picture a seed, with a progress bar.
 
@@ -94,7 +99,16 @@ def draw(
         seeds: one a picture.
         times: decreasing times.
         title: what the progress bar is called.
-        how: what else :meth:`InftyDiff.sample` takes.
+        rule: the solver, by default DDIM; this and the others are those of
+            :meth:`InftyDiff.sample`.
+        latent: the latents, one a seed.
+        condition: what the latents are drawn under, one a seed.
+        guidance: the strength of the condition.
+        noise_to_signal: the ratio of the Wiener filter.
+        tile: the points along a tile's sides.
+
+    Returns:
+        The pictures on the CPU, of shape ``(seeds, channels, rows, columns)``.
     """
     with tqdm(
         total=(len(times) - 1) * len(seeds),
@@ -107,5 +121,16 @@ def draw(
         def show(state: State) -> None:
             bar.update(0 if state.prediction is None else state.x.batch[0])
 
-        x = pipeline.sample(on=on, seeds=seeds, times=times, on_state=show, **how)
+        x = pipeline.sample(
+            on=on,
+            seeds=seeds,
+            rule=DDIM() if rule is None else rule,
+            times=times,
+            latent=latent,
+            condition=condition,
+            guidance=guidance,
+            noise_to_signal=noise_to_signal,
+            tile=tile,
+            on_state=show,
+        )
     return x.to_image().cpu()

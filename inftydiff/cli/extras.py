@@ -71,7 +71,7 @@ def _module(library: str) -> str:
 
 
 def _found(module: str) -> bool:
-    """Whether a module could be imported, which it is not."""
+    """Say whether a module could be imported, without importing it."""
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):  # it, or its package, has been tampered with

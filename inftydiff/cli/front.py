@@ -1,4 +1,4 @@
-"""What ``inftydiff --help`` prints, in the look of the commands' own help, and without torch."""
+"""The text of ``inftydiff --help``, in the look of the commands' own help, and without torch."""
 
 import shutil
 import sys
@@ -47,7 +47,7 @@ def _box(title: str, rows: Mapping[str, str], width: int, column: int) -> Iterat
 
 
 def _shown(text: str) -> bool:
-    """Whether the standard output has the characters of a text."""
+    """Say whether the standard output has the characters of a text."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

@@ -23,7 +23,7 @@ SOON = 0.1
 """Seconds after which a signal that was ignored is sent once more."""
 
 COMPLETION = "--tyro-"
-"""What the options begin with that write a shell's completions."""
+"""The beginning of the options that write a shell's completions."""
 
 CONFIGURED = ("train", "train-prior")
 """The commands that take a file of settings."""

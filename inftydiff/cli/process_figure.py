@@ -74,7 +74,7 @@ def save_process_figure(
 
 
 def _caption(process: DiffusionProcess) -> str:
-    """What the operators of the process do, and what has been done to the pictures."""
+    """Return the caption: the operators of the process, and the treatment of the pictures."""
     cut = "Values beyond [−1, 1] are cut."
     match process.signal:
         case SpectralOperator(multiplier=HeatMultiplier(width=width)):

@@ -32,7 +32,7 @@ __all__ = ["OPTION", "settings", "with_settings"]
 
 OPTION = "--config"
 POSITIONAL = get_args(tyro.conf.Positional[str])[1]
-"""How tyro marks what is a word without a name."""
+"""Tyro's mark of a word without a name."""
 
 NAMED = {"pictures": "data"}
 """The settings that say the same as a word without a name."""

@@ -26,7 +26,7 @@ from inftydiff.training.transfer import take_weights
 __all__ = ["Train"]
 
 FOLLOWING = ("channels",)
-"""What follows from the pictures, and is no option of the model."""
+"""Fields of the model that follow from the pictures, and are no options."""
 
 
 @final

@@ -130,12 +130,8 @@ class Encoder(nn.Module):
         self.to_code = nn.Linear(self.descent.widths[-1], count)
         self.out = nn.Linear(count, count)
         self.variational = variational
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the encoder reads, and which of its parts have one shape."""
-        return Capabilities(
-            dims=(2,), boundaries=("reflecting",), cell=self.config.cell, static=("descent",)
+        self.capabilities = Capabilities(
+            dims=(2,), boundaries=("reflecting",), cell=config.cell, static=("descent",)
         )
 
     def forward(self, x: Function) -> Code:

@@ -46,7 +46,7 @@ TIME_FEATURES = 64
 
 @runtime_checkable
 class PriorConfig(Protocol):
-    """What a prior's network is built from: a frozen dataclass with a kind."""
+    """The configuration of a prior's network: a frozen dataclass with a kind."""
 
     @property
     def condition(self) -> int | None:

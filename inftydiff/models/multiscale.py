@@ -94,16 +94,11 @@ class MultiscaleNetwork(nn.Module):
             for _ in range(config.local_blocks)
         )
         self.projection = zeroed(nn.Linear(width, self.out_channels))
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the network takes, and what may be done with it."""
-        config = self.config
         reach = 0.5 * (config.kernel_size + 1) * config.cell
-        return Capabilities(
+        self.capabilities = Capabilities(
             dims=(2,),
             boundaries=("reflecting",),
-            inputs=() if self.latent is None else ("latent",),
+            inputs=() if latent is None else ("latent",),
             cell=config.cell,
             halo=2 * config.local_blocks * reach,
             scale=config.scale,

@@ -47,13 +47,13 @@ __all__ = [
 ]
 
 INPUTS = ("latent", "label", "condition")
-"""What a network may take besides states and times."""
+"""The inputs that a network may take besides states and times."""
 
 
 @final
 @dataclass(frozen=True)
 class Capabilities:
-    r"""What a network says of itself.
+    r"""The domains, inputs and lengths of a network, as it states them.
 
     Args:
         dims: the dimensions of the domains that it reads functions on; None for all.
@@ -148,12 +148,12 @@ class Described(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it takes, and what may be done with it."""
+        """The domains, inputs and lengths of the network."""
 
 
 @runtime_checkable
 class NetworkConfig(Protocol):
-    """What a network is built from: a frozen dataclass with a kind."""
+    """The configuration of a network: a frozen dataclass with a kind."""
 
     def build(self, channels: int, domain: Domain, *, latent: int | None = None) -> nn.Module:
         """Build the network, a neural operator with as many channels out as in.
@@ -168,7 +168,7 @@ class NetworkConfig(Protocol):
 
 @runtime_checkable
 class EncoderConfig(Protocol):
-    """What an encoder is built from: a frozen dataclass with a kind."""
+    """The configuration of an encoder: a frozen dataclass with a kind."""
 
     def build_encoder(
         self, channels: int, domain: Domain, latent: int, *, variational: bool = False

@@ -24,10 +24,10 @@ from inftydiff.operators.function import require_function
 __all__ = ["GridNetwork", "NeuralOperator", "functionalise", "require_batch", "require_plain"]
 
 TIMES: Final = ("argument", "channel")
-"""How a network on images is told the time."""
+"""The ways to give a network on images the time."""
 
 WHOLE_GRIDS: Final = Capabilities(subsets=False)
-"""What a network on images says of itself."""
+"""The capabilities of a network on images, unless others are stated."""
 
 
 @runtime_checkable
@@ -101,7 +101,7 @@ def functionalise(
 
 @runtime_checkable
 class _Answer(Protocol):
-    """What networks of other libraries answer with."""
+    """An answer of a network of another library, which holds images."""
 
     @property
     def sample(self) -> Tensor:
@@ -190,7 +190,7 @@ class GridNetwork(nn.Module):
         return Function(x.on, images.flatten(2).transpose(1, 2).to(x.values.dtype))
 
     def _asked(self, images: Tensor, t: Tensor) -> Tensor:
-        """What the module answers, computed in the dtype of its parameters."""
+        """Return the answer of the module, computed in the dtype of its parameters."""
         weights = (p for p in self.module.parameters() if p.is_floating_point())
         images = images.to(next(weights, images).dtype)
         if self.time == "channel":

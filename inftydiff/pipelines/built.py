@@ -73,6 +73,6 @@ def _name(part: object, what: str) -> str:
 
 
 def _takes(build: Callable[..., object], name: str) -> bool:
-    """Whether a function has a parameter of this name."""
+    """Say whether a function has a parameter of this name."""
     parameters = inspect.signature(build).parameters.values()
     return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -189,7 +189,7 @@ def digest_of(file: Path) -> str:
 
 
 def _nothing_at(path: Path) -> str:
-    """What is wrong with a path that leads to no checkpoint."""
+    """Return what is wrong with a path that leads to no checkpoint."""
     what = (
         f"a checkpoint is a folder step-… with {MODEL} and {CONFIG}, or the folder of such. Give "
         "one."

@@ -31,9 +31,9 @@ from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.built import build_encoder, build_network
 from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
+from inftydiff.pipelines.decoded_model import DecodedModel
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.pipelines.projection import range_projection
-from inftydiff.pipelines.sampled_model import SampledModel
 from inftydiff.processes import CleanPrediction, Denoiser, SignalFamily, as_denoiser, denoising_loss
 from inftydiff.processes.checks import a_function, samples, states
 from inftydiff.processes.denoiser import check_shape
@@ -42,7 +42,7 @@ __all__ = ["InftyDiff"]
 
 
 @final
-class InftyDiff(SampledModel):
+class InftyDiff(DecodedModel):
     """A generative model of functions.
 
     Args:
@@ -89,7 +89,7 @@ class InftyDiff(SampledModel):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the network says of itself."""
+        """The domains, inputs and lengths of the network, as it states them."""
         return capabilities_of(self.network)
 
     @property
@@ -318,7 +318,7 @@ class InftyDiff(SampledModel):
 
     @property
     def _mollifies(self) -> bool:
-        """Whether the last state is a mollified one, which has to be undone."""
+        """True if the last state is mollified, so that the mollifier has to be undone."""
         signal = self.process.signal
         return not isinstance(signal, SignalFamily | Identity)
 
@@ -344,7 +344,7 @@ class InftyDiff(SampledModel):
             )
 
     def _answer(self, network: Any, x: Function, t: Tensor, latent: Tensor | None) -> Function:
-        """What the network says of states, refusing an answer of another form."""
+        """Return the answer of the network, refusing one of another form."""
         answer = network(x, t) if latent is None else network(x, t, latent=latent)
         return check_shape(x, answer)
 

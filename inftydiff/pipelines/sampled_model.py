@@ -23,11 +23,8 @@ from inftydiff.processes import (
     DDIM,
     Denoiser,
     DiffusionProcess,
-    HeunInversion,
-    InversionRule,
     State,
     StepRule,
-    invert,
     steps,
     trajectory,
 )
@@ -51,12 +48,10 @@ MOST_OVERSAMPLE = 256
 DETERMINISTIC = DDIM()
 """The solver of sampling unless another is asked for."""
 
-UPWARD = HeunInversion()
-"""The rule of inversion unless another is asked for."""
-
 POINTS = 1 << 18
-"""How many points, of all samples together, are computed at a time with seeds."""
+"""The most points, of all samples together, that are computed at a time with seeds."""
 
+START = "The start, unless None,"
 ONE_OF_TWO = (
     "Latents are drawn under a condition or given, and not both; leave condition and guidance out."
 )
@@ -66,7 +61,7 @@ Wrap: TypeAlias = Callable[[Denoiser, slice], Denoiser]
 
 
 class SampledModel(SavedModel):
-    """A model whose denoiser is sampled from, deconvolved, inverted and decoded."""
+    """A model whose denoiser is sampled from, and whose samples are deconvolved."""
 
     process: DiffusionProcess
 
@@ -82,10 +77,6 @@ class SampledModel(SavedModel):
     @abstractmethod
     def deconvolution(self, *, noise_to_signal: float | None = None) -> LinearOperator:
         """The linear map from mollified to clean functions."""
-
-    @abstractmethod
-    def encode(self, x: Function) -> Float[Tensor, "batch features"]:
-        """The latents of functions."""
 
     @abstractmethod
     def draw_latents(
@@ -106,10 +97,6 @@ class SampledModel(SavedModel):
     @abstractmethod
     def _evaluating(self) -> AbstractContextManager[None]:
         """Without dropout, and as before afterwards."""
-
-    @abstractmethod
-    def _check_functions(self, x: Function) -> None:
-        """Refuse what are no functions of this model's channels, with one batch axis."""
 
     @abstractmethod
     def _check_latent(self, latent: Tensor, batch: int | None = None) -> None:
@@ -258,6 +245,10 @@ class SampledModel(SavedModel):
         chunk = count if chunk is None else whole(chunk, "chunk", most=MOST_SAMPLES)
         if seeds is not None and not separable(rule):
             chunk = 1
+        if start is not None:
+            _check_number(a_function(start, START).values, count, "start")
+        _check_number(latent, count, "latent")
+        _check_number(condition, count, "condition")
         found = []
         for begin in range(0, count, chunk):
             part = slice(begin, min(count, begin + chunk))
@@ -336,8 +327,8 @@ class SampledModel(SavedModel):
         times = steps(self.config.steps) if times is None else times
         check_decreasing(times)
         if start is not None:
-            a_function(start, "The start, unless None,")
-        if start is None:
+            a_function(start, START)
+        else:
             start = self.start(on=on, batch=batch, generator=generator)
         if latent is None:
             latent = self.draw_latents(
@@ -391,8 +382,7 @@ class SampledModel(SavedModel):
     ) -> Function:
         """The first states of some samples."""
         if start is not None:
-            a_function(start, "The start, unless None,")
-            return start if size == start.batch[0] else Function(start.on, start.values[part])
+            return Function(start.on, start.values[part])
         if len(sources) == 1:
             return self.start(on=on, batch=size, generator=sources[0])
         drawn = [self.start(on=on, batch=1, generator=source).values for source in sources]
@@ -411,9 +401,8 @@ class SampledModel(SavedModel):
         if latent is not None:
             if condition is not None or number(guidance, "guidance") != 1.0:
                 raise ValueError(ONE_OF_TWO)
-            self._check_latent(latent)
             return latent[part]
-        under = None if condition is None else floating(condition, "A condition")[part]
+        under = None if condition is None else condition[part]
         if len(sources) == 1:
             return self.draw_latents(
                 batch=size, generator=sources[0], condition=under, guidance=guidance
@@ -430,152 +419,13 @@ class SampledModel(SavedModel):
         known = [each for each in drawn if each is not None]
         return torch.cat(known) if known else None
 
-    def invert(
-        self,
-        x0: Function,
-        *,
-        times: Float[Tensor, "times"],
-        inversion: InversionRule = UPWARD,
-        latent: Float[Tensor, "batch features"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
 
-        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the rule ``inversion.rule``
-        and the same latents goes back.
-
-        Args:
-            x0: clean functions on a full grid of the model's domain, values of shape
-                ``(batch, points, channels)``; they are mollified, and then inverted.
-            times: decreasing times, those that are sampled with. The last of them but one should
-                have a small σ/α, as it has in ``recommended_steps``.
-            inversion: the rule that goes up.
-            latent: the latents, of shape ``(batch, features)``; by default, in a model that has
-                them, those of the functions by :meth:`encode`.
-            tile: the points along a tile's sides, as in :meth:`sample`; an encoder reads the
-                functions whole.
-
-        Returns:
-            The state at the first of the times, on the grid of ``x0``.
-
-        Raises:
-            ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
-        """
-        self._check_functions(x0)
-        conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
-        check_decreasing(times)
-        if latent is not None:
-            self._check_latent(latent, x0.batch[0])
-        if latent is None and self.config.latent is not None:
-            latent = self.encode(x0)
-        with self._evaluating(), torch.no_grad():
-            signal = self.process.constant_signal(x0)
-            denoiser = self.denoiser(latent, tile=tile)
-            return invert(inversion, denoiser, signal, times=times)
-
-    def decode(
-        self,
-        latent: Float[Tensor, "batch features"],
-        *,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        start: Function | None = None,
-        deconvolve: bool = True,
-        oversample: int | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Draw functions that have given latents; the arguments are those of :meth:`sample`.
-
-        Raises:
-            ValueError: as :meth:`sample`, or if the model has no latents.
-        """
-        if self.config.latent is None:
-            raise ValueError(
-                "This model has no latents to decode; sample() draws from it. Call that."
-            )
-        self._check_latent(latent)
-        return self.sample(
-            on=on,
-            batch=len(latent),
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=start,
-            latent=latent,
-            deconvolve=deconvolve,
-            oversample=oversample,
-            tile=tile,
-        )
-
-    def reconstruct(
-        self,
-        x: Function,
-        *,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Encode functions, known at any points, and decode their latents on a grid.
-
-        What the latents do not hold is drawn anew. With a ``tile`` they are decoded tile by tile;
-        the encoder reads the functions whole.
-
-        Raises:
-            ValueError: as :meth:`encode` and :meth:`decode`.
-        """
-        return self.decode(
-            self.encode(x), on=on, generator=generator, rule=rule, times=times, tile=tile
-        )
-
-    def interpolate(
-        self,
-        first: Float[Tensor, "features"],
-        last: Float[Tensor, "features"],
-        *,
-        count: int,
-        on: Grid,
-        generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
-        times: Float[Tensor, "times"] | None = None,
-        tile: int | tuple[int, int] | None = None,
-    ) -> Function:
-        r"""Decode the latents :math:`(1 - w)\,z_0 + w\,z_1`, all with one noise.
-
-        Args:
-            first: the latent :math:`z_0`, of shape ``(features,)``.
-            last: the latent :math:`z_1`.
-            count: how many, with :math:`w` from 0 to 1 in equal steps.
-            on: the grid.
-            generator: the source of the noise.
-            rule: the step rule.
-            times: decreasing times.
-            tile: the points along a tile's sides, as in :meth:`sample`.
-
-        Raises:
-            ValueError: if there are fewer than two, or as :meth:`decode`.
-        """
-        if self.config.latent is None:
-            raise ValueError(
-                "This model has no latents to decode; sample() draws from it. Call that."
-            )
-        for end in (first, last):
-            self._check_latent(floating(end, "A latent").unsqueeze(0))
-        if whole(count, "A number of functions", most=MOST_SAMPLES) < 2:
-            raise ValueError(f"An interpolation has at least its two ends; got count={count}.")
-        weights = torch.linspace(0.0, 1.0, int(count), dtype=first.dtype, device=first.device)
-        start = self.start(on=self.sampling_grid(on), batch=1, generator=generator)
-        return self.decode(
-            torch.lerp(first, last, weights.unsqueeze(-1)),
-            on=on,
-            generator=generator,
-            rule=rule,
-            times=times,
-            start=Function(start.on, start.values.expand(int(count), -1, -1)),
-            tile=tile,
+def _check_number(values: Tensor | None, count: int, name: str) -> None:
+    """Refuse a tensor whose first axis is not that of the samples; None is nothing to refuse."""
+    if values is not None and floating(values, f"{name}, unless None,").shape[:1] != (count,):
+        raise ValueError(
+            f"There is one {name} a sample; got the shape {tuple(values.shape)} for {count} "
+            "samples. Give as many."
         )
 
 

@@ -8,7 +8,6 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import (
     Callable,
-    Iterator,
     Mapping,
 )
 from functools import (
@@ -27,6 +26,13 @@ from inftydiff._typing import (
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import upload
+from inftydiff.pipelines.parts import (
+    apart,
+    is_wrapper,
+    keeps_tensors,
+    parts_of,
+    plain_names,
+)
 from inftydiff.pipelines.pretrained import (
     FILES,
     WEIGHTS,
@@ -44,6 +50,11 @@ from inftydiff.pipelines.weights import (
 )
 
 __all__ = ["SavedModel"]
+
+TO_BE_SAVED = "What is to be saved"
+
+VALUES = ("config", "process", "predict")
+"""The attributes that describe a part, besides its weights."""
 
 Model = TypeVar("Model", bound="SavedModel")
 
@@ -117,9 +128,9 @@ class SavedModel(nn.Module, ABC):
         if dtype is not None:
             check_precision(dtype)
         made = _made(type(self), self.config)
-        name_of = _plain_names(self)
-        kinds = {name_of(n): type(part) for n, part in _parts(self) if not _wrapped(part)}
-        known = {name: type(part) for name, part in _parts(made)}
+        name_of = plain_names(self)
+        kinds = {name_of(n): type(part) for n, part in parts_of(self) if not is_wrapper(part)}
+        known = {name: type(part) for name, part in parts_of(made)}
         self._check_described(made)
         other = sorted(name for name in kinds.keys() & known.keys() if kinds[name] != known[name])
         if other:
@@ -138,13 +149,13 @@ class SavedModel(nn.Module, ABC):
             else dtype
             for name, value in state.items()
         }
-        return cast_weights(_apart(state), dtypes, source=TO_BE_SAVED)
+        return cast_weights(apart(state), dtypes, source=TO_BE_SAVED)
 
     def _check_described(self, made: "SavedModel") -> None:
         """Refuse parts that are values, and other than those that the configuration makes."""
-        name_of = _plain_names(self)
-        others = {name: vars(part) for name, part in _parts(made)}
-        for name, part in _parts(self):
+        name_of = plain_names(self)
+        others = {name: vars(part) for name, part in parts_of(made)}
+        for name, part in parts_of(self):
             mine, theirs = vars(part), others.get(name_of(name), {})
             for value in VALUES:
                 if value in mine and value in theirs and mine[value] != theirs[value]:
@@ -310,19 +321,12 @@ def _made(cls: type[Model], config: InftyDiffConfig) -> Model:
     try:
         with torch.device("meta"):
             model = cls(config)
-        if not any(_keeps_tensors(part) for part in model.modules()):
+        if not any(keeps_tensors(part) for part in model.modules()):
             return model
     except (NotImplementedError, RuntimeError):  # what needs values to be built
         pass
     with torch.random.fork_rng():
         return cls(config)
-
-
-def _keeps_tensors(part: nn.Module) -> bool:
-    """Whether a module has tensors that are no part of its state."""
-    return bool(part._non_persistent_buffers_set) or any(
-        isinstance(value, Tensor) for value in vars(part).values()
-    )
 
 
 def _present(device: object) -> torch.device:
@@ -336,54 +340,4 @@ def _present(device: object) -> torch.device:
             f"The device of a model must be one that is here; got {str(found)!r} ({said}). Take "
             "'cpu', or install a PyTorch that has it."
         ) from error
-    return found
-
-
-TO_BE_SAVED = "What is to be saved"
-
-VALUES = ("config", "process", "predict")
-"""What parts are described by, besides their weights."""
-
-WRAPPERS = {
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "OptimizedModule": "_orig_mod",
-}
-"""PyTorch's modules that hold another one and compute as it does, and what they call it."""
-
-
-def _wrapped(part: nn.Module) -> bool:
-    """Say whether a module is one of PyTorch's around another."""
-    kind = type(part)
-    return kind.__name__ in WRAPPERS and kind.__module__.startswith("torch.")
-
-
-def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every part by its name, under all its names."""
-    return model.named_modules(remove_duplicate=False)
-
-
-def _plain_names(model: nn.Module) -> Callable[[str], str]:
-    """The map from names to those without what PyTorch's wrappers call what they hold."""
-    wrappers = {name for name, part in _parts(model) if _wrapped(part)}
-
-    def plain(name: str) -> str:
-        parts = name.split(".")
-        paths = [".".join(parts[:i]) for i in range(len(parts))]
-        return ".".join(p for p, path in zip(parts, paths, strict=True) if path not in wrappers)
-
-    return plain
-
-
-def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights, those copied that share their memory with others or are a part of more."""
-    seen: set[int] = set()
-    found = {}
-    for name, value in state.items():
-        if not value.is_meta and value.layout == torch.strided:
-            storage = value.untyped_storage()
-            if storage.data_ptr() in seen or storage.nbytes() > value.numel() * value.itemsize:
-                value = value.detach().clone()
-            seen.add(storage.data_ptr())
-        found[name] = value
     return found

@@ -24,7 +24,7 @@ DEFAULTS = {
     "lengths": [1.0, 1.0],
 }
 NETWORK = {"channels": 3, "latent": None, "local_blocks": 1, "position": True, "scale": 0.285}
-"""What a record without a network stood for, where that differs from the network's defaults."""
+"""The network of a record without one, where it differs from the defaults."""
 
 
 def from_version_1(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def _paired(value: Tensor) -> Tensor:
 
 
 def _alike(found: torch.dtype, expected: torch.dtype) -> bool:
-    """Whether numbers of one kind may be read as those of another."""
+    """Say whether numbers of one kind may be read as those of another."""
     return found == expected or (found.is_floating_point and expected.is_floating_point)
 
 

@@ -44,7 +44,7 @@ CELL = 1 / 64
 
 @runtime_checkable
 class ProcessConfig(Protocol):
-    """What a process is built from: a frozen dataclass with a kind."""
+    """The configuration of a process: a frozen dataclass with a kind."""
 
     @property
     def schedule(self) -> Schedule:

@@ -38,7 +38,7 @@ LOOK = "Look at the network: its weights, what it is given, and the precision th
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """What estimates the signal and the noise of the states of one process."""
+    """An estimator of the signal and the noise of the states of one process."""
 
     @property
     def process(self) -> DiffusionProcess:

@@ -11,13 +11,13 @@ from inftydiff.pipelines import InftyDiff
 __all__ = ["Taken", "take_weights"]
 
 SHOWN = 6
-"""How many names a report lists."""
+"""The most names that a report lists."""
 
 
 @final
 @dataclass(frozen=True)
 class Taken:
-    """What came of taking weights over.
+    """The names of the weights that were taken over, and of those that were not.
 
     Args:
         taken: the names of the weights that were taken.

@@ -22,7 +22,7 @@ __all__ = ["FNO", "FNOConfig"]
 
 @dataclass(frozen=True)
 class FNOConfig:
-    """What the network is built from.
+    """The sizes of the network.
 
     Args:
         modes: how many frequencies of each sign are kept along every axis.

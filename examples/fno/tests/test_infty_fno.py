@@ -36,7 +36,7 @@ def called(*words):
 
 
 def done(*words):
-    """What a command prints, when it is done."""
+    """Return the output of a command that has ended well."""
     process = called(*words)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err

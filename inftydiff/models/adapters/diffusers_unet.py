@@ -46,7 +46,7 @@ def step_index(t: Tensor) -> Tensor:
 @final
 @dataclass(frozen=True)
 class DiffusersUNetConfig:
-    """What a U-Net of diffusers is built from; the extra ``diffusers`` installs it.
+    """The sizes of a U-Net of diffusers; the extra ``diffusers`` installs it.
 
     The sides of the grids that it reads are multiples of :math:`2^{levels - 1}`.
 
@@ -98,7 +98,7 @@ class DiffusersUNetConfig:
 
     @property
     def multiple(self) -> int:
-        """What the sides of the grids are multiples of, in cells."""
+        """The number of cells that divides the sides of every grid."""
         return 2 ** (len(self.block_out_channels) - 1)
 
     def build(self, channels: int, domain: Domain) -> "GridNetwork":

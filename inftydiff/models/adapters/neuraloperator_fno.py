@@ -37,7 +37,7 @@ MOST_LAYERS = 2**8
 @final
 @dataclass(frozen=True)
 class NeuralOperatorFNOConfig:
-    """What a Fourier neural operator is built from; the extra ``neuraloperator`` installs it.
+    """The sizes of a Fourier neural operator; the extra ``neuraloperator`` installs it.
 
     Args:
         modes: the number of Fourier modes that are kept along each axis, of both signs.

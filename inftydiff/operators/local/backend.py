@@ -66,7 +66,7 @@ INSTALL = {
     "triton": "pip install triton",
     "torchsparse": "build it from its repository",
 }
-"""How to get those libraries."""
+"""The commands that install those libraries."""
 
 SLOW = 36
 """How many taps of a lattice's convolution take as long as one pair of torch's; a compiled one
