@@ -89,8 +89,9 @@ class Train(Command):
         data, held_out = source.load()
         if is_main_process():
             source.keep(args.out)
-        start = None if args.start is None else load_pipeline(args.start)
-        if start is not None and not args.resume and is_main_process():
+        given = None if args.resume else args.start  # what is resumed has its own weights
+        start = None if given is None else load_pipeline(given)
+        if start is not None and is_main_process():
             print(take_weights(InftyDiff(model), start))
         try:
             train(model, data, held_out, args.train, args.out, start=start, resume=args.resume)

@@ -30,7 +30,6 @@ from inftydiff.training import (
 )
 from inftydiff.training.checkpoint import read_settings
 from inftydiff.training.folders import require_run
-from inftydiff.training.objective import QUARTER
 from inftydiff.training.processes import is_main_process
 from inftydiff.training.stages import check_latent_settings
 
@@ -144,8 +143,8 @@ class TrainPrior(Command):
                 print("Classes:", ", ".join(f"{n} {name}" for n, name in enumerate(names)))
             print(f"Sample from it with: inftydiff sample {self.out}")
 
-    def share_seen(self) -> float:
-        """The fraction of a picture's points that the encoder sees.
+    def share_seen(self) -> float | None:
+        """The fraction of a picture's points that the encoder sees; None for that of training.
 
         Raises:
             ValueError: if ``--points`` is given, or the model does not say at what fraction it was
@@ -163,7 +162,7 @@ class TrainPrior(Command):
                 f"{self.checkpoint} is a saved model, which does not say at what part of the "
                 "points it was trained. Give it by --seen."
             )
-        return read_settings(latest(self.checkpoint))[1].points or QUARTER
+        return read_settings(latest(self.checkpoint))[1].points
 
     def read_labels(self, source: Source) -> Float[Tensor, "pictures conditions"] | None:
         """The condition of each picture, if the prior is to have one.

@@ -16,18 +16,16 @@ from inftydiff._typing import (
     floating,
     fraction,
     instance,
-    positive,
     shown,
     whole,
 )
-from inftydiff.models import capabilities_of
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.latents import LatentDiffusion
 from inftydiff.processes import WhiteNoise
 from inftydiff.training.config import LARGEST_BATCH
-from inftydiff.training.objective import QUARTER, Part, spread_times
+from inftydiff.training.objective import Part, share_of, spread_times
 from inftydiff.training.order import condition_generator, picture_generator, step_generator
 
 with extra("train"):
@@ -124,9 +122,7 @@ def encode_pictures(
         raise TypeError(f"The pictures must be a dataset; got {shown(data)}. Read it first.")
     instance(data, (Dataset, Sequence), "The pictures", "Pass a dataset, such as Images(x).")
     draws = whole(draws, "The number of draws", most=MOST_DRAWS)
-    subsets = pipeline.encoder is None or capabilities_of(pipeline.encoder).subsets
-    whole_or_part = QUARTER if subsets else 1.0
-    points = whole_or_part if points is None else positive(points, "points", most=1.0)
+    points = share_of(pipeline.encoder, points)
     batch_size = whole(batch_size, "batch_size", most=LARGEST_BATCH)
     flag(progress, "progress")
     device = next(pipeline.parameters()).device

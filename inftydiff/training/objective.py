@@ -46,23 +46,24 @@ class Part:
     batch: int
 
 
-def share_of(pipeline: InftyDiff, points: float | None) -> float:
-    """Return the fraction of the coordinates that a step of training sees.
+def share_of(network: object, points: float | None) -> float:
+    """Return the fraction of the coordinates that a network or an encoder is given in training.
 
     Args:
-        pipeline: the model.
+        network: the network or the encoder.
         points: the fraction that is asked for; by default a quarter, and all of them for a network
             that reads whole grids.
 
     Raises:
         ValueError: if it is out of range, or a part for a network that reads whole grids.
     """
+    parts = capabilities_of(network).subsets
     if points is None:
-        return QUARTER if pipeline.capabilities.subsets else 1.0
+        return QUARTER if parts else 1.0
     points = positive(points, "points", most=1.0)
-    if points < 1.0 and not pipeline.capabilities.subsets:
+    if points < 1.0 and not parts:
         raise ValueError(
-            f"{type(pipeline.network).__name__} reads whole grids, and is trained on them; got "
+            f"{type(network).__name__} reads whole grids, and is trained on them; got "
             f"points={points}. Leave points out."
         )
     return points
@@ -103,7 +104,7 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         instance(pipeline, InftyDiff, "A model")
-        self.points = share_of(pipeline, points)
+        self.points = share_of(pipeline.network, points)
         flag(flips, "flips")
         self.pipeline = pipeline
         whole_grids = pipeline.encoder is not None and not capabilities_of(pipeline.encoder).subsets
