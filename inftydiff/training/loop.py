@@ -160,7 +160,7 @@ def _run(
     if config.compile:
         require_compiler(accelerator.device)
     run = Run(accelerator, stage, data, validation, config, out)
-    stage.check_model(run.pipeline, data, config)
+    stage.check_model(run.pipeline, run.data.shape, config)
     require_run(run.out, resume)
     with RunLock(run.out, accelerator.is_main_process), run.journal, StopSignals() as signals:
         run.prepare(resume)

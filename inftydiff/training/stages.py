@@ -85,12 +85,12 @@ class Stage(ABC):
         """
 
     @abstractmethod
-    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+    def check_model(self, pipeline: InftyDiff, shape: torch.Size, config: TrainConfig) -> None:
         """Refuse settings that the model cannot be trained by, and a network that fails.
 
         Args:
             pipeline: the model.
-            data: what it is trained on.
+            shape: that of every item of the data.
             config: the settings of the run.
 
         Raises:
@@ -164,7 +164,7 @@ class PictureStage(Stage):
     def check_settings(self, config: TrainConfig) -> None:
         """All of them have one."""
 
-    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+    def check_model(self, pipeline: InftyDiff, shape: torch.Size, config: TrainConfig) -> None:
         network = type(pipeline.network).__name__
         if config.recompute and not any(isinstance(m, RecomputedBlock) for m in pipeline.modules()):
             raise ValueError(
@@ -181,7 +181,7 @@ class PictureStage(Stage):
         objective = self.objective(pipeline, config, training=False).eval()
         device = next(pipeline.parameters()).device
         with torch.no_grad(), torch.random.fork_rng([]):
-            objective(data[0].unsqueeze(0).to(device), Part(config.seed, 0, 0, 1))
+            objective(torch.zeros(1, *shape, device=device), Part(config.seed, 0, 0, 1))
         objective.train()
 
     def samples(
@@ -262,7 +262,7 @@ class LatentStage(Stage):
     def check_settings(self, config: TrainConfig) -> None:
         check_latent_settings(config)
 
-    def check_model(self, pipeline: InftyDiff, data: Dataset[Tensor], config: TrainConfig) -> None:
+    def check_model(self, pipeline: InftyDiff, shape: torch.Size, config: TrainConfig) -> None:
         """A prior is trained by all settings that :meth:`check_settings` lets through."""
 
     def samples(
