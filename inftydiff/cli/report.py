@@ -14,7 +14,7 @@ def parameters(pipeline: InftyDiff) -> int:
 
 
 def training_report(
-    run: Path, *, loss: str = "squared error over the variance of the noise"
+    run: Path, *, loss: str = "squared error over the square of the network's scale"
 ) -> str:
     """A few lines on a run folder: size, steps, speed and losses.
 
