@@ -79,7 +79,7 @@ def test_whatever_the_output_the_reading_explains_the_state(predict, data, time,
 
 @pytest.mark.parametrize("predict", ALL)
 @given(data=st.data(), time=st.floats(0.05, 0.95), seed=seeds(), low=st.floats(-1.0, -0.1))
-def test_clipping_clamps_signal_and_clean_and_derives_the_noise_again(predict, data, time, seed, low):
+def test_clipping_clamps_what_is_estimated_and_derives_the_noise(predict, data, time, seed, low):
     process = data.draw(processes(GRID))
     t = torch.full((2,), time, dtype=torch.float64)
     x_t, output = function(seed), function(seed + 1, scale=2.0)
