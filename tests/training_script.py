@@ -17,7 +17,14 @@ from training_runs import SETTINGS, held_out, model, pictures
 
 from inftydiff.training import train
 
-__all__ = ["launched", "started"]
+__all__ = ["TWO", "curve", "launched", "started"]
+
+TWO = (
+    *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+    *("--main_process_port", "0", "--num_machines", "1"),
+    *("--mixed_precision", "no", "--dynamo_backend", "no"),
+)
+"""``--multi_gpu`` starts several processes on CPUs too, where ``--cpu`` leaves that to MPI."""
 
 
 class Listed(Dataset):
@@ -62,6 +69,11 @@ def started(arguments: dict, *launcher: str) -> subprocess.Popen:
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def curve(folder: Path) -> list[dict]:
+    """The lines that a run has written of its steps."""
+    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
 
 
 def launched(arguments: dict, *launcher: str, limit: float = 300.0) -> subprocess.CompletedProcess:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_training_does_not_depend_on_the_processes import TWO, curve
 from training_runs import pictures
+from training_script import TWO, curve
 
 from inftydiff.pipelines import load_pipeline
 
@@ -29,7 +29,7 @@ def launched(*words: str) -> subprocess.CompletedProcess:
     """The command line, done."""
     return subprocess.run(
         [sys.executable, *words],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=600,

@@ -86,7 +86,7 @@ def test_a_new_process_finds_it(monkeypatch, tmp_path):
         "config = InftyDiffConfig.from_json(sys.stdin.read())\n"
         "print(type(InftyDiff(config).network).__module__, end='')\n"
     )
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-c", program],
         input=record_of("affine"),

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "ledger.md"
 
 
@@ -32,8 +32,9 @@ ROWS = [row(line) for line in PAGE.read_text(encoding="utf-8").splitlines() if l
 
 
 @functools.cache
-def functions(file: Path) -> set[str]:
+def functions(name: str) -> set[str]:
     """The names of the test functions of a file."""
+    (file,) = TESTS.rglob(name)
     body = ast.parse(file.read_text(encoding="utf-8")).body
     return {
         node.name
@@ -57,7 +58,7 @@ def test_the_tests_named_exist():
         assert row.tests, row.number
         assert len(set(row.tests)) == len(row.tests), row.number
         for file, name in row.tests:
-            assert name in functions(TESTS / file), f"({row.number}) names {file}::{name}"
+            assert name in functions(file), f"({row.number}) names {file}::{name}"
 
 
 def test_what_is_said_to_be_here_can_be_imported():
@@ -71,8 +72,8 @@ def test_what_is_said_to_be_here_can_be_imported():
 
 def test_every_test_that_is_named_after_an_equation_is_in_its_row():
     held = {(row.number, *test) for row in ROWS for test in row.tests}
-    for file in sorted(TESTS.glob("test_*.py")):
-        for name in functions(file):
+    for file in sorted(TESTS.rglob("test_*.py")):
+        for name in functions(file.name):
             numbers = re.match(r"test_equations?_(\d+)(?:_(and|to)_(\d+))?_", name)
             if numbers is None:
                 continue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 SMALLER = {
     "steps(100)": "steps(2)",
     "batch=8,\n": "batch=1,\n",

@@ -184,7 +184,7 @@ autoencoder(1, noise_to_signal=0.5).float().save_pretrained(sys.argv[1])
     [("README.md", True), ("model.safetensors", True), ("config.json", False)],
 )
 def test_a_kill_leaves_no_mixed_pair(folder, moment, old):
-    places = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
+    places = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(folder), moment],
         env=os.environ | {"PYTHONPATH": places},

@@ -104,7 +104,7 @@ def test_the_library_is_imported_when_it_is_needed():
         "try: autoencoder().push_to_hub('mine')\n"
         "except ModuleNotFoundError as error: print('inftydiff[train]' in str(error))"
     )
-    places = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
+    places = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

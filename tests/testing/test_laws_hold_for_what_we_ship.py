@@ -1,9 +1,9 @@
 """Everything that we ship keeps the laws of its kind, on any domain, size and seed.
 
-``HYPOTHESIS_PROFILE=thorough pytest tests/test_laws_hold_for_what_we_ship.py`` tries each law on
-1000 drawn objects and probes. With ``JAXTYPING_DISABLE=1`` before it, which leaves out the checks
-of tensor types and more than halves the time, that took 12 minutes of one processor (73 by the
-clock, which it shared). Two kinds of objects are slow and have a tenth of the examples of some
+``HYPOTHESIS_PROFILE=thorough pytest tests/testing/test_laws_hold_for_what_we_ship.py`` tries each
+law on 1000 drawn objects and probes. With ``JAXTYPING_DISABLE=1`` before it, which leaves out the
+checks of tensor types and more than halves the time, that took 12 minutes of one processor (73 by
+the clock, which it shared). Two kinds of objects are slow and have a tenth of the examples of some
 laws: measures, of the Monte Carlo law (noises and fields have 1000 each), and the rule that chooses
 its own steps. A false alarm of a Monte Carlo law has a probability of 10⁻¹² an example.
 """

@@ -15,7 +15,7 @@ DEVELOPERS = {"test", "docs", "dev"}
 
 
 def test_the_extras_are_those_of_the_project():
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     stated = tomllib.loads(text)["project"]["optional-dependencies"]
     names = {
         extra: {re.match(r"[\w.-]+", line).group() for line in lines} - {"inftydiff"}

@@ -11,7 +11,7 @@ import pytest
 
 from inftydiff.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "inftydiff.cli"]
 
 

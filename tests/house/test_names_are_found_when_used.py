@@ -15,7 +15,7 @@ import pytest
 
 import inftydiff
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROOMS = {"models", "operators", "pipelines", "processes", "testing"}
 
 

@@ -14,7 +14,7 @@ import pytest
 from inftydiff.cli.commands import COMMANDS, extra_of
 from inftydiff.cli.extras import EXTRAS, MODULES, ON_TRAIN, lack_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "inftydiff" / "weights" / "faces-64"
 DEVELOPERS = ("beartype", "hypothesis")
 

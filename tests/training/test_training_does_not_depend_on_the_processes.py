@@ -3,22 +3,12 @@
 import json
 
 import pytest
-from training_script import launched
+from training_script import TWO, curve, launched
 
 from inftydiff.pipelines import load_pipeline
 from inftydiff.training.order import BatchOrder
 
 STEPS = 20
-TWO = (
-    *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
-    *("--main_process_port", "0", "--num_machines", "1"),
-    *("--mixed_precision", "no", "--dynamo_backend", "no"),
-)
-"""``--multi_gpu`` starts several processes on CPUs too, where ``--cpu`` leaves that to MPI."""
-
-
-def curve(folder):
-    return [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
