@@ -36,7 +36,7 @@ from faces_64 import (
     samples,
     truth,
 )
-from local_operator import machine
+from timing import machine
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 

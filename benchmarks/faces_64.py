@@ -28,7 +28,7 @@ from typing import Any, final
 
 import torch
 from jaxtyping import Float
-from local_operator import machine
+from timing import machine
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 

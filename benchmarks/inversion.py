@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import torch
 from faces_64 import generator, truth
-from local_operator import machine
+from timing import machine
 
 from inftydiff import (
     CosineSchedule,

@@ -13,73 +13,50 @@ steps and large grids, and is run from here too.
 """
 
 import argparse
-import ctypes
-import gc
 import json
 import os
-import platform
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from step import claims_of_steps, steps
+from timing import (
+    BATCH,
+    CHANNELS,
+    KEPT,
+    SIZE,
+    Row,
+    Times,
+    both_ways,
+    dense,
+    in_turns,
+    machine,
+    report,
+    subset_of,
+    verdicts,
+)
 from torch import Tensor
 
-from inftydiff import Grid, Subset, random_subset
+from inftydiff import Grid, Subset
 from inftydiff.operators.local import Neighbours, local_operator, neighbours
 
-SIZE = 7
-BATCH, CHANNELS = 4, 64
 DENSITIES = (1, 2, 4, 8, 16)
 RIVALS = (2, 4, 8, 16)
-WARM, LEAST, MOST, BURST = 2, 2, 20, 0.03
-"""The calls of a burst that are not counted, the fewest and the most that are, and its seconds."""
 
 CLAIMED = ("dense", "1/1", "1/4", "1/8", "1/16", "1/4 minkowski", "1/4 map")
-SINGLE = 4
-"""What is measured by single calls too, and how many turns there are for one of bursts."""
-
-KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
-"""The setting under which the allocator asks for no memory twice."""
+"""What is measured by single calls too."""
 
 MEMORY = """
 import sys
 import torch
-from local_operator import quarter, rise
+from local_operator import quarter
+from timing import rise
 print(1024 * rise(*quarter(int(sys.argv[1]), sys.argv[2])))
 """
-
-
-def in_turns(
-    runs: int, *, single: bool = False, **candidates: Callable[[], object]
-) -> dict[str, float]:
-    """Median milliseconds of each candidate, a burst of calls of each, or one, after the other."""
-    warm, least, most = (0, 1, 1) if single else (WARM, LEAST, MOST)
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(runs * SINGLE if single else runs):
-        for name, call in candidates.items():
-            for _ in range(warm):
-                call()
-            begin = perf_counter()
-            for number in range(most):
-                start = perf_counter()
-                if number >= least and start - begin > BURST:
-                    break
-                call()
-                seconds[name].append(perf_counter() - start)
-    return {name: 1e3 * median(taken) for name, taken in seconds.items()}
-
-
-def dense(values: Tensor, table: Tensor) -> Tensor:
-    """The depthwise convolution of torch on images."""
-    return F.conv2d(values, table.unsqueeze(1), padding=SIZE // 2, groups=len(table))
 
 
 def masked(subset: Subset, near: Neighbours) -> Callable[[Tensor, Tensor], Tensor]:
@@ -135,24 +112,6 @@ def rivals_of(
     return found
 
 
-def both_ways(apply: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], object]:
-    """A call that applies a function and takes the gradients in its inputs."""
-    inputs = tuple(x.detach().requires_grad_() for x in inputs)
-    along = torch.randn_like(apply(*inputs))
-    return lambda: torch.autograd.grad(apply(*inputs), inputs, along)
-
-
-def subset_of(side: int, density: int) -> Subset:
-    """One random subset for each sample of the batch."""
-    grid = Grid((side, side))
-    generator = torch.Generator().manual_seed(0)
-    return random_subset(grid, grid.size // density, batch=BATCH, generator=generator)
-
-
-Times = dict[str, dict[str, float]]
-"""Milliseconds by size, or by method, and by candidate."""
-
-
 def experiment(side: int, runs: int, rivals: bool) -> Times:
     """The operator at every density, its map, its forward pass alone, and its rivals."""
     table = torch.randn(CHANNELS, SIZE, SIZE)
@@ -181,25 +140,6 @@ def experiment(side: int, runs: int, rivals: bool) -> Times:
         "bursts": in_turns(runs, **calls),
         "single calls": in_turns(runs, single=True, **claimed),
     }
-
-
-def kilobytes(name: str) -> int:
-    """A line of what Linux says of this process's memory."""
-    status = Path("/proc/self/status").read_text()
-    found = re.search(name + r":\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1])
-
-
-def rise(call: Callable[[], object], small: Callable[[], object]) -> int:
-    """By how many kilobytes a call raises this process's memory at its peak, the heap trimmed."""
-    small()
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
-    before = kilobytes("VmRSS")
-    call()
-    return kilobytes("VmHWM") - before
 
 
 def quarter(side: int, kind: str) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -242,33 +182,6 @@ def bandwidth() -> float:
     return 2 * source.nbytes / (1e-3 * milliseconds)
 
 
-def machine() -> dict[str, str | int]:
-    """What the figures were taken on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", ""),
-    }
-
-
-def report(title: str, times: dict[str, float]) -> None:
-    """Print the times of one experiment, and their ratios to the first."""
-    base = next(iter(times.values()))
-    print(f"\n{title}")
-    for name, milliseconds in times.items():
-        print(f"  {name:26s} {milliseconds:9.2f} ms   {base / milliseconds:6.2f} ×")
-
-
-Row = tuple[str, float | None, float | None, str]
-"""What is promised, what was found (if it was), what was asked for (if anything was), the unit."""
-
-
 def claims(figures: dict[str, Any]) -> list[Row]:
     """The rows of the table, for the sizes that were measured."""
 
@@ -303,25 +216,6 @@ def claims(figures: dict[str, Any]) -> list[Row]:
         most = figures["memory"]["local operator"]
         rows.append(("256², r = 1/4, memory", most, 90, "MiB"))
     return rows
-
-
-def verdicts(rows: list[Row]) -> bool:
-    """Print each claim with a pass or a shortfall, and return whether none falls short."""
-    print("\nClaims")
-    every = True
-    for label, found, asked, unit in rows:
-        if found is None:
-            print(f"  {label:57s} not measured")
-            continue
-        value = f"  {label:57s} {found:8.1f} {unit:3s}"
-        if asked is None:
-            print(f"{value} (report)")
-            continue
-        good = found >= asked if unit == "×" else found <= asked
-        every = every and good
-        verdict = "pass" if good else "shortfall"
-        print(f"{value} ({'≥' if unit == '×' else '≤'} {asked:g})   {verdict}")
-    return every
 
 
 def roofline(times: Times) -> dict[str, float]:
@@ -385,8 +279,6 @@ def main() -> None:
         found = {str(side): experiment(side, options.runs, rivals=False) for side in options.sides}
         print(json.dumps(found))
         return
-    from step import claims_of_steps, steps
-
     print(*(f"{name}: {value}" for name, value in machine().items()), sep="\n")
     found: dict[str, Times] = {}
     for side in options.sides:

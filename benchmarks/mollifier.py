@@ -18,7 +18,7 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from local_operator import both_ways, in_turns, machine, report
+from timing import both_ways, in_turns, machine, report
 from torch import Tensor
 
 from inftydiff import Box, Function, Grid, gaussian_mollifier

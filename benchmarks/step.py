@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from local_operator import (
+from timing import (
     BATCH,
     CHANNELS,
     KEPT,
@@ -58,7 +58,7 @@ import statistics, sys, time
 import torch
 from inftydiff import Function, Grid
 from inftydiff.models import MultiscaleNetwork, faces_64
-from local_operator import kilobytes
+from timing import kilobytes
 
 side = int(sys.argv[1])
 torch.set_num_threads(int(sys.argv[2]))

@@ -17,9 +17,9 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from local_operator import machine
 from scipy import sparse
 from scipy.sparse.linalg import splu
+from timing import machine
 from torch import Tensor
 from torch.nn.functional import interpolate
 

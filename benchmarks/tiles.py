@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local_operator import machine
+from timing import machine
 
 NETWORK = """
 from inftydiff.models import MultiscaleNetwork, faces_64, tiled

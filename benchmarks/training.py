@@ -25,7 +25,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from local_operator import Row, in_turns, machine, report, rise, verdicts
+from timing import Row, in_turns, machine, report, rise, verdicts
 from torch import Tensor
 
 from inftydiff.models import recompute_blocks

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from local_operator import in_turns, machine, report
+from timing import in_turns, machine, report
 from torch import Tensor
 
 from inftydiff import Grid, Scattered, Subset, random_subset

@@ -37,7 +37,7 @@ from faces_64 import (
     truth,
 )
 from jaxtyping import Float
-from local_operator import machine
+from timing import machine
 from torch import Tensor
 
 from inftydiff import Function, steps

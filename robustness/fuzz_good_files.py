@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from robustness.fuzz_mutations_weights import resigned
+from robustness.fuzz_mutations import resigned
 
 __all__ = ["Kind", "Refused", "kinds"]
 

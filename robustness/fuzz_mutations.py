@@ -4,11 +4,13 @@ A mutation is given a source of choices, a folder and one file in it, changes so
 says what in a few words. It may make links to what lies outside, which must stay as it is.
 """
 
+import hashlib
 import json
 import os
 import random
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ __all__ = [
     "json_places",
     "json_with",
     "resign_perhaps",
+    "resigned",
+    "safetensors_of",
 ]
 
 Mutation = Callable[[random.Random, Path, Path], str]
@@ -263,8 +267,6 @@ def text_value(draw: random.Random, folder: Path, file: Path) -> str:
 
 def resign_perhaps(draw: random.Random, folder: Path) -> None:
     """Take the digests away, which would tell of the change at once; or leave them."""
-    from robustness.fuzz_mutations_weights import resigned
-
     if draw.random() < 0.75:
         resigned(folder)
 
@@ -340,3 +342,36 @@ LINKS: tuple[Mutation, ...] = (
     stray,
 )
 TEXT: tuple[Mutation, ...] = (json_value, json_value, json_keys, toml_value, text_value)
+
+
+def resigned(folder: Path) -> None:
+    """Make the digests in a folder right again, or take them away where they stand in metadata."""
+    for file in folder.rglob("*.safetensors"):
+        try:
+            record, data = safetensors_of(file)
+        except Exception:  # it has been damaged
+            continue
+        if "__metadata__" in record and not (file.parent / "training.safetensors").exists():
+            record.pop("__metadata__")
+            text = json.dumps(record).encode()
+            file.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    for config in folder.rglob("config.json"):
+        try:
+            record = json.loads(config.read_text())
+            digests = record["digests"]
+        except Exception:  # it has none, or has been damaged
+            continue
+        for name in digests if isinstance(digests, dict) else ():
+            file = config.parent / name
+            if file.is_file():
+                digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        config.write_text(json.dumps(record, indent=2))
+
+
+def safetensors_of(file: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the header of a file of safetensors, and the bytes behind it."""
+    if file.suffix != ".safetensors":
+        raise Unfit
+    content = file.read_bytes()
+    (size,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + size]), content[8 + size :]

@@ -1,6 +1,5 @@
 """Mutations of saved weights, and of the settings and the digests beside them."""
 
-import hashlib
 import json
 import random
 import struct
@@ -9,14 +8,14 @@ from typing import Any
 
 import torch
 
-from robustness.fuzz_mutations import Mutation, Unfit
+from robustness.fuzz_mutations import Mutation, Unfit, resigned, safetensors_of
 
-__all__ = ["WEIGHTS", "resigned"]
+__all__ = ["WEIGHTS"]
 
 
 def header(draw: random.Random, folder: Path, file: Path) -> str:
     """Change what the header of a file of safetensors says."""
-    record, data = _safetensors(file)
+    record, data = safetensors_of(file)
     names = [name for name in record if name != "__metadata__"]
     name = draw.choice(names)
     how = draw.choice(
@@ -123,40 +122,8 @@ def wide_config(draw: random.Random, folder: Path, file: Path) -> str:
     return f"config.json with {key} = {str(value)[:20]}"
 
 
-def resigned(folder: Path) -> None:
-    """Make the digests in a folder right again, or take them away where they stand in metadata."""
-    for file in folder.rglob("*.safetensors"):
-        try:
-            record, data = _safetensors(file)
-        except Exception:  # it has been damaged
-            continue
-        if "__metadata__" in record and not (file.parent / "training.safetensors").exists():
-            record.pop("__metadata__")
-            text = json.dumps(record).encode()
-            file.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    for config in folder.rglob("config.json"):
-        try:
-            record = json.loads(config.read_text())
-            digests = record["digests"]
-        except Exception:  # it has none, or has been damaged
-            continue
-        for name in digests if isinstance(digests, dict) else ():
-            file = config.parent / name
-            if file.is_file():
-                digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-        config.write_text(json.dumps(record, indent=2))
-
-
-def _safetensors(file: Path) -> tuple[dict[str, Any], bytes]:
-    if file.suffix != ".safetensors":
-        raise Unfit
-    content = file.read_bytes()
-    (size,) = struct.unpack("<Q", content[:8])
-    return json.loads(content[8 : 8 + size]), content[8 + size :]
-
-
 def _metadata(file: Path) -> dict[str, str] | None:
-    return _safetensors(file)[0].get("__metadata__")
+    return safetensors_of(file)[0].get("__metadata__")
 
 
 WEIGHTS: tuple[Mutation, ...] = (header, weights, weights, wide_config)

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from robustness.fuzz_files import VICTIM, _contents, _looked_at
-from robustness.fuzz_mutations import ANY, LINKS, TEXT, Unfit
+from robustness.fuzz_mutations import ANY, LINKS, TEXT, Unfit, resigned
 from robustness.fuzz_mutations_arrays import ARRAYS
-from robustness.fuzz_mutations_weights import WEIGHTS, resigned
+from robustness.fuzz_mutations_weights import WEIGHTS
 
 ALL = sorted({*ANY, *LINKS, *TEXT, *ARRAYS, *WEIGHTS}, key=lambda m: m.__name__)
 
