@@ -20,7 +20,10 @@ def main() -> None:
     for name in PRESETS:
         config = preset(name)
         size = round(1 / config.network.cell)
-        kept, less = (activation_bytes(config, size, recompute=wanted) for wanted in (False, True))
+        kept, less = (
+            activation_bytes(config, size, gradient_checkpointing=wanted)
+            for wanted in (False, True)
+        )
         found[name] = {"size": size, "kept": kept, "recomputed": less}
         print(f"{name:16s} {size:4d}² {kept / 2**20:9.1f} MiB, recomputed {less / 2**20:9.1f} MiB")
     FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -32,7 +32,7 @@ from timing import machine
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from inftydiff import DDIM, Function, WhiteNoise, gaussian_mollifier, random_subset, steps
+from inftydiff import DDIM, Function, WhiteNoise, gaussian_mollifier, random_subset, timesteps
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.reconstruct import psnr
@@ -49,7 +49,7 @@ SCRIPT = "benchmarks/faces_64.py"
 STYLE, SIDE, FINE = "toon-head", 64, 128
 FACES = ["faces", "--resolution", str(FINE), "--images", "10000"]
 MODEL = [
-    *("--trained-at", str(FINE), "--batch-size", "16"),
+    *("--training-resolution", str(FINE), "--batch-size", "16"),
     *("--network.cell", str(1 / 64), "--network.scale", "0.564"),
     *("--process.mollifier.width", str(1 / 128), "--process.noise.intensity", str(1 / 64)),
     *("--learning-rate", "1e-3", "--minutes", "None"),
@@ -303,8 +303,8 @@ def samples(pipeline: InftyDiff, count: int, side: int) -> Float[Tensor, "n 3 si
         pipeline,
         pipeline.grid(side),
         range(count),
-        rule=DDIM(),
-        times=steps(pipeline.config.steps),
+        solver=DDIM(),
+        times=timesteps(pipeline.config.steps),
         title=f"Sampling at {side}²",
     )
 
@@ -371,8 +371,8 @@ def reconstruction(pipeline: InftyDiff, count: int) -> dict[str, dict[str, float
             pipeline,
             pipeline.grid(side),
             range(count),
-            rule=DDIM(),
-            times=steps(pipeline.config.steps),
+            solver=DDIM(),
+            times=timesteps(pipeline.config.steps),
             title=f"Decoding at {side}²",
             latent=latent,
         )

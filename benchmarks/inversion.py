@@ -30,7 +30,7 @@ from inftydiff import (
     gaussian_mollifier,
     invert,
     matern,
-    recommended_steps,
+    recommended_timesteps,
     trajectory,
 )
 from inftydiff.pipelines import InftyDiff
@@ -40,7 +40,7 @@ from inftydiff.testing import GaussianDenoiser
 Problem: TypeAlias = tuple[Denoiser, Function]
 Errors: TypeAlias = dict[str, list[float]]
 
-RULES: dict[str, InversionRule] = {
+SOLVERS: dict[str, InversionRule] = {
     "DDIMInversion()": DDIMInversion(),
     "HeunInversion()": HeunInversion(),
     "FixedPointInversion()": FixedPointInversion(),
@@ -71,10 +71,10 @@ def errors(problem: Problem, inversion: InversionRule, n: int) -> Errors:
     """The relative errors at the end, and before the last step."""
     denoiser, x = problem
     schedule = denoiser.process.schedule
-    times = recommended_steps(n, inversion.rule, schedule)
+    times = recommended_timesteps(n, inversion.solver, schedule)
     start = invert(inversion, denoiser, x, times=times)
     *_, before, last = trajectory(
-        inversion.rule,
+        inversion.solver,
         denoiser,
         on=x.on,
         times=times,
@@ -102,7 +102,7 @@ def main() -> None:
     found: dict[str, object] = {"machine": machine()}
     for kind, make in kinds.items():
         problem = make(options.count)
-        for name, inversion in RULES.items():
+        for name, inversion in SOLVERS.items():
             for n in options.steps:
                 each = errors(problem, inversion, n)
                 found[f"{kind}, {name}, {n} steps"] = each

@@ -25,26 +25,26 @@ WORKER = """
 import sys, time
 import torch
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import steps
-from inftydiff.training.objective import Objective, Part
+from inftydiff.processes import timesteps
+from inftydiff.training.objective import TrainingLoss, Microbatch
 
 torch.set_num_threads(1)
 model = InftyDiff.from_pretrained("faces-64")
 generator = torch.Generator().manual_seed(0)
 images = torch.rand(8, 3, 64, 64, generator=generator) * 2 - 1
-objective = Objective(model, points=0.25)
+objective = TrainingLoss(model, points=0.25)
 optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, fused=True)
 
 
 def step():
     optimiser.zero_grad()
-    objective(images, Part(0, 0, 0, len(images))).mean().backward()
+    objective(images, Microbatch(0, 0, 0, len(images))).mean().backward()
     optimiser.step()
 
 
 def sample():
     generator = torch.Generator().manual_seed(0)
-    model.sample(on=model.grid(128), batch=1, generator=generator, times=steps(5))
+    model.sample(on=model.grid(128), batch=1, generator=generator, times=timesteps(5))
 
 
 for line in sys.stdin:

@@ -55,10 +55,10 @@ from inftydiff import (
     matern,
     point_values,
     sample,
-    steps,
+    timesteps,
     twisted_smc,
 )
-from inftydiff.processes import Denoiser, GuidanceDiverged, RandomField, StepRule
+from inftydiff.processes import Denoiser, GuidanceDiverged, RandomField, Solver
 from inftydiff.testing import GaussianDenoiser, PointwiseLaw, exact_posterior, guided_output
 
 SIDES = (16, 32, 64)
@@ -69,7 +69,7 @@ PROCESS = DiffusionProcess.noise_only(
 )
 RULE = UniPC(3)
 CALLS = 20
-TIMES = steps(CALLS, spacing="log_snr", schedule=PROCESS.schedule)
+TIMES = timesteps(CALLS, spacing="log_snr", schedule=PROCESS.schedule)
 
 NOISE = 0.1
 """The deviation of the errors: of a sensor, a coarse cell, and a cell of the mask at 16²."""
@@ -173,7 +173,7 @@ def sampled(x: Tensor, weights: Tensor | None = None) -> PointwiseLaw:
 
 
 def run(
-    rule: StepRule, denoiser: Denoiser, grid: Grid, times: Tensor = TIMES, count: int = SAMPLES
+    solver: Solver, denoiser: Denoiser, grid: Grid, times: Tensor = TIMES, count: int = SAMPLES
 ) -> Tensor:
     """Samples of a sampler, of shape (samples, points), from the same first states each time."""
     generator = torch.Generator().manual_seed(0)
@@ -181,7 +181,7 @@ def run(
         grid, batch=count, channels=1, generator=generator, dtype=torch.float64
     )
     x = sample(
-        rule,
+        solver,
         denoiser,
         on=grid,
         times=times,
@@ -206,7 +206,7 @@ def particles(denoiser: Denoiser, seen: Observation, grid: Grid) -> PointwiseLaw
         denoiser,
         seen,
         on=grid,
-        times=steps(2 * CALLS, spacing="log_snr", schedule=PROCESS.schedule),
+        times=timesteps(2 * CALLS, spacing="log_snr", schedule=PROCESS.schedule),
         particles=PARTICLES,
         channels=1,
         generator=torch.Generator().manual_seed(0),
@@ -251,7 +251,7 @@ def methods(kind: str, side: int) -> Iterator[tuple[str, int | None, Method]]:
         yield name, SAMPLES, drawn
 
     def stepped(denoiser: Counted, seen: Observation, grid: Grid) -> PointwiseLaw:
-        times = steps(STEPPED_CALLS, spacing="log_snr", schedule=PROCESS.schedule)
+        times = timesteps(STEPPED_CALLS, spacing="log_snr", schedule=PROCESS.schedule)
         return sampled(run(DDIM(), guided(STEPPED, denoiser, seen), grid, times))
 
     yield "DPS", SAMPLES, stepped

@@ -45,17 +45,17 @@ from inftydiff import (
 )
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import matern
-from inftydiff.processes import CallableDenoiser, scaled
+from inftydiff.processes import CallableDenoiser, scale_modes
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
     DPMSolverPP,
     EulerMaruyama,
     Heun,
-    StepRule,
+    Solver,
     UniPC,
 )
-from inftydiff.processes.times import steps
+from inftydiff.processes.times import timesteps
 from inftydiff.testing.mixture_output import mixture_line
 from inftydiff.testing.oracles import MixtureDenoiser
 from inftydiff.testing.oracles.joint import ModalLaw, joint_law
@@ -65,7 +65,7 @@ from inftydiff.testing.scalar_mixture import ScalarMixture
 CALLS = (5, 10, 15, 20, 30, 50, 100, 200)
 SIDES = (32, 64, 128, 256)
 SPACINGS = ("uniform", "quadratic", "angle", "log_snr", "karras")
-SOLVERS: dict[str, StepRule] = {
+SOLVERS: dict[str, Solver] = {
     "DDPM": DDPM(),
     "DDPM (transition)": DDPM("transition"),
     "Euler-Maruyama": EulerMaruyama(),
@@ -169,10 +169,10 @@ def mixture(process: DiffusionProcess, side: int) -> tuple[MixtureDenoiser, Grid
     return MixtureDenoiser(process, WEIGHTS, parts), grid
 
 
-def times_of(rule: StepRule, spacing: str, calls: int) -> Tensor:
+def times_of(solver: Solver, spacing: str, calls: int) -> Tensor:
     """As many steps as the calls allow: Heun's last step takes one of its two."""
-    n = (calls + 1) // 2 if isinstance(rule, Heun) else calls
-    return steps(n, spacing=spacing, schedule=SCHEDULE)
+    n = (calls + 1) // 2 if isinstance(solver, Heun) else calls
+    return timesteps(n, spacing=spacing, schedule=SCHEDULE)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Adaptive:
             nonlocal calls
             calls += 1
             alpha, sigma = SCHEDULE.alpha(t), SCHEDULE.sigma(t)
-            signal = scaled(x_t, (alpha * P / (alpha**2 * P + sigma**2 * V)).unsqueeze(0))
+            signal = scale_modes(x_t, (alpha * P / (alpha**2 * P + sigma**2 * V)).unsqueeze(0))
             return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma))
 
         generator = torch.Generator().manual_seed(0)
@@ -205,7 +205,7 @@ class Adaptive:
             ProbabilityFlow(rtol=rtol, atol=rtol / 10.0),
             CallableDenoiser(process, exact),
             on=grid,
-            times=steps(1),
+            times=timesteps(1),
             batch=1,
             channels=1,
             generator=generator,
@@ -265,12 +265,12 @@ class Benchmark:
     def gaussian(self, run: Run) -> np.ndarray:
         """The distances for the Matérn priors; returns (root of the gain - 1)², tabulated."""
         name, spacing, calls = run
-        rule = SOLVERS[name]
-        times = times_of(rule, spacing, calls)
+        solver = SOLVERS[name]
+        times = times_of(solver, spacing, calls)
 
         def gain(logarithm: np.ndarray) -> np.ndarray:
             ratios = torch.from_numpy(np.exp(logarithm))
-            return variance_gain(rule, SCHEDULE, ratios, times=times).numpy()
+            return variance_gain(solver, SCHEDULE, ratios, times=times).numpy()
 
         fit = Chebyshev.interpolate(gain, NODES, domain=(self.places[0], self.places[-1]))
         squares = (np.sqrt(np.maximum(fit(self.places), 0.0)) - 1.0) ** 2
@@ -285,9 +285,11 @@ class Benchmark:
         modes above the grid's add to its variance, less than 10⁻⁴.
         """
         name, spacing, calls = run
-        rule = SOLVERS[name]
+        solver = SOLVERS[name]
         along = self.line.output_wasserstein(
-            rule, times=times_of(rule, spacing, calls), generator=torch.Generator().manual_seed(0)
+            solver,
+            times=times_of(solver, spacing, calls),
+            generator=torch.Generator().manual_seed(0),
         )
         mean = self.line.means.abs().max().item()
         for (process, kind, side), spectrum in self.spectra.items():
@@ -316,10 +318,10 @@ class Benchmark:
     def check(self) -> None:
         """Compare interpolated distances with those of every mode."""
         for name, spacing, calls, kind, side in CHECKED:
-            process, rule = processes()["mollified"], SOLVERS[name]
-            times = times_of(rule, spacing, calls)
+            process, solver = processes()["mollified"], SOLVERS[name]
+            times = times_of(solver, spacing, calls)
             data = prior(PRIORS[kind])
-            law = output_law(rule, process, data, on=Grid((side, side)), times=times)
+            law = output_law(solver, process, data, on=Grid((side, side)), times=times)
             exact = (law.wasserstein_to_data() / law.rms()).item()
             found = self.at(name, spacing, calls, kind, side)
             print(

@@ -23,7 +23,7 @@ from timing import machine
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from inftydiff import DDIM, Function, MomentMatching, ReconstructionGuidance, steps
+from inftydiff import DDIM, Function, MomentMatching, ReconstructionGuidance, timesteps
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.inpaint import box_mask
 from inftydiff.cli.task_figure import hidden_grey, spread_picture
@@ -217,7 +217,7 @@ def main() -> None:
             )
             shown = shown or result
         if shown is not None:
-            sheets[title] = sheet(low, bicubic, shown, judge.truth(size))
+            sheets[title] = image_grid(low, bicubic, shown, judge.truth(size))
 
     title, known = "inpainting of the middle half", box_mask(MIDDLE, (FINE, FINE))
     found[title], truth = {}, judge.truth(FINE)
@@ -242,7 +242,7 @@ def main() -> None:
         )
         shown = shown or result
     if shown is not None:
-        sheets[title] = sheet(hidden_grey(truth, known), filled, shown, truth)
+        sheets[title] = image_grid(hidden_grey(truth, known), filled, shown, truth)
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n")
     if options.figures is not None:
@@ -253,7 +253,7 @@ def main() -> None:
 
 def sampling(options: argparse.Namespace, **changes: object) -> Sampling:
     """How to sample, with the number of steps that was asked for."""
-    times = None if options.steps is None else steps(options.steps)
+    times = None if options.steps is None else timesteps(options.steps)
     return Sampling(times=times, **changes)
 
 
@@ -261,7 +261,7 @@ def ways(model: InftyDiff, options: argparse.Namespace) -> dict[str, dict[str, o
     """The ways to a finer picture; those through latents for models that have them."""
     found: dict[str, dict[str, object]] = {
         "projection": {},
-        "projection, η = 0": {"how": sampling(options, rule=DDIM())},
+        "projection, η = 0": {"how": sampling(options, solver=DDIM())},
         "moment matching": {"guide": MomentMatching(2), "noise_std": 0.05},
     }
     found["encodings"] = {"method": "encodings"}
@@ -280,7 +280,7 @@ def completions(model: InftyDiff) -> dict[str, object]:
     prior, known, twice = {"latent": "prior"}, {"latent": "known"}, {"latent": "prior", "rounds": 2}
     return {
         "projection": lambda options: {"how": sampling(options, **prior)},
-        "projection, η = 0": lambda options: {"how": sampling(options, rule=DDIM(), **prior)},
+        "projection, η = 0": lambda options: {"how": sampling(options, solver=DDIM(), **prior)},
         "twice": lambda options: {"how": sampling(options, **twice)},
         "filled latent": lambda options: {"how": sampling(options, **known)},
         "reconstruction guidance": lambda options: {
@@ -290,7 +290,9 @@ def completions(model: InftyDiff) -> dict[str, object]:
     }
 
 
-def sheet(observed: Tensor, rival: Tensor, result: TaskResult, truth: Tensor) -> list[list[Tensor]]:
+def image_grid(
+    observed: Tensor, rival: Tensor, result: TaskResult, truth: Tensor
+) -> list[list[Tensor]]:
     """One row a face: observed, the rival's, the mean, the spread, samples, the truth."""
     samples, rows = result.samples.to_image().float(), []
     columns = [observed, rival, result.mean.to_image().float()]

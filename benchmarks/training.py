@@ -32,7 +32,7 @@ from inftydiff.models import recompute_blocks
 from inftydiff.operators.local import neighbours
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.training import activation_bytes
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.objective import Microbatch, TrainingLoss
 from inftydiff.training.precision import fast_bfloat16
 
 SIDES = (64, 128)
@@ -49,7 +49,7 @@ print(memory_of_a_step(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "recom
 
 
 def step(
-    side: int, density: int, *, latent: int | None = None, recompute: bool = False
+    side: int, density: int, *, latent: int | None = None, gradient_checkpointing: bool = False
 ) -> Callable[[], object]:
     """A training step of the face model for pictures of a size, at a share of the points."""
     torch.manual_seed(0)
@@ -57,13 +57,13 @@ def step(
     config = replace(config, latent=latent)
     pipeline = InftyDiff(config)
     pipeline.compute_dtype = torch.bfloat16 if fast_bfloat16("cpu") else None
-    recompute_blocks(pipeline, recompute)
-    objective = Objective(pipeline, points=1 / density)
+    recompute_blocks(pipeline, gradient_checkpointing)
+    objective = TrainingLoss(pipeline, points=1 / density)
     optimiser = torch.optim.AdamW(pipeline.parameters(), lr=1e-3, fused=True)
     pictures: Tensor = torch.rand(PICTURES, 3, side, side) * 2 - 1
 
     def call() -> None:
-        loss = objective(pictures, Part(0, 0, 0, PICTURES)).mean()
+        loss = objective(pictures, Microbatch(0, 0, 0, PICTURES)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -81,17 +81,19 @@ def masked(call: Callable[[], object]) -> Callable[[], object]:
     return dense
 
 
-def memory_of_a_step(side: int, density: int, recompute: bool) -> int:
+def memory_of_a_step(side: int, density: int, gradient_checkpointing: bool) -> int:
     """By how many bytes a step raises the peak of this process."""
-    call = step(side, density, recompute=recompute)
-    return 1024 * rise(call, step(16, 4, recompute=recompute))
+    call = step(side, density, gradient_checkpointing=gradient_checkpointing)
+    return 1024 * rise(call, step(16, 4, gradient_checkpointing=gradient_checkpointing))
 
 
-def activations(side: int, *, recompute: bool) -> int:
+def activations(side: int, *, gradient_checkpointing: bool) -> int:
     """The bytes that a step at a quarter of the points keeps for its backward pass."""
     dtype = torch.bfloat16 if fast_bfloat16("cpu") else None
     config = preset("faces", resolution=side)
-    return activation_bytes(config, side, batch=PICTURES, recompute=recompute, dtype=dtype)
+    return activation_bytes(
+        config, side, batch=PICTURES, gradient_checkpointing=gradient_checkpointing, dtype=dtype
+    )
 
 
 def peak(side: int, density: int, kind: str) -> float:
@@ -147,7 +149,7 @@ def main() -> int:
         }
         calls["r = 1/4, masked dense"] = masked(step(side, 4))
         calls["r = 1/4, with an encoder"] = step(side, 4, latent=64)
-        calls["r = 1/4, recomputed"] = step(side, 4, recompute=True)
+        calls["r = 1/4, recomputed"] = step(side, 4, gradient_checkpointing=True)
         figures["times"][str(side)] = in_turns(options.runs, **calls)
         title = f"a training step, {side}², batch {PICTURES}"
         report(title, figures["times"][str(side)])
@@ -157,8 +159,8 @@ def main() -> int:
     found["1/1, recomputed"] = peak(side, 1, "recomputed")
     figures["peaks, MiB"] = found
     figures["activations, MiB"] = {
-        name: activations(side, recompute=recompute) / 2**20
-        for name, recompute in (("kept", False), ("recomputed", True))
+        name: activations(side, gradient_checkpointing=gradient_checkpointing) / 2**20
+        for name, gradient_checkpointing in (("kept", False), ("recomputed", True))
     }
     for title in ("peaks, MiB", "activations, MiB"):
         print(f"\n{title}: a step, {side}², batch {PICTURES}")

@@ -19,7 +19,7 @@ from timing import in_turns, machine, report
 from torch import Tensor
 
 from inftydiff import Grid, Scattered, Subset, random_subset
-from inftydiff.operators import Average, Interpolation, NearestNeighbours
+from inftydiff.operators import Interpolation, KernelSmoother, NearestNeighbours
 
 CHUNK = 1 << 18
 """The number of entries of a rival's matrix that exist at a time."""
@@ -74,7 +74,7 @@ def averages(points: int, side: int, width: float, channels: int, runs: int) -> 
     """The average, and its rival."""
     on, nodes = scattered(points), Grid((side, side))
     values, along = torch.randn(points, channels), torch.randn(nodes.size, channels)
-    kept, rival = Average(on, nodes, width), DenseAverage(on, nodes, width)
+    kept, rival = KernelSmoother(on, nodes, width), DenseAverage(on, nodes, width)
     for ours, dense in zip(
         both_ways(lambda: kept, values, along), rival.both_ways(values, along), strict=True
     ):
@@ -85,7 +85,9 @@ def averages(points: int, side: int, width: float, channels: int, runs: int) -> 
         "all distances, new points": lambda: DenseAverage(on, nodes, width).both_ways(
             values, along
         ),
-        "average, new points": lambda: both_ways(lambda: Average(on, nodes, width), values, along),
+        "average, new points": lambda: both_ways(
+            lambda: KernelSmoother(on, nodes, width), values, along
+        ),
     }
     return in_turns(runs, **calls)
 
@@ -131,11 +133,11 @@ def faces(batch: int, size: int, channels: int, runs: int) -> dict[str, float]:
     index = random_subset(grid, size, batch=batch, generator=torch.Generator().manual_seed(0)).index
     values, cells = torch.randn(batch, size, channels), torch.randn(batch, nodes.size, channels)
     on = Subset(grid, index)
-    average, back = Average(on, nodes, width), Interpolation(nodes, on)
+    average, back = KernelSmoother(on, nodes, width), Interpolation(nodes, on)
     calls = {
         "average": lambda: both_ways(lambda: average, values, cells),
         "average, new points": lambda: both_ways(
-            lambda: Average(Subset(grid, index), nodes, width), values, cells
+            lambda: KernelSmoother(Subset(grid, index), nodes, width), values, cells
         ),
         "interpolation": lambda: both_ways(lambda: back, cells, values),
         "interpolation, new points": lambda: both_ways(

@@ -40,7 +40,7 @@ from jaxtyping import Float
 from timing import machine
 from torch import Tensor
 
-from inftydiff import Function, steps
+from inftydiff import Function, timesteps
 from inftydiff.cli.report import parameters
 from inftydiff.evaluation import EfficientNetLite0, compare, features
 from inftydiff.operators.cells import coarsen
@@ -83,7 +83,7 @@ def load(run: Path) -> InftyDiff:
 @torch.no_grad()
 def denoised(pipeline: InftyDiff, faces: Tensor, left: int) -> Float[Tensor, "n 3 64 64"]:
     """Faces that get the noise of the time before the last steps, and are denoised by these."""
-    times, g = steps(15)[15 - left :], generator(3)
+    times, g = timesteps(15)[15 - left :], generator(3)
     process, on, parts = pipeline.process, pipeline.grid(FINE), []
     alpha, sigma = (
         float(f(times[0].double())) for f in (process.schedule.alpha, process.schedule.sigma)

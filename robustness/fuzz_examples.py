@@ -21,8 +21,8 @@ EXAMPLES = [
 INNER = (
     "apply_values", "transpose_values", "averages_of", "part_of_", "local_operator(", "descent(",
     "unet(", "block(", "norm(", "embedding(", "clocked(", "basis.", "code.", "heat(", "spectrum(",
-    "WienerMultiplier(heat, 0.05)(", "HeatDissipation(0.1).fading", "Amplitudes(", "Rates(",
-    "Code(", "GuidanceDiverged(", "Interrupted(",
+    "WienerMultiplier(heat, 0.05)(", "Blurring(0.1).log_derivative", "Amplitudes(", "Rates(",
+    "DiagonalGaussian(", "GuidanceDiverged(", "Interrupted(",
     "bandwidth(",  # multipliers ask each other, with floats of their own, of any size
 )  # fmt: skip
 """Calls whose raw errors are not counted."""

@@ -55,7 +55,7 @@ Subset(grid, torch.tensor([0]))|Scattered(rand(2, 5, 2).abs())|Grid((4, 4), Box(
 
 OPERATORS = """
 T|M|R|Identity()|2.0 * T|T @ M|T + M|0.0 * T|T - T|gaussian_mollifier(1e-9)|gaussian_mollifier(1e9)|matern(1.5, 0.2, dim=1)
-heat|average|local|cells|restriction|HeatDissipation(0.1)|torch.tensor([1.0, 2.0]) * T|process|T(x0)|Identity() * 0.0
+heat|average|local|cells|restriction|Blurring(0.1)|torch.tensor([1.0, 2.0]) * T|process|T(x0)|Identity() * 0.0
 measure|exact_inverse(T, on=grid)
 """
 

@@ -107,12 +107,12 @@ def wide_config(draw: random.Random, folder: Path, file: Path) -> str:
     record = json.loads(config.read_text())
     network = record.get("pipeline", record)["network"]
     key, value = draw.choice(
-        [("local_blocks", 10**9), ("width", 20000), ("grid_channels", 20000), ("grid_blocks",
+        [("local_blocks", 10**9), ("width", 20000), ("grid_channels", 20000), ("blocks_per_level",
          10**8),
          ("grid", [10**6, 10**6]), ("kernel_size", 10**6 + 1), ("embedding", 10**7), ("channels",
           10**7),
-         ("multipliers", [1] * 10**5), ("latent", 10**8), ("attention", list(range(10**5))),
-          ("head", 10**9),
+         ("channel_multipliers", [1] * 10**5), ("latent", 10**8), ("attention", list(range(10**5))),
+          ("head_dim", 10**9),
          ("cell", 1e-9)]
     )  # fmt: skip
     outside = key in ("channels", "latent") and record.get("version") != 1

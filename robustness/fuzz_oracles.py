@@ -164,7 +164,7 @@ def thin_boxes(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
 
 
 def nan_denoisers(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
-    """A denoiser that gives NaN is told as one, by every rule."""
+    """A denoiser that gives NaN is told as one, by every solver."""
     text = draw.choice(
         [
             "ProbabilityFlow(rtol=0.1, atol=0.1)",
@@ -176,10 +176,10 @@ def nan_denoisers(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said
             "EulerMaruyama()",
         ]
     )
-    rule = eval(text, n)
+    solver = eval(text, n)
     try:
         n["sample"](
-            rule, n["white"], n["NanDenoiser"], on=n["grid"], times=n["times"], batch=2,
+            solver, n["white"], n["NanDenoiser"], on=n["grid"], times=n["times"], batch=2,
             channels=3, generator=n["g"](),
         )  # fmt: skip
     except (ValueError, FloatingPointError) as error:
@@ -215,8 +215,8 @@ def noise_per_picture(draw: random.Random, n: dict[str, Any], scratch: Path) -> 
 def round_trips(draw: random.Random, n: dict[str, Any], scratch: Path) -> Said:
     """The error of a round trip is a number, for the zero function too."""
     f = n["Function"](n["grid"], torch.zeros(2, 16, 3) if draw.random() < 0.7 else n["x0"].values)
-    rule = n[draw.choice(["DDIMInversion", "HeunInversion"])]()
-    found = n["round_trip"](rule, n["denoiser"], f, times=n["times"])
+    solver = n[draw.choice(["DDIMInversion", "HeunInversion"])]()
+    found = n["round_trip"](solver, n["denoiser"], f, times=n["times"])
     if not bool(torch.isfinite(found.error).all()):
         yield "silent", f"round_trip has the error {found.error.tolist()}"
 

@@ -14,9 +14,9 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
     matern,
-    steps,
+    timesteps,
 )
-from inftydiff.processes import StepRule
+from inftydiff.processes import Solver
 from inftydiff.processes.times import Spacing
 from inftydiff.testing.output_law import variance_gain
 
@@ -59,15 +59,15 @@ LAWS = {
 """By process and prior."""
 
 
-def times_of(rule: StepRule, spacing: Spacing, calls: int) -> Tensor:
+def times_of(solver: Solver, spacing: Spacing, calls: int) -> Tensor:
     """As many steps as the calls allow: Heun's last step takes one of its two."""
-    n = (calls + 1) // 2 if isinstance(rule, Heun) else calls
-    return steps(n, spacing=spacing, schedule=SCHEDULE)
+    n = (calls + 1) // 2 if isinstance(solver, Heun) else calls
+    return timesteps(n, spacing=spacing, schedule=SCHEDULE)
 
 
 @cache
-def distance(rule: StepRule, spacing: Spacing, calls: int, process: str, prior: str) -> float:
+def distance(solver: Solver, spacing: Spacing, calls: int, process: str, prior: str) -> float:
     """W₂ over the norm of the data."""
     law = LAWS[process, prior]
-    gain = variance_gain(rule, SCHEDULE, law.ratio, times=times_of(rule, spacing, calls))
+    gain = variance_gain(solver, SCHEDULE, law.ratio, times=times_of(solver, spacing, calls))
     return ((law.signal @ (gain.sqrt() - 1.0).square()) / law.signal.sum()).sqrt().item()

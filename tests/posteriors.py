@@ -21,7 +21,7 @@ from inftydiff import (
     known_points,
     matern,
     point_values,
-    steps,
+    timesteps,
 )
 from inftydiff.operators import Functionals
 from inftydiff.processes import RandomField
@@ -35,7 +35,7 @@ PROCESS = DiffusionProcess.noise_only(
     CosineSchedule(), gaussian_mollifier(1 / 16), noise=WhiteNoise(1 / 16)
 )
 RULE = UniPC(3)
-TIMES = steps(20, spacing="log_snr", schedule=PROCESS.schedule)
+TIMES = timesteps(20, spacing="log_snr", schedule=PROCESS.schedule)
 
 NOISE = 0.1
 COARSE = Grid((8, 8))

@@ -38,13 +38,13 @@ from inftydiff.operators.domain import BOUNDARIES, Point
 from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 from inftydiff.operators.multiplier import UnitMultiplier
-from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbours
+from inftydiff.operators.transfer import Interpolation, KernelSmoother, NearestNeighbours
 from inftydiff.processes import (
+    Blurring,
     CallableDenoiser,
-    HeatDissipation,
     Parameterisation,
     Schedule,
-    StepRule,
+    Solver,
 )
 from inftydiff.processes.solvers import (
     DDIM,
@@ -71,7 +71,7 @@ WORST = 1e6
 """The largest condition number of covariances that are conditioned on as dense matrices."""
 POINT = Grid((), Point())
 
-RULES: list[StepRule] = [
+SOLVERS: list[Solver] = [
     DDPM(),
     DDPM("transition"),
     DDIM(),
@@ -212,7 +212,7 @@ def operator(draw: Draw) -> Shipped:
     part = draw(subsets(grid, batch=draw(st.sampled_from([None, 2]))))
     probe = probe_on(draw, part)
     if part.size < 3 or draw(st.booleans()):
-        return Shipped(Average(part, there, width=10.0), probe)
+        return Shipped(KernelSmoother(part, there, width=10.0), probe)
     return Shipped(NearestNeighbours(part, there), probe)
 
 
@@ -301,7 +301,7 @@ def process_on(
     noise, amplitudes = WhiteNoise(draw(SCALES)), any_schedule(draw)
     if draw(st.integers(0, 3)) == 0:
         width = draw(st.floats(0.1, 2.0)) * min(grid.spacing, default=1.0)
-        family = HeatDissipation(width, floor=draw(st.floats(1e-3, 0.5)))
+        family = Blurring(width, floor=draw(st.floats(1e-3, 0.5)))
         return DiffusionProcess.blurring(amplitudes, family, noise=noise)
     S, N = make(draw, grid), make(draw, grid)
     signal = draw(st.sampled_from([S, N, Identity()]))
@@ -319,12 +319,12 @@ def parameterisation(draw: Draw) -> Shipped:
 
 
 def step_rule(draw: Draw) -> Shipped:
-    return Shipped(draw(st.sampled_from(RULES)), probe_on(draw, places(draw, most=6)))
+    return Shipped(draw(st.sampled_from(SOLVERS)), probe_on(draw, places(draw, most=6)))
 
 
 def adaptive_rule(draw: Draw) -> Shipped:
-    rule = ProbabilityFlow(rtol=1e-2, atol=1e-3)
-    return Shipped(rule, probe_on(draw, places(draw, most=6)))
+    solver = ProbabilityFlow(rtol=1e-2, atol=1e-3)
+    return Shipped(solver, probe_on(draw, places(draw, most=6)))
 
 
 def oracle(draw: Draw, grid: Grid) -> GaussianDenoiser | MixtureDenoiser:
@@ -435,8 +435,8 @@ KINDS: dict[str, Callable[[Draw], Shipped]] = {
     "schedule": schedule,
     "process": process,
     "parameterisation": parameterisation,
-    "step rule": step_rule,
-    "adaptive rule": adaptive_rule,
+    "solver": step_rule,
+    "adaptive solver": adaptive_rule,
     "denoiser": denoiser,
     "fine denoiser": fine_denoiser,
     "model": model,

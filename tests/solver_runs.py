@@ -12,8 +12,8 @@ from torch import Tensor
 
 from inftydiff.operators import Function, Grid
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.processes import DiffusionProcess, Prediction, scaled
-from inftydiff.processes.solvers import MultistepRule, Past
+from inftydiff.processes import DiffusionProcess, Prediction, scale_modes
+from inftydiff.processes.solvers import MultistepSolver, Past
 
 __all__ = [
     "ModeDenoiser",
@@ -60,10 +60,10 @@ class ModeDenoiser:
     def __call__(self, x_t: Function, t: Tensor) -> Prediction:
         alpha, sigma = self.amplitudes(t, x_t.on)
         total = alpha**2 * self.source + sigma**2 * self.noise
-        source = scaled(x_t, alpha * self.source / total)
-        noise = scaled(x_t, sigma * self.noise / total)
+        source = scale_modes(x_t, alpha * self.source / total)
+        noise = scale_modes(x_t, sigma * self.noise / total)
         share = alpha / self.process.schedule.alpha(t.double()).reshape(-1, *self._ones)
-        signal = scaled(source, share.expand(total.shape))
+        signal = scale_modes(source, share.expand(total.shape))
         return Prediction(signal, noise, source if self.clean else None)
 
     def amplitudes(self, t: Tensor, on: Grid) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ def spread(denoiser: ModeDenoiser, t: float, grid: Grid) -> Tensor:
 
 
 def exact_memory(denoiser: ModeDenoiser, x: Function, times: Tensor) -> tuple[Past, ...]:
-    """What a rule would remember had it followed the flow exactly; times latest first.
+    """What a solver would remember had it followed the flow exactly; times latest first.
 
     Args:
         denoiser: the exact denoiser.
@@ -100,26 +100,26 @@ def exact_memory(denoiser: ModeDenoiser, x: Function, times: Tensor) -> tuple[Pa
     here = denoiser.spread(times[:1], grid)
     for time in times[1:]:
         t = time.expand(x.batch[0])
-        past = scaled(x, (denoiser.spread(t[:1], grid) / here).expand(x.batch[0], *grid.shape))
+        past = scale_modes(x, (denoiser.spread(t[:1], grid) / here).expand(x.batch[0], *grid.shape))
         said = denoiser(past, t)
         pasts.append(Past(t, past, denoiser.process.source(said, t), said.noise))
     return tuple(pasts)
 
 
-def advance(rule, denoiser, x: Function, t: Tensor, s: Tensor, memory, generator=None):
-    """One step of any rule, with the memory handed on."""
+def advance(solver, denoiser, x: Function, t: Tensor, s: Tensor, memory, generator=None):
+    """One step of any solver, with the memory handed on."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
-    if isinstance(rule, MultistepRule):
-        return rule.advance(denoiser, x, t, s, memory, generator=generator)
-    return rule.step(denoiser, x, t, s, generator=generator), ()
+    if isinstance(solver, MultistepSolver):
+        return solver.advance(denoiser, x, t, s, memory, generator=generator)
+    return solver.step(denoiser, x, t, s, generator=generator), ()
 
 
-def end_of(rule, denoiser, x: Function, times: Tensor, memory=(), generator=None):
+def end_of(solver, denoiser, x: Function, times: Tensor, memory=(), generator=None):
     """The last state of a run that begins with a given memory."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     for t, s in itertools.pairwise(times):
         now, after = t.expand(x.batch[0]), s.expand(x.batch[0])
-        x, memory = advance(rule, denoiser, x, now, after, memory, generator)
+        x, memory = advance(solver, denoiser, x, now, after, memory, generator)
     return x
 
 
@@ -144,7 +144,7 @@ def impulses(grid: Grid, deviations: Tensor | float = 1.0) -> Iterator[list[int]
 
 
 def linear_law(
-    rule,
+    solver,
     denoiser,
     times: Tensor,
     grid: Grid,
@@ -156,7 +156,7 @@ def linear_law(
     Both are of shape (*modes).
 
     Args:
-        rule: a rule that draws at most once a step.
+        solver: a solver that draws at most once a step.
         denoiser: a denoiser that is linear in the state.
         times: the times of the run.
         grid: where it happens.
@@ -168,5 +168,5 @@ def linear_law(
     x = function_of(start, grid)
     with impulses(grid, deviations):
         past = () if memory is None else memory(x)
-        end = coefficients(end_of(rule, denoiser, x, times, past))[0]
+        end = coefficients(end_of(solver, denoiser, x, times, past))[0]
     return end[0], end[1:].square().sum(0)

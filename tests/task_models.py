@@ -44,7 +44,7 @@ def exact_model(**changes: object) -> InftyDiff:
         predict=SignalPrediction(),
         clip=None,
         range_floor=None,
-        trained_at=None,
+        training_resolution=None,
         steps=10,
     )
     model = InftyDiff(dataclasses.replace(base, **changes))

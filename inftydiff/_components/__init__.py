@@ -7,7 +7,6 @@ package has registered, and those of installed plug-ins.
 """
 
 from inftydiff._components.plugins import GROUP, installed
-from inftydiff._components.records import differences, from_record, members_of, to_record
 from inftydiff._components.registry import (
     component,
     declare,
@@ -17,6 +16,7 @@ from inftydiff._components.registry import (
     kinds,
     present_as,
 )
+from inftydiff._components.serialisation import differences, from_record, members_of, to_record
 
 __all__ = [
     "GROUP",

@@ -73,7 +73,7 @@ FAMILIES = (
     "prior",
     "process",
     "schedule",
-    "signal_family",
+    "time_dependent_signal",
     "solver",
 )
 """The names of all families."""
@@ -119,8 +119,8 @@ def component(family: str, kind: str) -> Callable[[type[T]], type[T]]:
 
     Args:
         family: ``"network"``, ``"process"``, ``"schedule"``, ``"operator"``, ``"multiplier"``,
-            ``"encoder"``, ``"domain"``, ``"noise"``, ``"signal_family"``, ``"parameterisation"``,
-            ``"solver"``, ``"guide"`` or ``"prior"``.
+            ``"encoder"``, ``"domain"``, ``"noise"``, ``"time_dependent_signal"``,
+            ``"parameterisation"``, ``"solver"``, ``"guide"`` or ``"prior"``.
         kind: its name in files and on the command line: lower-case words joined by underscores.
 
     Raises:

@@ -121,7 +121,7 @@ class ModelCandidate(Candidate):
             self.pipeline,
             self.on,
             self.seeds,
-            rule=self.how.rule,
+            solver=self.how.chosen,
             times=self.how.times(self.pipeline),
             title="Sampling",
             noise_to_signal=self.noise_to_signal,

@@ -72,7 +72,7 @@ class Demo(Command):
 
         if training is None:
             pipeline = self.with_steps(InftyDiff.from_pretrained(shipped()[WEIGHTS]))
-            side = pipeline.config.trained_at or 64
+            side = pipeline.config.training_resolution or 64
             face = faces(self.style, face_seeds("test", 1), side, progress=False)[0]
             caption = f"{WEIGHTS}, weights that come with the package"
             report = f"Weights        {WEIGHTS}, {parameters(pipeline):,} parameters"

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from inftydiff import DDIM, Grid, steps
+from inftydiff import DDIM, Grid, timesteps
 from inftydiff._components import kind_of
 from inftydiff._typing import whole
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import State, StepRule, recommended_steps
+from inftydiff.processes import Solver, State, recommended_timesteps
 from inftydiff.processes.checks import MOST_STEPS
 from inftydiff.processes.times import Spaced
 from inftydiff.training.bar import seconds_between_updates
@@ -38,7 +38,7 @@ class SolverArguments:
     """
 
     steps: int | None = None
-    solver: StepRule | None = None
+    solver: Solver | None = None
     spacing: SpacingName = "uniform"
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class SolverArguments:
             whole(self.steps, "The number of steps", most=MOST_STEPS)
 
     @property
-    def rule(self) -> StepRule:
+    def chosen(self) -> Solver:
         """The solver, by default DDIM."""
         return DDIM() if self.solver is None else self.solver
 
@@ -63,17 +63,17 @@ class SolverArguments:
         count = pipeline.config.steps if self.steps is None else self.steps
         schedule = pipeline.process.schedule
         if self.spacing == "recommended":
-            if not isinstance(self.rule, Spaced):
+            if not isinstance(self.chosen, Spaced):
                 raise ValueError(f"{self.said} recommends no spacing of its own. Name a --spacing.")
-            return recommended_steps(count, self.rule, schedule)
-        return steps(count, spacing=self.spacing, schedule=schedule)
+            return recommended_timesteps(count, self.chosen, schedule)
+        return timesteps(count, spacing=self.spacing, schedule=schedule)
 
     @property
     def said(self) -> str:
         """The solver, and what it was given, in words."""
-        rule = self.rule
-        words = ", ".join(f"{name} = {value}" for name, value in vars(rule).items())
-        name = (kind_of(rule) or type(rule).__name__).replace("_", " ")
+        solver = self.chosen
+        words = ", ".join(f"{name} = {value}" for name, value in vars(solver).items())
+        name = (kind_of(solver) or type(solver).__name__).replace("_", " ")
         return f"{name} ({words})" if words else name
 
 
@@ -84,7 +84,7 @@ def draw(
     *,
     times: Float[Tensor, "times"],
     title: str,
-    rule: StepRule | None = None,
+    solver: Solver | None = None,
     latent: Float[Tensor, "n features"] | None = None,
     condition: Float[Tensor, "n conditions"] | None = None,
     guidance: float = 1.0,
@@ -99,7 +99,7 @@ def draw(
         seeds: one a picture.
         times: decreasing times.
         title: what the progress bar is called.
-        rule: the solver, by default DDIM; this and the others are those of
+        solver: the solver, by default DDIM; this and the others are those of
             :meth:`InftyDiff.sample`.
         latent: the latents, one a seed.
         condition: what the latents are drawn under, one a seed.
@@ -124,7 +124,7 @@ def draw(
         x = pipeline.sample(
             on=on,
             seeds=seeds,
-            rule=DDIM() if rule is None else rule,
+            solver=DDIM() if solver is None else solver,
             times=times,
             latent=latent,
             condition=condition,

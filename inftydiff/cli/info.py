@@ -19,7 +19,7 @@ from inftydiff.cli.installed import installed_lines, size_of
 from inftydiff.cli.report import parameters
 from inftydiff.operators.local import BACKENDS, Backend, automatic_backend, installed_backends
 from inftydiff.operators.local.backend import importable
-from inftydiff.operators.local.team import threading_layer
+from inftydiff.operators.local.thread_pool import threading_layer
 from inftydiff.pipelines import PRESETS, InftyDiff, preset
 
 __all__ = ["Info"]
@@ -134,7 +134,7 @@ def preset_lines() -> Iterator[str]:
     yield "  training: weights, gradients, AdamW's two moments and the moving average of the first"
     yield "  stage, 20 bytes a parameter; the prior is trained afterwards, by itself"
     yield "  a picture: what a step of training keeps besides, of each picture of a batch, at the"
-    yield "  preset's size and a quarter of the points; recomputed: the same with --recompute"
+    yield "  preset's size and a quarter of the points; recomputed: with --gradient-checkpointing"
 
 
 def devices() -> list[torch.device]:

@@ -9,7 +9,7 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import Function, recommended_steps
+from inftydiff import Function, recommended_timesteps
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
 from inftydiff.cli.command import Command
@@ -175,12 +175,12 @@ class Interpolate(Command):
         self, pipeline: InftyDiff, pictures: Float[Tensor, "2 c h w"]
     ) -> tuple[TaskResult, float]:
         """The functions between two pictures, and the seconds they took."""
-        how = Sampling(rule=self.how.solver, times=self.how.times(pipeline), tile=self.tile)
+        how = Sampling(solver=self.how.solver, times=self.how.times(pipeline), tile=self.tile)
         if self.encodings:  # which are decoded as they were encoded
             count = self.how.steps
             times = None
             if count is not None:
-                times = recommended_steps(count, DOWN, pipeline.process.schedule)
+                times = recommended_timesteps(count, DOWN, pipeline.process.schedule)
             how = Sampling(times=times, tile=self.tile)
         return watched(
             lambda how, generator: interpolate(
@@ -209,7 +209,7 @@ class Interpolate(Command):
                 on=pipeline.grid(self.size or default_size(pipeline)),
                 how=how,
             ),
-            Sampling(rule=self.how.solver, times=self.how.times(pipeline), tile=self.tile),
+            Sampling(solver=self.how.solver, times=self.how.times(pipeline), tile=self.tile),
             seed=self.seed,
         )
 

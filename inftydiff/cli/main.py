@@ -29,8 +29,8 @@ CONFIGURED = ("train", "train-prior")
 """The commands that take a file of settings."""
 
 LESS_MEMORY = {
-    "train": "Lower --batch-size, or use --accumulate or --recompute.",
-    "train-prior": "Lower --batch-size, or use --accumulate.",
+    "train": "Lower --batch-size, or use --gradient-accumulation or --gradient-checkpointing.",
+    "train-prior": "Lower --batch-size, or use --gradient-accumulation.",
 }
 """What to do where the memory does not suffice; of other commands, ``SMALLER``."""
 SMALLER = "Ask for smaller pictures, or for fewer."

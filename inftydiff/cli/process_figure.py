@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DiffusionProcess, Function, steps
+from inftydiff import DiffusionProcess, Function, timesteps
 from inftydiff._components import kind_of
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.operators import HeatMultiplier, SpectralOperator
@@ -104,7 +104,7 @@ def _reverse(
     pipeline: InftyDiff, like: Function, seed: int
 ) -> tuple[list[Tensor], list[Tensor], list[float]]:
     """States of a sampling run, the estimates of the clean picture at them, and their times."""
-    times = steps(STAGES * max(1, round(pipeline.config.steps / STAGES)))
+    times = timesteps(STAGES * max(1, round(pipeline.config.steps / STAGES)))
     states, estimates, shown = [], [], []
     run = pipeline.trajectory(
         on=like.on,  # type: ignore[arg-type]

@@ -109,7 +109,7 @@ class Reconstruct(Command):
                 seeds_from(self.seed, len(pictures)),
                 times=times,
                 title=f"Decoding at {_named(pipeline.grid(size).shape)}",
-                rule=self.how.rule,
+                solver=self.how.chosen,
                 latent=latents,
                 tile=self.tile,
             )

@@ -88,7 +88,7 @@ class Sample(Command):
             pipeline,
             on,
             seeds,
-            rule=self.how.rule,
+            solver=self.how.chosen,
             times=self.how.times(pipeline),
             title="Sampling",
             condition=None if condition is None else condition.expand(self.count, -1),

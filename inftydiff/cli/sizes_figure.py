@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import Function, Grid, steps
+from inftydiff import Function, Grid, timesteps
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.operators.cells import coarsen
@@ -26,13 +26,13 @@ def save_sizes_figure(
         pipeline: a trained model.
         sizes: cells along the longest side, one a column.
         seeds: one a row.
-        caption: what stands below, before the step rule.
+        caption: what stands below, before the solver.
 
     Returns:
         The seconds that sampling took, by the sizes that were read off the same samples. Those
         below the training grid are averages of one sample on it.
     """
-    times = steps(pipeline.config.steps)
+    times = timesteps(pipeline.config.steps)
     grids = {size: pipeline.grid(size) for size in sizes}
     together: dict[Grid, list[int]] = {}
     for size, on in grids.items():

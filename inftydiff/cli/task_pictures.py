@@ -15,7 +15,7 @@ from inftydiff.cli.real import is_array
 from inftydiff.data import Images, face_credit, face_seeds, faces, image_array
 from inftydiff.data.array import Layout
 from inftydiff.data.files import picture_files
-from inftydiff.data.reduction import Reduction
+from inftydiff.data.resize import Reduction
 from inftydiff.pipelines import InftyDiff
 
 __all__ = [
@@ -118,8 +118,8 @@ class TaskFiles(TaskPictures):
         )
 
     def sizes(self) -> set[tuple[int, int]]:
+        from inftydiff.data.image_io import upright_size
         from inftydiff.data.opening import named
-        from inftydiff.data.raster import upright_size
 
         found = set()
         for file in self.files:
@@ -224,7 +224,7 @@ def size_taken(source: TaskPictures, pipeline: InftyDiff) -> int:
 
 def default_size(pipeline: InftyDiff) -> int:
     """The pixels along the longest side of the grid that a model was trained on, or 64."""
-    return pipeline.config.trained_at or DEFAULT_SIZE
+    return pipeline.config.training_resolution or DEFAULT_SIZE
 
 
 def known_at(

@@ -160,7 +160,7 @@ class TaskArguments:
         result, seconds = watched(
             task,
             Sampling(
-                rule=self.how.solver,
+                solver=self.how.solver,
                 times=self.how.times(pipeline),
                 latent=self.latent,
                 rounds=self.rounds,

@@ -13,7 +13,7 @@ from inftydiff.data.images import Images
 from inftydiff.data.lazy import LazyImages
 from inftydiff.data.lazy_folder import ImageFolder
 from inftydiff.data.lsun import lsun_church
-from inftydiff.data.mapped_array import ImageArray
+from inftydiff.data.memmap import ImageArray
 from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = [

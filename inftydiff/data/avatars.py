@@ -24,7 +24,7 @@ with extra("demo"):
     from dicebear import Avatar, Style
     from PIL import Image
 
-    from inftydiff.data.raster import flatten
+    from inftydiff.data.image_io import flatten
 
 __all__ = ["definition", "render", "style_names", "versions"]
 

@@ -154,7 +154,7 @@ def faces(
     from inftydiff.data.avatars import definition, versions
     from inftydiff.data.blocks import Block, block_length
     from inftydiff.data.drawing import draw_all
-    from inftydiff.data.raster import hex_colour
+    from inftydiff.data.image_io import hex_colour
 
     with extra("demo"):
         from tqdm import tqdm

@@ -17,7 +17,7 @@ from inftydiff._typing import (
 from inftydiff.data.files import picture_files
 from inftydiff.data.images import Images
 from inftydiff.data.lazy import check_on_error
-from inftydiff.data.reduction import Reduction, pixel_shape
+from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["image_folder"]
 

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from inftydiff._typing import instance
 from inftydiff.data.lazy import LazyImages, OnError, PictureSource
-from inftydiff.data.reduction import Reduction, pixel_shape
+from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["HubSource", "Table", "hub_dataset"]
 

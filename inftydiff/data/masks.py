@@ -27,9 +27,9 @@ def painted(file: Path) -> Bool[Tensor, "h w"]:
     Raises:
         ValueError: if it cannot be read, or has more than eight bits a channel.
     """
+    from inftydiff.data.image_io import flatten
     from inftydiff.data.opening import named, opened
     from inftydiff.data.orientation import upright
-    from inftydiff.data.raster import flatten
 
     with named(file), opened(file) as image:
         luma = np.asarray(flatten(upright(image), "000000").convert("L"))

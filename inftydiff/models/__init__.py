@@ -2,9 +2,8 @@
 
 from inftydiff.models._recompute import recompute_blocks
 from inftydiff.models.adapters import DiffusersUNetConfig, NeuralOperatorFNOConfig
-from inftydiff.models.embedding import LatentEmbedding, ModulatedNorm, TimeEmbedding
-from inftydiff.models.encoder import Code, Encoder
-from inftydiff.models.latent import LatentPrior, LatentPriorConfig, PriorConfig
+from inftydiff.models.embedding import AdaptiveLayerNorm, LatentEmbedding, TimeEmbedding
+from inftydiff.models.encoder import DiagonalGaussian, Encoder
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.multiscale import MultiscaleConfig, MultiscaleNetwork
 from inftydiff.models.network import Capabilities, EncoderConfig, NetworkConfig, capabilities_of
@@ -17,28 +16,29 @@ from inftydiff.models.presets import (
     infty_diff_256,
     tiny,
 )
+from inftydiff.models.skip_mlp import LatentPriorConfig, PriorConfig, SkipMLP
 from inftydiff.models.tiled import TiledNetwork, tiled
-from inftydiff.models.unet import Descent, UNet
+from inftydiff.models.unet import DownPath, UNet
 
 __all__ = [
+    "AdaptiveLayerNorm",
     "Capabilities",
-    "Code",
-    "Descent",
+    "DiagonalGaussian",
     "DiffusersUNetConfig",
+    "DownPath",
     "Encoder",
     "EncoderConfig",
     "GridNetwork",
     "LatentEmbedding",
-    "LatentPrior",
     "LatentPriorConfig",
     "LocalBlock",
-    "ModulatedNorm",
     "MultiscaleConfig",
     "MultiscaleNetwork",
     "NetworkConfig",
     "NeuralOperator",
     "NeuralOperatorFNOConfig",
     "PriorConfig",
+    "SkipMLP",
     "TiledNetwork",
     "TimeEmbedding",
     "UNet",

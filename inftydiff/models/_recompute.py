@@ -15,12 +15,12 @@ __all__ = ["RecomputedBlock", "recompute_blocks"]
 class RecomputedBlock(nn.Module):
     """A block whose inner activations need not be kept for the backward pass."""
 
-    recompute = False
+    gradient_checkpointing = False
     """Whether they are computed again instead."""
 
     def kept(self, function: Callable[..., Tensor], *inputs: Any) -> Tensor:
         """Call a function of the inputs, and keep for the backward pass no more than is wanted."""
-        if not self.recompute or not torch.is_grad_enabled():
+        if not self.gradient_checkpointing or not torch.is_grad_enabled():
             return function(*inputs)
         result: Tensor = checkpoint(function, *inputs, use_reentrant=False)
         return result
@@ -47,4 +47,4 @@ def recompute_blocks(network: nn.Module, wanted: bool = True) -> None:
     flag(wanted, "Whether blocks are recomputed")
     for module in network.modules():
         if isinstance(module, RecomputedBlock):
-            module.recompute = wanted
+            module.gradient_checkpointing = wanted

@@ -47,10 +47,11 @@ class MultiscaleConfig:
             cells of the grid that the network is trained on.
         grid: the cells of the U-Net's grid, which covers the domain.
         grid_channels: the number of channels of the U-Net's finest level.
-        multipliers: the width of each level of the U-Net over ``grid_channels``, finest first.
-        grid_blocks: the number of residual blocks a level, down and again up.
+        channel_multipliers: the width of each level of the U-Net over ``grid_channels``, finest
+            first.
+        blocks_per_level: the number of residual blocks a level, down and again up.
         attention: the levels with attention, by the cells along their longest side.
-        head: the width of an attention head.
+        head_dim: the width of an attention head.
         embedding: the width of the time embedding.
         transfer_width: the standard deviation of the window that averages points onto the grid, by
             default one ``cell``.
@@ -74,10 +75,10 @@ class MultiscaleConfig:
     cell: float = 1 / 64
     grid: Sequence[int] = (32, 32)
     grid_channels: int = 32
-    multipliers: Sequence[int] = (1, 2, 4)
-    grid_blocks: int = 1
+    channel_multipliers: Sequence[int] = (1, 2, 4)
+    blocks_per_level: int = 1
     attention: Sequence[int] = (8,)
-    head: int = 32
+    head_dim: int = 32
     embedding: int = 128
     transfer_width: float | None = None
     dropout: float = 0.0
@@ -87,11 +88,11 @@ class MultiscaleConfig:
 
     def __post_init__(self) -> None:
         subject = "A MultiscaleConfig's "
-        counts = ("width", "grid_channels", "head", "embedding")
+        counts = ("width", "grid_channels", "head_dim", "embedding")
         store(self, whole, *counts, subject=subject, most=MOST_CHANNELS)
-        store(self, whole, "local_blocks", "grid_blocks", subject=subject, most=MOST_LAYERS)
+        store(self, whole, "local_blocks", "blocks_per_level", subject=subject, most=MOST_LAYERS)
         store(self, whole, "kernel_size", subject=subject, most=1023)
-        store(self, _sizes, "grid", "multipliers", "attention", subject=subject)
+        store(self, _sizes, "grid", "channel_multipliers", "attention", subject=subject)
         store(self, length, "cell", subject=subject)
         if self.transfer_width is not None:
             store(self, length, "transfer_width", subject=subject)
@@ -159,16 +160,20 @@ class MultiscaleConfig:
         return encoder
 
     def _check_levels(self) -> None:
-        if not self.multipliers:
-            raise ValueError("A U-Net has at least one level; got no multipliers.")
-        whole(self.grid_channels * max(self.multipliers), "A level's width", most=MOST_CHANNELS)
-        blocks = self.grid_blocks * len(self.multipliers)
+        if not self.channel_multipliers:
+            raise ValueError("A U-Net has at least one level; got no channel_multipliers.")
+        whole(
+            self.grid_channels * max(self.channel_multipliers),
+            "A level's width",
+            most=MOST_CHANNELS,
+        )
+        blocks = self.blocks_per_level * len(self.channel_multipliers)
         whole(blocks, "The number of blocks of a U-Net's levels", most=MOST_LAYERS)
-        factor = 2 ** (len(self.multipliers) - 1)
+        factor = 2 ** (len(self.channel_multipliers) - 1)
         if len(self.grid) != 2 or any(n % factor for n in self.grid):
             raise ValueError(
-                f"{len(self.multipliers)} levels take a grid of two sides divisible by {factor}; "
-                f"got {self.grid}."
+                f"{len(self.channel_multipliers)} levels take a grid of two sides divisible by "
+                f"{factor}; got {self.grid}."
             )
         missing = sorted(set(self.attention) - set(self.level_sizes))
         if missing:
@@ -180,17 +185,17 @@ class MultiscaleConfig:
     @property
     def level_sizes(self) -> tuple[int, ...]:
         """The cells along the longest side of each level of the U-Net, finest first."""
-        return tuple(max(self.grid) // 2**level for level in range(len(self.multipliers)))
+        return tuple(max(self.grid) // 2**level for level in range(len(self.channel_multipliers)))
 
     @property
     def levels(self) -> dict[str, Any]:
         """The arguments of the U-Net, and of its way down, but for what modulates its blocks."""
         most = max(self.grid) if self.dropout_at_most is None else self.dropout_at_most
         return {
-            "multipliers": self.multipliers,
-            "blocks": self.grid_blocks,
+            "channel_multipliers": self.channel_multipliers,
+            "blocks": self.blocks_per_level,
             "attention": [self.level_sizes.index(size) for size in self.attention],
-            "head": self.head,
+            "head_dim": self.head_dim,
             "dropout": self.dropout,
             "dropout_from": sum(size > most for size in self.level_sizes),
         }

@@ -29,12 +29,12 @@ from torch import Tensor, nn
 
 from inftydiff._typing import MOST_CHANNELS, check_device, floating, shown, whole
 from inftydiff.models._checks import check_features
-from inftydiff.models._initial import zeroed
+from inftydiff.models._initial import zero_init
 
-__all__ = ["LatentEmbedding", "ModulatedNorm", "TimeEmbedding", "sinusoidal"]
+__all__ = ["AdaptiveLayerNorm", "LatentEmbedding", "TimeEmbedding", "timestep_embedding"]
 
 
-def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch features"]:
+def timestep_embedding(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch features"]:
     r"""The sines, then the cosines, of :math:`1000\,t\,\omega_j`, :math:`\omega_j = 10^{-4j/J}`.
 
     Args:
@@ -50,7 +50,7 @@ def sinusoidal(t: Float[Tensor, "batch"], features: int) -> Float[Tensor, "batch
             below two or above 65536.
 
     Example:
-        >>> sinusoidal(torch.zeros(1), 4)
+        >>> timestep_embedding(torch.zeros(1), 4)
         tensor([[0., 0., 1., 1.]])
     """
     half, odd = divmod(_count(features, "The number of features of a time"), 2)
@@ -106,7 +106,7 @@ class TimeEmbedding(nn.Module):
         check_device(
             t.device, self.first.weight.device, "Times and parameters", "Move one of them."
         )
-        features = sinusoidal(t, self.features).to(self.first.weight.dtype)
+        features = timestep_embedding(t, self.features).to(self.first.weight.dtype)
         return F.gelu(self.second(F.gelu(self.first(features))))
 
 
@@ -147,7 +147,7 @@ class LatentEmbedding(nn.Module):
 
 
 @final
-class ModulatedNorm(nn.Module):
+class AdaptiveLayerNorm(nn.Module):
     """Layer normalisation over channels, scaled and shifted by the time, and scaled by a latent.
 
     Args:
@@ -160,7 +160,7 @@ class ModulatedNorm(nn.Module):
         ValueError: if one is not whole, from 1 to 65536.
 
     Example:
-        >>> norm = ModulatedNorm(2, 8)
+        >>> norm = AdaptiveLayerNorm(2, 8)
         >>> norm(torch.tensor([[[1.0, 3.0]]]), torch.ones(1, 8)).round().tolist()
         [[[-1.0, 1.0]]]
     """
@@ -173,11 +173,11 @@ class ModulatedNorm(nn.Module):
             self.constant = nn.Parameter(torch.zeros(1, 2 * channels))
         else:
             width = _count(embedding, "The width of a time embedding")
-            self.modulation = zeroed(nn.Linear(width, 2 * channels))
+            self.modulation = zero_init(nn.Linear(width, 2 * channels))
         self.latent_scale: nn.Linear | None = None
         if latent is not None:
             width = _count(latent, "The width of a latent's embedding")
-            self.latent_scale = zeroed(nn.Linear(width, channels))
+            self.latent_scale = zero_init(nn.Linear(width, channels))
 
     def forward(
         self,

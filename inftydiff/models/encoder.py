@@ -35,17 +35,17 @@ from inftydiff._typing import (
     whole,
 )
 from inftydiff.models.config import MultiscaleConfig
-from inftydiff.models.gathering import Gathering
+from inftydiff.models.gathering import PointToGrid
 from inftydiff.models.network import Capabilities
-from inftydiff.models.unet import Descent
+from inftydiff.models.unet import DownPath
 from inftydiff.operators import Function
 from inftydiff.operators.function import require_function
 from inftydiff.operators.local import neighbours
 
-__all__ = ["Code", "Encoder"]
+__all__ = ["DiagonalGaussian", "Encoder"]
 
 
-class Code(NamedTuple):
+class DiagonalGaussian(NamedTuple):
     """What an encoder says of a function: the mean of its latent, and the log-variance, if any."""
 
     mean: Float[Tensor, "batch features"]
@@ -124,8 +124,8 @@ class Encoder(nn.Module):
         self.config = config
         self.channels = whole(channels, "An encoder's channels", most=MOST_CHANNELS)
         self.latent = whole(latent, "The number of features of a latent", most=MOST_CHANNELS)
-        self.gathering = Gathering(config, self.channels, timed=False, coded=False)
-        self.descent = Descent(config.grid_channels, None, **config.levels)
+        self.gathering = PointToGrid(config, self.channels, timed=False, coded=False)
+        self.descent = DownPath(config.grid_channels, None, **config.levels)
         count = 2 * self.latent if variational else self.latent
         self.to_code = nn.Linear(self.descent.widths[-1], count)
         self.out = nn.Linear(count, count)
@@ -134,7 +134,7 @@ class Encoder(nn.Module):
             dims=(2,), boundaries=("reflecting",), cell=config.cell, static=("descent",)
         )
 
-    def forward(self, x: Function) -> Code:
+    def forward(self, x: Function) -> DiagonalGaussian:
         """Encode functions.
 
         Args:
@@ -165,5 +165,5 @@ class Encoder(nn.Module):
         features = self.out(self.to_code(coarse.permute(0, 2, 3, 1)).mean((1, 2)))
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         if not self.variational:
-            return Code(features, None)
-        return Code(*features.chunk(2, -1))
+            return DiagonalGaussian(features, None)
+        return DiagonalGaussian(*features.chunk(2, -1))

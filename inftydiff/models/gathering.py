@@ -17,13 +17,13 @@ from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.local import LocalBlock
 from inftydiff.operators import Discretisation, Grid
 from inftydiff.operators.local import Neighbours
-from inftydiff.operators.transfer import Average
+from inftydiff.operators.transfer import KernelSmoother
 
-__all__ = ["Gathering"]
+__all__ = ["PointToGrid"]
 
 
 @final
-class Gathering(nn.Module):
+class PointToGrid(nn.Module):
     """Features of the points, and what they are on the grid.
 
     Args:
@@ -82,11 +82,11 @@ class Gathering(nn.Module):
         cells = self.average(on).apply_values(h)
         return features, self.placed(cells)
 
-    def average(self, on: Discretisation) -> Average:
+    def average(self, on: Discretisation) -> KernelSmoother:
         """The average of the points' features on the grid."""
         config = self.config
         grid = Grid(tuple(config.grid), on.domain)
-        return Average(on, grid, config.transfer_width or config.cell)
+        return KernelSmoother(on, grid, config.transfer_width or config.cell)
 
     def placed(
         self, averages: Float[Tensor, "batch cells channels"]

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 from inftydiff._typing import MOST_CHANNELS, flag, whole
 from inftydiff.models._checks import check_features
-from inftydiff.models._initial import zeroed
+from inftydiff.models._initial import zero_init
 from inftydiff.models._pieces import pointwise
 from inftydiff.models._recompute import RecomputedBlock
-from inftydiff.models.embedding import ModulatedNorm
+from inftydiff.models.embedding import AdaptiveLayerNorm
 from inftydiff.operators.local import Neighbours, local_operator
 from inftydiff.operators.local.definition import odd
 
@@ -79,12 +79,12 @@ class LocalBlock(RecomputedBlock):
         flag(skip, "Whether a local block takes a skip")
         self.size = size = odd(size)
         self.entry = nn.Linear(2 * width, width) if skip else None
-        self.first_norm = ModulatedNorm(width, embedding, latent=latent)
+        self.first_norm = AdaptiveLayerNorm(width, embedding, latent=latent)
         self.kernel = nn.Parameter(torch.empty(width, size, size))
         nn.init.uniform_(self.kernel, -1.0 / size, 1.0 / size)
-        self.second_norm = ModulatedNorm(width, embedding, latent=latent)
+        self.second_norm = AdaptiveLayerNorm(width, embedding, latent=latent)
         self.expand = nn.Linear(width, expansion * width)
-        self.contract = zeroed(nn.Linear(expansion * width, width))
+        self.contract = zero_init(nn.Linear(expansion * width, width))
 
     def forward(
         self,

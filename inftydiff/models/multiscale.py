@@ -26,10 +26,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import MOST_CHANNELS, check_device, floating, instance, whole
-from inftydiff.models._initial import zeroed
+from inftydiff.models._initial import zero_init
 from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
-from inftydiff.models.gathering import Gathering
+from inftydiff.models.gathering import PointToGrid
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.network import Capabilities
 from inftydiff.models.neural_operator import require_batch, require_plain
@@ -86,14 +86,14 @@ class MultiscaleNetwork(nn.Module):
         codes = config.embedding if coded else None
         self.embed = TimeEmbedding(config.embedding)
         self.embed_latent = None if latent is None else LatentEmbedding(latent, config.embedding)
-        self.gathering = Gathering(config, self.channels, timed=True, coded=coded)
+        self.gathering = PointToGrid(config, self.channels, timed=True, coded=coded)
         self.unet = UNet(config.grid_channels, config.embedding, latent=codes, **config.levels)
         self.from_grid = nn.Linear(config.grid_channels, width)
         self.decoder = nn.ModuleList(
             LocalBlock(width, config.embedding, latent=codes, size=config.kernel_size, skip=True)
             for _ in range(config.local_blocks)
         )
-        self.projection = zeroed(nn.Linear(width, self.out_channels))
+        self.projection = zero_init(nn.Linear(width, self.out_channels))
         reach = 0.5 * (config.kernel_size + 1) * config.cell
         self.capabilities = Capabilities(
             dims=(2,),

@@ -173,7 +173,7 @@ class EncoderConfig(Protocol):
     def build_encoder(
         self, channels: int, domain: Domain, latent: int, *, variational: bool = False
     ) -> nn.Module:
-        """Build the encoder, a map from functions to a :class:`~inftydiff.models.encoder.Code`.
+        """Build the encoder, from functions to :class:`~inftydiff.models.DiagonalGaussian`.
 
         Args:
             channels: the number of channels of the functions.

@@ -25,35 +25,35 @@ from torch import Tensor, nn
 
 from inftydiff._typing import MOST_BLOCKS, MOST_CHANNELS, entries, fraction, whole
 from inftydiff.models._checks import check_features
-from inftydiff.models._initial import zeroed
+from inftydiff.models._initial import zero_init
 from inftydiff.models._recompute import RecomputedBlock
-from inftydiff.models.embedding import ModulatedNorm
+from inftydiff.models.embedding import AdaptiveLayerNorm
 
-__all__ = ["Descent", "UNet"]
+__all__ = ["DownPath", "UNet"]
 
 
 @final
-class Descent(nn.Module):
+class DownPath(nn.Module):
     """The way down of a U-Net, and its middle.
 
     Args:
         channels: the number of channels that come in, and are kept at the finest level.
         embedding: the width of the time embedding, or None for blocks that know no time.
         latent: the width of the latent's embedding, or None for blocks that know no latent.
-        multipliers: each level's width over ``channels``, finest first.
+        channel_multipliers: each level's width over ``channels``, finest first.
         blocks: the number of residual blocks a level.
         attention: the levels with attention after each block, 0 the finest.
-        head: the width of an attention head.
+        head_dim: the width of an attention head.
         dropout: the probability of dropping a feature before the last convolution of a block.
         dropout_from: the first level with dropout.
 
     Raises:
         TypeError: if an argument is no number.
         ValueError: if a width is not whole, from 1 to 65536, there are more than 1024 blocks, an
-            attention level does not exist, or its width is no multiple of ``head``.
+            attention level does not exist, or its width is no multiple of ``head_dim``.
 
     Example:
-        >>> down = Descent(8, None, multipliers=(1, 2), head=8)
+        >>> down = DownPath(8, None, channel_multipliers=(1, 2), head_dim=8)
         >>> x, skips = down(torch.ones(1, 8, 4, 6))
         >>> tuple(x.shape), len(skips)
         ((1, 16, 2, 3), 2)
@@ -65,23 +65,23 @@ class Descent(nn.Module):
         embedding: int | None,
         *,
         latent: int | None = None,
-        multipliers: Sequence[int] = (1, 2, 4),
+        channel_multipliers: Sequence[int] = (1, 2, 4),
         blocks: int = 1,
         attention: Sequence[int] = (),
-        head: int = 32,
+        head_dim: int = 32,
         dropout: float = 0.0,
         dropout_from: int = 0,
     ) -> None:
         super().__init__()
         channels = whole(channels, "The channels of a U-Net", most=MOST_CHANNELS)
-        wide = entries(multipliers, "The multipliers of a U-Net", most=32)
+        wide = entries(channel_multipliers, "The channel_multipliers of a U-Net", most=32)
         factors = [whole(m, "A multiplier of a U-Net", most=MOST_CHANNELS) for m in wide]
         widths = [
             whole(channels * m, "The width of a U-Net's level", most=MOST_CHANNELS) for m in factors
         ]
         if not widths:
-            raise ValueError("A U-Net has at least one level; got no multipliers.")
-        head = whole(head, "The width of an attention head", most=MOST_CHANNELS)
+            raise ValueError("A U-Net has at least one level; got no channel_multipliers.")
+        head_dim = whole(head_dim, "The width of an attention head", most=MOST_CHANNELS)
         dropout = fraction(dropout, "The dropout of a U-Net", one=False)
         dropout_from = whole(dropout_from, "The first level with dropout", least=0)
         attention = [
@@ -105,7 +105,7 @@ class Descent(nn.Module):
                 width,
                 embedding,
                 latent=latent,
-                head=head if level in attention else None,
+                head_dim=head_dim if level in attention else None,
                 dropout=dropout if level >= dropout_from else 0.0,
             )
             for level, width in enumerate(widths)
@@ -115,8 +115,10 @@ class Descent(nn.Module):
             nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths)
         )
         self.middle = nn.ModuleList(
-            _Block(widths[-1], widths[-1], embedding, latent=latent, head=attended, dropout=dropout)
-            for attended in (head, None)
+            _Block(
+                widths[-1], widths[-1], embedding, latent=latent, head_dim=attended, dropout=dropout
+            )
+            for attended in (head_dim, None)
         )
 
     def forward(
@@ -167,20 +169,20 @@ class UNet(nn.Module):
         channels: the number of channels that come in, go out, and are kept at the finest level.
         embedding: the width of the time embedding, or None for a network that knows no time.
         latent: the width of the latent's embedding, or None for a network that knows no latent.
-        multipliers: each level's width over ``channels``, finest first.
+        channel_multipliers: each level's width over ``channels``, finest first.
         blocks: the number of residual blocks a level, down and up.
         attention: the levels with attention after each block, 0 the finest.
-        head: the width of an attention head.
+        head_dim: the width of an attention head.
         dropout: the probability of dropping a feature before the last convolution of a block.
         dropout_from: the first level with dropout.
 
     Raises:
         TypeError: if an argument is no number.
         ValueError: if a width is not whole, from 1 to 65536, there are more than 1024 blocks, an
-            attention level does not exist, or its width is no multiple of ``head``.
+            attention level does not exist, or its width is no multiple of ``head_dim``.
 
     Example:
-        >>> net = UNet(8, 16, multipliers=(1, 2), attention=(1,), head=8)
+        >>> net = UNet(8, 16, channel_multipliers=(1, 2), attention=(1,), head_dim=8)
         >>> tuple(net(torch.ones(1, 8, 4, 6), torch.ones(1, 16)).shape)
         (1, 8, 4, 6)
     """
@@ -191,22 +193,22 @@ class UNet(nn.Module):
         embedding: int | None,
         *,
         latent: int | None = None,
-        multipliers: Sequence[int] = (1, 2, 4),
+        channel_multipliers: Sequence[int] = (1, 2, 4),
         blocks: int = 1,
         attention: Sequence[int] = (),
-        head: int = 32,
+        head_dim: int = 32,
         dropout: float = 0.0,
         dropout_from: int = 0,
     ) -> None:
         super().__init__()
-        self.descent = Descent(
+        self.descent = DownPath(
             channels,
             embedding,
             latent=latent,
-            multipliers=multipliers,
+            channel_multipliers=channel_multipliers,
             blocks=blocks,
             attention=attention,
-            head=head,
+            head_dim=head_dim,
             dropout=dropout,
             dropout_from=dropout_from,
         )
@@ -217,7 +219,7 @@ class UNet(nn.Module):
                 width,
                 embedding,
                 latent=latent,
-                head=head if level in attention else None,
+                head_dim=head_dim if level in attention else None,
                 dropout=dropout if level >= dropout_from else 0.0,
             )
             for level, width in enumerate(widths)
@@ -253,7 +255,7 @@ class UNet(nn.Module):
 
 @final
 class _Block(RecomputedBlock):
-    """A residual block, followed by attention unless ``head`` is None."""
+    """A residual block, followed by attention unless ``head_dim`` is None."""
 
     def __init__(
         self,
@@ -262,17 +264,17 @@ class _Block(RecomputedBlock):
         embedding: int | None,
         *,
         latent: int | None,
-        head: int | None,
+        head_dim: int | None,
         dropout: float,
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(inner)
         self.first = nn.Conv2d(inner, outer, 3, padding=1)
-        self.modulated = ModulatedNorm(outer, embedding, latent=latent)
+        self.modulated = AdaptiveLayerNorm(outer, embedding, latent=latent)
         self.dropout = nn.Dropout(dropout)
-        self.second = zeroed(nn.Conv2d(outer, outer, 3, padding=1))
+        self.second = zero_init(nn.Conv2d(outer, outer, 3, padding=1))
         self.shortcut = nn.Identity() if inner == outer else nn.Linear(inner, outer)
-        self.attention = nn.Identity() if head is None else _Attention(outer, head)
+        self.attention = nn.Identity() if head_dim is None else _Attention(outer, head_dim)
 
     def forward(
         self,
@@ -293,17 +295,17 @@ class _Block(RecomputedBlock):
 class _Attention(nn.Module):
     """Residual softmax attention between the cells of an image."""
 
-    def __init__(self, channels: int, head: int) -> None:
+    def __init__(self, channels: int, head_dim: int) -> None:
         super().__init__()
-        self.heads, rest = divmod(channels, head)
+        self.heads, rest = divmod(channels, head_dim)
         if rest:
             raise ValueError(
-                f"Attention heads of width {head} do not divide {channels} channels; choose "
+                f"Attention heads of width {head_dim} do not divide {channels} channels; choose "
                 "another width, or other channels."
             )
         self.norm = nn.LayerNorm(channels)
         self.to_qkv = nn.Linear(channels, 3 * channels)
-        self.to_out = zeroed(nn.Linear(channels, channels))
+        self.to_out = zero_init(nn.Linear(channels, channels))
 
     def forward(self, x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c h w"]:
         cells = _last(x).flatten(1, 2)
@@ -316,10 +318,10 @@ class _Attention(nn.Module):
 
 
 def _attended(
-    q: Float[Tensor, "batch heads cells head"],
-    k: Float[Tensor, "batch heads cells head"],
-    v: Float[Tensor, "batch heads cells head"],
-) -> Float[Tensor, "batch heads cells head"]:
+    q: Float[Tensor, "batch heads cells head_dim"],
+    k: Float[Tensor, "batch heads cells head_dim"],
+    v: Float[Tensor, "batch heads cells head_dim"],
+) -> Float[Tensor, "batch heads cells head_dim"]:
     """Softmax attention; on a CPU in single precision, where PyTorch's bfloat16 kernel is slow."""
     if q.device.type != "cpu" or q.dtype not in (torch.bfloat16, torch.float16):
         return F.scaled_dot_product_attention(q, k, v)

@@ -24,12 +24,16 @@ from inftydiff.operators.mollifier import gaussian_mollifier, truncated_gaussian
 from inftydiff.operators.multiplier import HeatMultiplier, Multiplier, WienerMultiplier
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.operators.subsets import random_subset
-from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbours, interpolate
+from inftydiff.operators.transfer import (
+    Interpolation,
+    KernelSmoother,
+    NearestNeighbours,
+    interpolate,
+)
 from inftydiff.operators.wiener import wiener_inverse
 
 __all__ = [
     "Asymptote",
-    "Average",
     "Box",
     "CellAverages",
     "Discretisation",
@@ -44,6 +48,7 @@ __all__ = [
     "Identity",
     "Integrals",
     "Interpolation",
+    "KernelSmoother",
     "LinearOperator",
     "LocalOperator",
     "Multiplier",

@@ -47,8 +47,8 @@ from inftydiff.operators.nearest import nearest
 from inftydiff.operators.windows import WindowMatrix, distances
 
 __all__ = [
-    "Average",
     "Interpolation",
+    "KernelSmoother",
     "NearestNeighbours",
     "interpolate",
 ]
@@ -139,7 +139,7 @@ class Interpolation(MatrixOperator):
 
 @final
 @dataclass(frozen=True)
-class Average(MatrixOperator):
+class KernelSmoother(MatrixOperator):
     r"""The average over the points in a Gaussian window around each node of a grid.
 
     .. math:: (A v)(g) = \frac{\sum_y w_y\, k(g - y)\, v(y)}{\sum_y w_y\, k(g - y)}, \qquad
@@ -163,7 +163,7 @@ class Average(MatrixOperator):
     Example:
         >>> subset = Subset(Grid((8,)), torch.tensor([0, 3, 5]))
         >>> f = Function(subset, torch.tensor([[1.0], [2.0], [3.0]]))
-        >>> Average(subset, Grid((4,)), width=0.05)(f).values.flatten()
+        >>> KernelSmoother(subset, Grid((4,)), width=0.05)(f).values.flatten()
         tensor([1.0000, 2.0000, 2.9981, 3.0000])
     """
 
@@ -172,10 +172,10 @@ class Average(MatrixOperator):
     width: Real
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", length(self.width, "The width of an Average"))
-        require_discretisation(self.source, "The source of an Average")
-        _check_grid(self.target, "Average goes to")
-        _check_box(self.target.domain, "Average")
+        object.__setattr__(self, "width", length(self.width, "The width of an KernelSmoother"))
+        require_discretisation(self.source, "The source of an KernelSmoother")
+        _check_grid(self.target, "KernelSmoother goes to")
+        _check_box(self.target.domain, "KernelSmoother")
         _check_ends(self.source, self.target)
 
     def part_of_sums(
@@ -271,10 +271,10 @@ class NearestNeighbours(MatrixOperator):
     .. math:: (A v)(g) = \sum_{j=1}^k c_j\, v(y_j), \qquad c_j \propto |g - y_j|^{-2},
 
     and a point on the node has the weight one. Its window narrows as points are added, so that a
-    network trained on few points meets other statistics on many: :class:`Average` does not have
-    this fault, and this rule is here to compare with. Points of weight zero are not there. Among
-    points of equal distance, as on a lattice, any may be taken. They are found by cells, in time
-    linear in the points and in the nodes if the points are of even density.
+    network trained on few points meets other statistics on many: :class:`KernelSmoother` does not
+    have this fault, and this rule is here to compare with. Points of weight zero are not there.
+    Among points of equal distance, as on a lattice, any may be taken. They are found by cells, in
+    time linear in the points and in the nodes if the points are of even density.
 
     Args:
         source: the points.

@@ -113,8 +113,8 @@ def _facts(config: InftyDiffConfig, parameters: int) -> dict[str, str]:
         "prior": "none" if config.prior is None else _said(config.prior),
         "sampling steps": str(config.steps),
     }
-    if config.trained_at is not None:
-        facts["trained on a grid of"] = f"{config.trained_at} cells along the longest side"
+    if config.training_resolution is not None:
+        facts["trained on a grid of"] = f"{config.training_resolution} cells along the longest side"
     return facts
 
 

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 MODEL, CONFIG, LOCK = "model.safetensors", "config.json", ".lock"
-VERSION = 1
+VERSION = 2
 FOLDER = re.compile(r"step-([0-9]{8,18})")
 
 
@@ -115,18 +115,18 @@ def begun(run: Path) -> bool:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Read the record in a checkpoint's ``config.json``, of this version.
+    """Read the record in a checkpoint's ``config.json``, of this version or of one before it.
 
     Raises:
-        ValueError: if there is none, or one of another version.
+        ValueError: if there is none, or one of a newer version.
         OSError: if it cannot be read.
     """
     record = read_json(folder / CONFIG, within=folder)
     if not isinstance(record, dict):
         raise ValueError(f"it holds a mapping; got {type(record).__name__}")
-    if record.get("version") != VERSION:
+    if record.get("version") not in (1, VERSION):
         raise ValueError(
-            f"its version is {record.get('version')!r:.80}, and this release reads {VERSION}"
+            f"its version is {record.get('version')!r:.80}, and this release reads 1 to {VERSION}"
         )
     return record
 

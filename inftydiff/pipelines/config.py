@@ -81,9 +81,9 @@ class InftyDiffConfig:
             next are idle where data are not mollified.
         noise_to_signal: the noise-to-signal ratio of the Wiener filter that undoes the mollifier.
         steps: the number of sampling steps unless others are asked for.
-        trained_at: the cells along the longest side of the grid that the network was trained on.
-            Coarser pictures are averages over cells of one at least as fine; None for a model whose
-            coarser pictures are point values.
+        training_resolution: the cells along the longest side of the grid that the network was
+            trained on. Coarser pictures are averages over cells of one at least as fine; None for a
+            model whose coarser pictures are point values.
 
     Raises:
         TypeError: if a field is of another kind.
@@ -111,7 +111,7 @@ class InftyDiffConfig:
     range_floor: float | None = None
     noise_to_signal: float = 0.05
     steps: int = 15
-    trained_at: int | None = None
+    training_resolution: int | None = None
 
     def __post_init__(self) -> None:
         conforming(self.network, NetworkConfig, "network", "Pass faces_64(), say.")
@@ -130,8 +130,8 @@ class InftyDiffConfig:
             if getattr(self, name) is not None:
                 store(self, positive, name, most=LARGEST)
         store(self, whole, "steps", most=MOST_STEPS)
-        if self.trained_at is not None:
-            store(self, whole, "trained_at", most=MOST_CELLS)
+        if self.training_resolution is not None:
+            store(self, whole, "training_resolution", most=MOST_CELLS)
         if self.clip is not None:
             store(self, _bounds, "clip")
         idle = [n for n in ("encoder", "kl_weight", "prior") if getattr(self, n) is not None]

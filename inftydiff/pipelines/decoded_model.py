@@ -13,14 +13,14 @@ from torch import Tensor
 from inftydiff._typing import floating, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines.sampled_model import DETERMINISTIC, SampledModel
-from inftydiff.processes import HeunInversion, InversionRule, StepRule, invert
+from inftydiff.processes import HeunInversion, InversionRule, Solver, invert
 from inftydiff.processes.checks import MOST_SAMPLES, conforming
 from inftydiff.processes.sampler import check_decreasing
 
 __all__ = ["DecodedModel"]
 
 UPWARD = HeunInversion()
-"""The rule of inversion unless another is asked for."""
+"""The solver of inversion unless another is asked for."""
 
 
 class DecodedModel(SampledModel):
@@ -45,15 +45,15 @@ class DecodedModel(SampledModel):
     ) -> Function:
         r"""Encode functions as the noise of which :meth:`sample` makes them, up in time.
 
-        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the rule ``inversion.rule``
-        and the same latents goes back.
+        ``sample(start=…, on=x0.on, oversample=1)`` with these times, the solver
+        ``inversion.solver`` and the same latents goes back.
 
         Args:
             x0: clean functions on a full grid of the model's domain, values of shape
                 ``(batch, points, channels)``; they are mollified, and then inverted.
             times: decreasing times, those that are sampled with. The last of them but one should
-                have a small σ/α, as it has in ``recommended_steps``.
-            inversion: the rule that goes up.
+                have a small σ/α, as it has in ``recommended_timesteps``.
+            inversion: the solver that goes up.
             latent: the latents, of shape ``(batch, features)``; by default, in a model that has
                 them, those of the functions by :meth:`encode`.
             tile: the points along a tile's sides, as in :meth:`sample`; an encoder reads the
@@ -66,7 +66,7 @@ class DecodedModel(SampledModel):
             ValueError: as :func:`~inftydiff.processes.invert` and :meth:`encode`.
         """
         self._check_functions(x0)
-        conforming(inversion, InversionRule, "An inversion rule", "Pass HeunInversion(), say.")
+        conforming(inversion, InversionRule, "An inversion solver", "Pass HeunInversion(), say.")
         check_decreasing(times)
         if latent is not None:
             self._check_latent(latent, x0.batch[0])
@@ -83,7 +83,7 @@ class DecodedModel(SampledModel):
         *,
         on: Grid,
         generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
+        solver: Solver = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         deconvolve: bool = True,
@@ -104,7 +104,7 @@ class DecodedModel(SampledModel):
             on=on,
             batch=len(latent),
             generator=generator,
-            rule=rule,
+            solver=solver,
             times=times,
             start=start,
             latent=latent,
@@ -119,7 +119,7 @@ class DecodedModel(SampledModel):
         *,
         on: Grid,
         generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
+        solver: Solver = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         tile: int | tuple[int, int] | None = None,
     ) -> Function:
@@ -132,7 +132,7 @@ class DecodedModel(SampledModel):
             ValueError: as :meth:`encode` and :meth:`decode`.
         """
         return self.decode(
-            self.encode(x), on=on, generator=generator, rule=rule, times=times, tile=tile
+            self.encode(x), on=on, generator=generator, solver=solver, times=times, tile=tile
         )
 
     def interpolate(
@@ -143,7 +143,7 @@ class DecodedModel(SampledModel):
         count: int,
         on: Grid,
         generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
+        solver: Solver = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         tile: int | tuple[int, int] | None = None,
     ) -> Function:
@@ -155,7 +155,7 @@ class DecodedModel(SampledModel):
             count: how many, with :math:`w` from 0 to 1 in equal steps.
             on: the grid.
             generator: the source of the noise.
-            rule: the step rule.
+            solver: the solver.
             times: decreasing times.
             tile: the points along a tile's sides, as in :meth:`sample`.
 
@@ -176,7 +176,7 @@ class DecodedModel(SampledModel):
             torch.lerp(first, last, weights.unsqueeze(-1)),
             on=on,
             generator=generator,
-            rule=rule,
+            solver=solver,
             times=times,
             start=Function(start.on, start.values.expand(int(count), -1, -1)),
             tile=tile,

@@ -26,15 +26,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import floating, generator_for, instance, number, positive, whole
-from inftydiff.models import Capabilities, Code, TiledNetwork, capabilities_of, tiled
+from inftydiff.models import Capabilities, DiagonalGaussian, TiledNetwork, capabilities_of, tiled
 from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset, wiener_inverse
 from inftydiff.operators.linear import Field
 from inftydiff.pipelines.built import build_encoder, build_network
 from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
 from inftydiff.pipelines.decoded_model import DecodedModel
-from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.pipelines.latent_prior import LatentPrior
 from inftydiff.pipelines.projection import range_projection
-from inftydiff.processes import CleanPrediction, Denoiser, SignalFamily, as_denoiser, denoising_loss
+from inftydiff.processes import (
+    CleanPrediction,
+    Denoiser,
+    TimeDependentSignal,
+    as_denoiser,
+    denoising_loss,
+)
 from inftydiff.processes.checks import a_function, samples, states
 from inftydiff.processes.denoiser import check_shape
 
@@ -63,11 +69,11 @@ class InftyDiff(DecodedModel):
         ValueError: if a component refuses the domain, the channels or the latents.
 
     Example:
-        >>> from inftydiff import steps
+        >>> from inftydiff import timesteps
         >>> from inftydiff.pipelines import preset
         >>> model = InftyDiff(preset("tiny", resolution=16))
         >>> generator = torch.Generator().manual_seed(0)
-        >>> x = model.sample(on=model.grid(8), batch=2, generator=generator, times=steps(2))
+        >>> x = model.sample(on=model.grid(8), batch=2, generator=generator, times=timesteps(2))
         >>> tuple(x.to_image().shape)
         (2, 3, 8, 8)
     """
@@ -82,9 +88,7 @@ class InftyDiff(DecodedModel):
         latent = config.latent
         self.encoder = None if latent is None else build_encoder(config, latent)
         self.prior = (
-            None
-            if latent is None or config.prior is None
-            else LatentDiffusion(latent, config.prior)
+            None if latent is None or config.prior is None else LatentPrior(latent, config.prior)
         )
 
     @property
@@ -100,7 +104,9 @@ class InftyDiff(DecodedModel):
         network's finest length; else 64.
         """
         cell, longest = self.capabilities.cell, max(self.config.domain.lengths, default=1.0)
-        return self.config.trained_at or (64 if cell is None else max(1, round(longest / cell)))
+        return self.config.training_resolution or (
+            64 if cell is None else max(1, round(longest / cell))
+        )
 
     def forward(
         self,
@@ -183,7 +189,7 @@ class InftyDiff(DecodedModel):
                 f"{self._network_name} reads whole grids, and is trained on them; leave out at=, "
                 "the points."
             )
-        code: Code | None = None
+        code: DiagonalGaussian | None = None
         if self.encoder is not None:
             if seen is not None:
                 a_function(seen, "What the encoder sees, unless None,")
@@ -320,7 +326,7 @@ class InftyDiff(DecodedModel):
     def _mollifies(self) -> bool:
         """True if the last state is mollified, so that the mollifier has to be undone."""
         signal = self.process.signal
-        return not isinstance(signal, SignalFamily | Identity)
+        return not isinstance(signal, TimeDependentSignal | Identity)
 
     def _check_functions(self, x: Function) -> None:
         """Refuse what are no functions of this model's channels, with one batch axis."""

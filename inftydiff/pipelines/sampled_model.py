@@ -23,9 +23,9 @@ from inftydiff.processes import (
     DDIM,
     Denoiser,
     DiffusionProcess,
+    Solver,
     State,
-    StepRule,
-    steps,
+    timesteps,
     trajectory,
 )
 from inftydiff.processes.checks import (
@@ -38,7 +38,7 @@ from inftydiff.processes.checks import (
 )
 from inftydiff.processes.sampler import Watched, check_decreasing
 from inftydiff.processes.seeds import generator_of
-from inftydiff.processes.solvers.rule import separable
+from inftydiff.processes.solvers.solver import separable
 
 __all__ = ["SampledModel"]
 
@@ -168,7 +168,7 @@ class SampledModel(SavedModel):
         """
         a_grid(on)
         if oversample is None:
-            trained = self.config.trained_at or 1
+            trained = self.config.training_resolution or 1
             oversample = max(1, math.ceil(trained / max(on.shape, default=1) - 1e-9))
         return refine(on, whole(oversample, "oversample", most=MOST_OVERSAMPLE))
 
@@ -179,7 +179,7 @@ class SampledModel(SavedModel):
         batch: int | None = None,
         generator: torch.Generator | None = None,
         seeds: Sequence[int] | None = None,
-        rule: StepRule = DETERMINISTIC,
+        solver: Solver = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
@@ -204,7 +204,7 @@ class SampledModel(SavedModel):
             generator: the source of randomness: first of the noise, then of the latents.
             seeds: one a sample, from 0 to 2⁶³ − 1, instead of a generator: each sample is a
                 function of its seed, whichever others are drawn.
-            rule: the solver.
+            solver: the solver.
             times: decreasing times, the first of them 1 unless a start is given; by default
                 uniform, as many steps as the configuration says.
             start: the first state, on the :meth:`sampling_grid`; by default drawn by
@@ -238,12 +238,12 @@ class SampledModel(SavedModel):
         if on_state is not None:
             a_callable(on_state, "on_state, unless None,", "Pass a function of a State.")
         fine = self.sampling_grid(on, oversample)
-        conforming(rule, StepRule, "A solver", "Pass DDIM(), say.")
+        conforming(solver, Solver, "A solver", "Pass DDIM(), say.")
         sources, count = self._sources(batch, generator, seeds)
         if chunk is None and seeds is not None:
             chunk = max(1, POINTS // fine.size)
         chunk = count if chunk is None else whole(chunk, "chunk", most=MOST_SAMPLES)
-        if seeds is not None and not separable(rule):
+        if seeds is not None and not separable(solver):
             chunk = 1
         if start is not None:
             _check_number(a_function(start, START).values, count, "start")
@@ -259,7 +259,7 @@ class SampledModel(SavedModel):
                     on=fine,
                     batch=size,
                     generator=own[0],
-                    rule=rule,
+                    solver=solver,
                     times=times,
                     start=self._starts(fine, start, part, size, own),
                     latent=self._latents(latent, condition, guidance, part, size, own),
@@ -285,7 +285,7 @@ class SampledModel(SavedModel):
         on: Grid,
         batch: int,
         generator: torch.Generator,
-        rule: StepRule = DETERMINISTIC,
+        solver: Solver = DETERMINISTIC,
         times: Float[Tensor, "times"] | None = None,
         start: Function | None = None,
         latent: Float[Tensor, "batch features"] | None = None,
@@ -300,7 +300,7 @@ class SampledModel(SavedModel):
             on: the grid of the states.
             batch: the number of samples.
             generator: the source of randomness: first of the noise, then of the latents.
-            rule: the solver.
+            solver: the solver.
             times: decreasing times.
             start: the first state, at the first of the times.
             latent: the latents.
@@ -316,7 +316,7 @@ class SampledModel(SavedModel):
         a_grid(on)
         batch = samples(batch)
         generator_for(generator, "Sampling")
-        conforming(rule, StepRule, "A solver", "Pass DDIM(), say.")
+        conforming(solver, Solver, "A solver", "Pass DDIM(), say.")
         guidance = number(guidance, "guidance")
         if wrap is not None:
             a_callable(wrap, "What wraps a denoiser, unless None,", "Pass a function of it.")
@@ -324,7 +324,7 @@ class SampledModel(SavedModel):
             self._check_latent(latent, batch)
         if latent is not None and (condition is not None or guidance != 1.0):
             raise ValueError(ONE_OF_TWO)
-        times = steps(self.config.steps) if times is None else times
+        times = timesteps(self.config.steps) if times is None else times
         check_decreasing(times)
         if start is not None:
             a_function(start, START)
@@ -336,7 +336,7 @@ class SampledModel(SavedModel):
             )
         denoiser = self.denoiser(latent, tile=tile)
         states = trajectory(
-            rule,
+            solver,
             denoiser if wrap is None else wrap(denoiser),
             on=on,
             times=times,

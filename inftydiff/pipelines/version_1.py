@@ -15,6 +15,14 @@ FLAT = ("process", "schedule", "mollifier_width", "noise_intensity", "predict", 
 OF_THE_MODEL = ("channels", "latent")
 """The fields of the network that became those of the model."""
 
+RENAMED = {
+    "multipliers": "channel_multipliers",
+    "grid_blocks": "blocks_per_level",
+    "head": "head_dim",
+    "trained_at": "training_resolution",
+}
+"""The fields, of the model and of the network, that have another name today."""
+
 DEFAULTS = {
     "process": "mollified",
     "schedule": "cosine",
@@ -38,9 +46,10 @@ def from_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     old = {**DEFAULTS, **record}
     network = old.get("network", NETWORK)
-    new = {name: value for name, value in old.items() if name not in FLAT}
+    new = {RENAMED.get(name, name): value for name, value in old.items() if name not in FLAT}
     if isinstance(network, Mapping):
-        sizes = {k: v for k, v in network.items() if k not in (*OF_THE_MODEL, "out_channels")}
+        left = (*OF_THE_MODEL, "out_channels")
+        sizes = {RENAMED.get(k, k): value for k, value in network.items() if k not in left}
         new["network"] = {"kind": "multiscale", **sizes}
         channels = new["channels"] = network.get("channels", 3)
         new["latent"] = network.get("latent")

@@ -68,7 +68,7 @@ from inftydiff.processes.guidance import (
     projected,
     twisted_smc,
 )
-from inftydiff.processes.inversion import RoundTrip, ascent, invert, round_trip
+from inftydiff.processes.inversion import RoundTrip, inversion_trajectory, invert, round_trip
 from inftydiff.processes.inversion_rules import (
     DDIMInversion,
     FixedPointInversion,
@@ -117,7 +117,6 @@ from inftydiff.processes.sde import (
     rates,
     score_energy,
 )
-from inftydiff.processes.signal_family import HeatDissipation, SignalFamily
 from inftydiff.processes.solvers import (
     DDIM,
     DDPM,
@@ -125,16 +124,17 @@ from inftydiff.processes.solvers import (
     EulerMaruyama,
     Heun,
     Memory,
-    MultistepRule,
+    MultistepSolver,
     Past,
     ProbabilityFlow,
-    StepRule,
+    Solver,
     UniPC,
-    combined,
     fresh_noise,
+    linear_combination,
 )
-from inftydiff.processes.spectra import multiplier_of, scaled
-from inftydiff.processes.times import Spacing, recommended_steps, steps
+from inftydiff.processes.spectra import multiplier_of, scale_modes
+from inftydiff.processes.time_dependent_signal import Blurring, TimeDependentSignal
+from inftydiff.processes.times import Spacing, recommended_timesteps, timesteps
 
 __all__ = [
     "DDIM",
@@ -142,6 +142,7 @@ __all__ = [
     "DPS",
     "Amplitudes",
     "AzulaSchedule",
+    "Blurring",
     "BlurringProcess",
     "CallableDenoiser",
     "CleanPrediction",
@@ -167,7 +168,6 @@ __all__ = [
     "GuidanceDiverged",
     "Guide",
     "GuidedDenoiser",
-    "HeatDissipation",
     "Heun",
     "HeunInversion",
     "InversionRule",
@@ -175,7 +175,7 @@ __all__ = [
     "Memory",
     "MollifiedProcess",
     "MomentMatching",
-    "MultistepRule",
+    "MultistepSolver",
     "NetworkDenoiser",
     "NoDensity",
     "Noise",
@@ -204,13 +204,13 @@ __all__ = [
     "Schedule",
     "ShiftedCosineSchedule",
     "SigmoidSchedule",
-    "SignalFamily",
     "SignalPrediction",
     "Singular",
+    "Solver",
     "Spacing",
     "State",
-    "StepRule",
     "TabulatedSchedule",
+    "TimeDependentSignal",
     "TraceCertificate",
     "TraceClass",
     "TraceClassProcess",
@@ -222,10 +222,8 @@ __all__ = [
     "WhiteProcess",
     "Whitened",
     "as_denoiser",
-    "ascent",
     "cameron_martin_norm",
     "classifier_free",
-    "combined",
     "deconvolution_risk",
     "denoising_loss",
     "elbo",
@@ -237,9 +235,11 @@ __all__ = [
     "from_azula",
     "from_diffusers",
     "guided",
+    "inversion_trajectory",
     "invert",
     "kl_divergence",
     "known_signal",
+    "linear_combination",
     "log_alpha_rate",
     "log_likelihood",
     "log_snr",
@@ -250,14 +250,14 @@ __all__ = [
     "optimal_wiener",
     "projected",
     "rates",
-    "recommended_steps",
+    "recommended_timesteps",
     "require_trace_class",
     "round_trip",
     "sample",
-    "scaled",
+    "scale_modes",
     "score_energy",
-    "steps",
     "time_at_ratio",
+    "timesteps",
     "to_azula",
     "to_diffusers",
     "trace_class",

@@ -26,7 +26,7 @@ from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.schedule import Schedule, check_schedule
 from inftydiff.processes.schedules import CosineSchedule
-from inftydiff.processes.signal_family import HeatDissipation, SignalFamily
+from inftydiff.processes.time_dependent_signal import Blurring, TimeDependentSignal
 
 __all__ = [
     "BlurringProcess",
@@ -231,13 +231,13 @@ class BlurringProcess:
         TypeError: if an argument is of another kind.
     """
 
-    blur: SignalFamily = field(default_factory=lambda: HeatDissipation(width=0.2))
+    blur: TimeDependentSignal = field(default_factory=lambda: Blurring(width=0.2))
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
     def __post_init__(self) -> None:
         _check(self, self.noise)
-        instance(self.blur, SignalFamily, "The blur of a process", "Pass HeatDissipation(width).")
+        instance(self.blur, TimeDependentSignal, "The blur of a process", "Pass Blurring(width).")
 
     def build(self, domain: Domain) -> DiffusionProcess:
         """Build the process."""

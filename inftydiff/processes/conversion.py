@@ -239,7 +239,7 @@ def _flow(scheduler: object, shift: float) -> FlowMatchingSchedule:
                 f"{', '.join(f'{level:.4g}' for level in levels[:3].tolist())}, …, are not those "
                 f"of its shift, {shift:g}. If the shift was set, call set_timesteps(…), which "
                 "takes it up, before from_diffusers; if it spaces its levels otherwise, take "
-                "FlowMatchingSchedule(shift=…) and steps(…) with that spacing."
+                "FlowMatchingSchedule(shift=…) and timesteps(…) with that spacing."
             )
     if isinstance(scheduler, _Cumulative) and isinstance(scheduler, _Noising):
         signal, noise = _added(scheduler)

@@ -20,7 +20,7 @@ which for neighbouring times are eqs. (12) and (26) of the paper.
 If the signal operator changes with time (blurring diffusion), the same holds mode by mode of the
 Laplacian's eigenbasis, with the amplitudes :math:`\alpha_t m_t(\lambda_k)` of :math:`x_0` in the
 place of :math:`\alpha_t`. The amplitudes multiply a *source*, which is :math:`S x_0` if :math:`S`
-is constant and :math:`x_0` if not; a step rule is one formula in amplitudes, source and noise.
+is constant and :math:`x_0` if not; a solver is one formula in amplitudes, source and noise.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
 from inftydiff.processes.parameterisation import ANSWER, Prediction
 from inftydiff.processes.schedule import Schedule, check_schedule, check_times
-from inftydiff.processes.signal_family import SignalFamily
-from inftydiff.processes.spectra import ComputedMultiplier, scaled
+from inftydiff.processes.spectra import ComputedMultiplier, scale_modes
+from inftydiff.processes.time_dependent_signal import TimeDependentSignal
 
 __all__ = [
     "Amplitudes",
@@ -128,18 +128,18 @@ class DiffusionProcess:
     """
 
     schedule: Schedule
-    signal: LinearOperator | SignalFamily = field(kw_only=True)
+    signal: LinearOperator | TimeDependentSignal = field(kw_only=True)
     noise_factor: LinearOperator = field(kw_only=True)
     noise: Noise = field(kw_only=True)
 
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
-        operator = "Pass Identity(), gaussian_mollifier(width) or HeatDissipation(width)."
-        kinds = (LinearOperator, SignalFamily)
+        operator = "Pass Identity(), gaussian_mollifier(width) or Blurring(width)."
+        kinds = (LinearOperator, TimeDependentSignal)
         instance(self.signal, kinds, "The signal operator of a process", operator)
         an_operator(self.noise_factor, "The noise factor of a process")
         conforming(self.noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
-        if isinstance(self.signal, SignalFamily) and _smooth(self.noise_factor):
+        if isinstance(self.signal, TimeDependentSignal) and _smooth(self.noise_factor):
             raise ValueError(
                 "A signal operator that changes with time goes with white noise: on a grid the "
                 "modes of a smooth noise above the grid's are folded in, and would fade as the "
@@ -191,7 +191,7 @@ class DiffusionProcess:
 
     @staticmethod
     def blurring(
-        schedule: Schedule, family: SignalFamily, *, noise: Noise = UNIT
+        schedule: Schedule, family: TimeDependentSignal, *, noise: Noise = UNIT
     ) -> "DiffusionProcess":
         """Blurring diffusion: a signal operator that changes with time, and white noise."""
         return DiffusionProcess(schedule, signal=family, noise_factor=Identity(), noise=noise)
@@ -209,7 +209,7 @@ class DiffusionProcess:
         Raises:
             TypeError: if it changes with time.
         """
-        if isinstance(self.signal, SignalFamily):
+        if isinstance(self.signal, TimeDependentSignal):
             raise TypeError(
                 "This needs one signal operator for all times, as mollified diffusion has; that of "
                 f"the process is a {type(self.signal).__name__}, which changes with time. Take "
@@ -220,7 +220,7 @@ class DiffusionProcess:
     def signal_at(self, t: Float[Tensor, "batch"]) -> LinearOperator:
         """The signal operator at some times, of shape ``(batch,)``."""
         floating(t, "Times")
-        return self.signal(t) if isinstance(self.signal, SignalFamily) else self.signal
+        return self.signal(t) if isinstance(self.signal, TimeDependentSignal) else self.signal
 
     def amplitudes(self, t: Float[Tensor, "batch"], on: Discretisation) -> Amplitudes:
         r"""The amplitudes of source and noise, :math:`x_t = \alpha_t\,source + \sigma_t N\xi`.
@@ -249,7 +249,7 @@ class DiffusionProcess:
             t: the times, of shape ``(batch,)``.
         """
         instance(prediction, Prediction, "What a denoiser says", ANSWER)
-        if not isinstance(self.signal, SignalFamily):
+        if not isinstance(self.signal, TimeDependentSignal):
             return prediction.signal
         check_times(t)
         if prediction.clean is not None:
@@ -257,9 +257,9 @@ class DiffusionProcess:
         self._check_modal(t, prediction.signal)
         spectrum = self._eigenvalues(prediction.signal.on, t.device)
         assert spectrum is not None
-        return scaled(prediction.signal, 1.0 / self.signal.multiplier(t)(spectrum))
+        return scale_modes(prediction.signal, 1.0 / self.signal.multiplier(t)(spectrum))
 
-    def fading(
+    def log_derivative(
         self, t: Float[Tensor, "batch"], on: Discretisation
     ) -> Float[Tensor, "batch *modes"] | None:
         r"""The rate :math:`\dot m_t/m_t ≤ 0` of the signal operator, mode by mode.
@@ -274,8 +274,8 @@ class DiffusionProcess:
         spectrum = self._eigenvalues(a_place(on), t.device)
         if spectrum is None:
             return None
-        assert isinstance(self.signal, SignalFamily)
-        return self.signal.fading(t, spectrum)
+        assert isinstance(self.signal, TimeDependentSignal)
+        return self.signal.log_derivative(t, spectrum)
 
     def marginal(self, x0: Function, t: Float[Tensor, "batch"]) -> GaussianMeasure:
         r"""The law of :math:`x_t|x_0`, :math:`\mathcal N(\alpha_t S x_0, \sigma_t^2 C)`, eq. (11).
@@ -312,7 +312,7 @@ class DiffusionProcess:
         self._check_modal(t, x_s)
         numbers = self.transition_coefficients(s, t, on=x_s.on)
         factor = self._factor(numbers.std, lambda spectrum: self._transition(s, t, spectrum).std, t)
-        return GaussianMeasure(scaled(x_s, numbers.scale), factor, self.noise)
+        return GaussianMeasure(scale_modes(x_s, numbers.scale), factor, self.noise)
 
     def posterior(
         self, x_t: Function, x0: Function, t: Float[Tensor, "batch"], s: Float[Tensor, "batch"]
@@ -333,10 +333,10 @@ class DiffusionProcess:
         self._check_modal(t, x_t)
         self._check_modal(t, x0)
         numbers = self.posterior_coefficients(t, s, on=x_t.on)
-        source = x0 if isinstance(self.signal, SignalFamily) else self.signal(x0)
+        source = x0 if isinstance(self.signal, TimeDependentSignal) else self.signal(x0)
         if isinstance(x_t.on, Subset) and x_t.on != source.on:
             source = source.restrict(x_t.on)
-        mean = scaled(x_t, numbers.state) + scaled(source, numbers.signal)
+        mean = scale_modes(x_t, numbers.state) + scale_modes(source, numbers.signal)
         factor = self._factor(numbers.std, lambda spectrum: self._posterior(t, s, spectrum).std, t)
         return GaussianMeasure(mean, factor, self.noise)
 
@@ -412,14 +412,14 @@ class DiffusionProcess:
 
     def _check_modal(self, t: Tensor, x: Function) -> None:
         """Refuse times that are not one a sample, where each mode has a factor of its own."""
-        if isinstance(self.signal, SignalFamily):
+        if isinstance(self.signal, TimeDependentSignal):
             one_a_sample(t, x, "Times")
 
     def _eigenvalues(
         self, on: Discretisation | None, device: torch.device
     ) -> Float[Tensor, "*modes"] | None:
         """The eigenvalues that the amplitudes are needed for; None if they depend on none."""
-        if not isinstance(self.signal, SignalFamily):
+        if not isinstance(self.signal, TimeDependentSignal):
             return None
         if not isinstance(on, Grid):
             raise ValueError(
@@ -434,7 +434,7 @@ class DiffusionProcess:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         if spectrum is None:
             return Amplitudes(alpha, sigma)
-        assert isinstance(self.signal, SignalFamily)
+        assert isinstance(self.signal, TimeDependentSignal)
         one_each = (-1, *(1,) * spectrum.ndim)
         factors = self.signal.multiplier(t)(spectrum)
         return Amplitudes(alpha.reshape(one_each) * factors, sigma.reshape(one_each))
@@ -460,7 +460,7 @@ class DiffusionProcess:
         self, std: Tensor, formula: Callable[[Tensor], Tensor], t: Tensor
     ) -> LinearOperator:
         """The noise factor times a standard deviation, one a sample or one a sample and a mode."""
-        if not isinstance(self.signal, SignalFamily):
+        if not isinstance(self.signal, TimeDependentSignal):
             return self.noise_factor * std
         bound = self.schedule.sigma(t.double()).max().item() if t.numel() else 0.0
         return SpectralOperator(ComputedMultiplier(formula, bound)) @ self.noise_factor

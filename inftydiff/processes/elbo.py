@@ -162,8 +162,8 @@ def evidence_bound(
     Args:
         denoiser: the denoiser, of a process with spectral operators and a constant signal operator.
         x0: clean functions on a full grid, values of shape ``(batch, points, channels)``.
-        times: strictly decreasing times in (0, 1], such as ``steps(100, end=0.01)``. The bound is
-            on the density at the last of them.
+        times: strictly decreasing times in (0, 1], such as ``timesteps(100, end=0.01)``. The bound
+            is on the density at the last of them.
         variance: that of the model's steps, as in ``DDPM``: ``"posterior"``. With ``"transition"``
             there is no bound, and it is refused.
         cutoff: a wave number, in radians per unit of length. Modes above it are left out of the
@@ -182,14 +182,14 @@ def evidence_bound(
         TypeError: if an operator is not spectral.
 
     Example:
-        >>> from inftydiff import CosineSchedule, GaussianMeasure, Grid, WhiteNoise, steps
+        >>> from inftydiff import CosineSchedule, GaussianMeasure, Grid, WhiteNoise, timesteps
         >>> from inftydiff.testing import GaussianDenoiser
         >>> process = DiffusionProcess.white(CosineSchedule())
         >>> data = GaussianMeasure(None, process.noise_factor, WhiteNoise())
         >>> g = torch.Generator().manual_seed(0)
         >>> x0 = data.sample(Grid((8,)), batch=2, channels=1, generator=g)
         >>> bound = evidence_bound(
-        ...     GaussianDenoiser(process, data), x0, times=steps(5, end=0.5), generator=g
+        ...     GaussianDenoiser(process, data), x0, times=timesteps(5, end=0.5), generator=g
         ... )
         >>> tuple(bound.diffusion.shape), bool((bound.diffusion >= 0).all())
         ((5, 2), True)
@@ -270,5 +270,5 @@ def _check_steps(times: Tensor, variance: str) -> None:
     if times[-1] == 0:
         raise NoDensity(
             "At t = 0 the state is S x₀ itself, which has no density relative to a noise of "
-            "amplitude 0. End the times above 0, as by steps(100, end=0.01)."
+            "amplitude 0. End the times above 0, as by timesteps(100, end=0.01)."
         )

@@ -30,7 +30,7 @@ from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.sampler import State, Watched, check_decreasing, sample
 
-__all__ = ["RoundTrip", "ascent", "invert", "round_trip"]
+__all__ = ["RoundTrip", "inversion_trajectory", "invert", "round_trip"]
 
 
 @final
@@ -40,7 +40,7 @@ class RoundTrip:
 
     Args:
         noise: the state at the first of the times.
-        decoded: the state at the last of them, to which the rule goes down again.
+        decoded: the state at the last of them, to which the solver goes down again.
         error: the distance of the function and the decoded one over the function's norm, of shape
             ``(batch,)``; 0 for the function zero, if it is decoded to zero.
     """
@@ -57,9 +57,9 @@ def invert(
     *,
     times: Float[Tensor, "times"],
 ) -> Function:
-    r"""The noise that encodes functions: the last state of :func:`ascent`.
+    r"""The noise that encodes functions: the last state of :func:`inversion_trajectory`.
 
-    ``sample`` with this start, the same times and ``inversion.rule`` goes back.
+    ``sample`` with this start, the same times and ``inversion.solver`` goes back.
 
     Args:
         inversion: the rule that goes up.
@@ -72,28 +72,28 @@ def invert(
         The state at the first of the times, where ``x`` lives.
 
     Raises:
-        ValueError: as :func:`ascent`, or if the encoding is not finite.
+        ValueError: as :func:`inversion_trajectory`, or if the encoding is not finite.
 
     Example:
         >>> from inftydiff import CosineSchedule, DiffusionProcess, GaussianMeasure, Grid, Identity
-        >>> from inftydiff import WhiteNoise, steps
+        >>> from inftydiff import WhiteNoise, timesteps
         >>> from inftydiff.processes import HeunInversion
         >>> from inftydiff.testing import GaussianDenoiser
         >>> process = DiffusionProcess.white(CosineSchedule())
         >>> exact = GaussianDenoiser(process, GaussianMeasure(None, Identity(), WhiteNoise()))
         >>> x = Function(Grid((4,)), torch.tensor([[[1.0], [-2.0], [0.5], [0.0]]]))
-        >>> noise = invert(HeunInversion(), exact, x, times=steps(50))
+        >>> noise = invert(HeunInversion(), exact, x, times=timesteps(50))
         >>> bool(torch.allclose(noise.values, x.values, rtol=1e-2))
         True
     """
-    states = Watched(ascent(inversion, denoiser, x, times=times))
+    states = Watched(inversion_trajectory(inversion, denoiser, x, times=times))
     for state in states:
         last = state.x
     states.check(last, "Encodings")
     return last
 
 
-def ascent(
+def inversion_trajectory(
     inversion: InversionRule,
     denoiser: Denoiser,
     x: Function,
@@ -131,7 +131,7 @@ def round_trip(
     """
     noise = invert(inversion, denoiser, x, times=times)
     decoded = sample(
-        inversion.rule,
+        inversion.solver,
         denoiser,
         on=x.on,
         times=times,
@@ -173,7 +173,7 @@ def _states(
         now = torch.full((batch,), s, dtype=torch.float64, device=place)
         after = torch.full((batch,), t, dtype=torch.float64, device=place)
         with torch.no_grad():
-            x_t = inversion.rise(CallableDenoiser(process, listen), x, now, after)
+            x_t = inversion.inversion_step(CallableDenoiser(process, listen), x, now, after)
         told = heard and float(process.schedule.sigma(torch.tensor(s).double())) > 0.0
         yield State(s, x, heard[0] if told else None)
         x = x_t

@@ -49,13 +49,13 @@ from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.solvers.ddim import DDIM
 from inftydiff.processes.solvers.heun import Heun
-from inftydiff.processes.solvers.rule import StepRule, check_step, chosen, combined
-from inftydiff.processes.spectra import scaled
+from inftydiff.processes.solvers.solver import Solver, check_step, linear_combination, where
+from inftydiff.processes.spectra import scale_modes
 
 __all__ = ["DDIMInversion", "FixedPointInversion", "HeunInversion", "InversionRule"]
 
 DETERMINISTIC = DDIM()
-"""The sampler's rule that is inverted unless another is asked for."""
+"""The sampler's solver that is inverted unless another is asked for."""
 
 
 @runtime_checkable
@@ -63,10 +63,10 @@ class InversionRule(Protocol):
     """What the loop asks of a rule that goes up in time."""
 
     @property
-    def rule(self) -> StepRule:
-        """The step rule that goes down the same way."""
+    def solver(self) -> Solver:
+        """The solver that goes down the same way."""
 
-    def rise(
+    def inversion_step(
         self,
         denoiser: Denoiser,
         x_s: Function,
@@ -85,9 +85,9 @@ class DDIMInversion:
         Song, Meng and Ermon, "Denoising diffusion implicit models", ICLR 2021, section 4.3.
     """
 
-    rule: ClassVar[StepRule] = DETERMINISTIC
+    solver: ClassVar[Solver] = DETERMINISTIC
 
-    def rise(
+    def inversion_step(
         self,
         denoiser: Denoiser,
         x_s: Function,
@@ -114,9 +114,9 @@ class HeunInversion:
     second order is left.
     """
 
-    rule: ClassVar[StepRule] = Heun()
+    solver: ClassVar[Solver] = Heun()
 
-    def rise(
+    def inversion_step(
         self,
         denoiser: Denoiser,
         x_s: Function,
@@ -134,7 +134,9 @@ class HeunInversion:
         there = asked(denoiser, _along(process, source, noise, t), t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         alpha, sigma = 0.5 * (end.alpha - start.alpha), 0.5 * (end.sigma - start.sigma)
-        change = combined((source + process.source(there, t), alpha), (noise + there.noise, sigma))
+        change = linear_combination(
+            (source + process.source(there, t), alpha), (noise + there.noise, sigma)
+        )
         return x_s + change
 
 
@@ -155,13 +157,13 @@ class FixedPointInversion:
     iteration then ends with the state whose step came nearest.
 
     Args:
-        rule: the sampler's rule: ``DDIM()`` or ``Heun()``.
+        solver: the sampler's: ``DDIM()`` or ``Heun()``.
         tolerance: the error of a step of the sampler, relative to the state, at which a sample's
             iteration ends.
-        iterations: how many steps of the sampler are tried at most; each asks as often as the rule.
+        iterations: how many steps of the sampler are tried at most; each asks as often as it does.
 
     Raises:
-        ValueError: if the rule injects noise or is not one of these, the tolerance is not above
+        ValueError: if the solver injects noise or is not one of these, the tolerance is not above
             zero or there is no iteration.
 
     References:
@@ -169,23 +171,23 @@ class FixedPointInversion:
         ICCV 2023.
     """
 
-    rule: StepRule = DETERMINISTIC
+    solver: Solver = DETERMINISTIC
     tolerance: Real = 1e-6
     iterations: int = 30
 
     def __post_init__(self) -> None:
-        deterministic = isinstance(self.rule, DDIM) and self.rule == DETERMINISTIC
-        if not (isinstance(self.rule, Heun) or deterministic):
+        deterministic = isinstance(self.solver, DDIM) and self.solver == DETERMINISTIC
+        if not (isinstance(self.solver, Heun) or deterministic):
             raise ValueError(
                 "The step that is inverted has no noise of its own and no memory of other steps: "
-                f"take DDIM() or Heun(); got {self.rule!r}."
+                f"take DDIM() or Heun(); got {self.solver!r}."
             )
         tolerance = positive(self.tolerance, "The tolerance of a fixed point")
         iterations = whole(self.iterations, "The number of iterations", most=MOST_ITERATIONS)
         object.__setattr__(self, "tolerance", tolerance)
         object.__setattr__(self, "iterations", iterations)
 
-    def rise(
+    def inversion_step(
         self,
         denoiser: Denoiser,
         x_s: Function,
@@ -199,7 +201,7 @@ class FixedPointInversion:
         """
         check_step(denoiser, x_s, s, t)
         process = denoiser.process
-        guess = DDIMInversion().rise(denoiser, x_s, s, t)
+        guess = DDIMInversion().inversion_step(denoiser, x_s, s, t)
         start, end = process.amplitudes(s, x_s.on), process.amplitudes(t, x_s.on)
         whole_way = start.sigma.flatten() == 0.0
         if bool(whole_way.all()):
@@ -210,20 +212,20 @@ class FixedPointInversion:
         factor = (end.alpha**2 + end.sigma**2) / (start.alpha * end.alpha + start.sigma * end.sigma)
 
         def missing(x_t: Function) -> tuple[Function, Tensor]:
-            """What a step leaves to be desired, times the factor, and its relative size."""
-            error = x_s - self.rule.step(denoiser, x_t, t, middle, generator=unused)
-            return scaled(error, factor), torch.where(whole_way, 0.0, error.norm() / size)
+            """Return the error of a step, times the factor, and its relative size."""
+            error = x_s - self.solver.step(denoiser, x_t, t, middle, generator=unused)
+            return scale_modes(error, factor), torch.where(whole_way, 0.0, error.norm() / size)
 
         x, best = guess, guess
         least = torch.full_like(size, torch.inf)
         past = Iterates()
         for _ in range(self.iterations):
             change, error = missing(x)
-            best = chosen(error < least, x, best)
+            best = where(error < least, x, best)
             least = torch.minimum(least, torch.nan_to_num(error, nan=torch.inf))
             if not bool((least > self.tolerance).any()) or not bool(change.values.isfinite().all()):
                 break
-            x = chosen(least > self.tolerance, past.next(x, change), x)
+            x = where(least > self.tolerance, past.next(x, change), x)
         return best
 
 
@@ -234,16 +236,18 @@ def _estimates(denoiser: Denoiser, x: Function, s: Tensor, t: Tensor) -> tuple[F
     alpha, sigma = process.amplitudes(s, x.on)
     clean = sigma.flatten() == 0.0
     if bool(clean.all()):
-        return scaled(x, 1.0 / alpha), x * 0.0
+        return scale_modes(x, 1.0 / alpha), x * 0.0
     time = torch.where(clean, t, s)
     prediction = asked(denoiser, x, time)
     source = process.source(prediction, time)
     if not bool(clean.any()):
         return source, prediction.noise
-    return chosen(clean, scaled(x, 1.0 / alpha), source), chosen(clean, x * 0.0, prediction.noise)
+    return where(clean, scale_modes(x, 1.0 / alpha), source), where(
+        clean, x * 0.0, prediction.noise
+    )
 
 
 def _along(process: DiffusionProcess, source: Function, noise: Function, t: Tensor) -> Function:
     """The state at t that has this source and this noise."""
     end = process.amplitudes(t, source.on)
-    return combined((source, end.alpha), (noise, end.sigma))
+    return linear_combination((source, end.alpha), (noise, end.sigma))

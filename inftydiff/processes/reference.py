@@ -35,8 +35,8 @@ from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.signal_family import SignalFamily
 from inftydiff.processes.spectra import grid_coefficients, multiplier_of
+from inftydiff.processes.time_dependent_signal import TimeDependentSignal
 
 __all__ = ["NoDensity", "Reference", "require_density", "require_states"]
 
@@ -179,7 +179,7 @@ def require_density(process: DiffusionProcess, *, smooth_data: bool) -> None:
         ValueError: if the signal operator changes with time, or an operator has one scale a sample.
         TypeError: if an operator is not spectral.
     """
-    if isinstance(process.signal, SignalFamily):
+    if isinstance(process.signal, TimeDependentSignal):
         raise ValueError(
             "The likelihood is that of a process whose signal operator does not change with time; "
             f"got {type(process.signal).__name__}. Take DiffusionProcess.white or .mollified."

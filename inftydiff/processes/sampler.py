@@ -1,7 +1,8 @@
-r"""Sampling: the loop that applies a step rule to a noise, from the latest time to the first.
+r"""Sampling: the loop that applies a solver to a noise, from the latest time to the first.
 
 Times run down, :math:`t_0 > t_1 > … > t_n`. The first state is :math:`\sigma(t_0)\,N\xi`; each step
-asks the rule for the state at the next time; what the last one gives is the sample, an estimate of
+asks the solver for the state at the next time; what the last one gives is the sample, an estimate
+of
 :math:`S x_0` if the last time is 0. Everything random is keyed by sample, so that the first samples
 of a large batch are the small batch.
 """
@@ -36,7 +37,7 @@ from inftydiff.processes.checks import (
 from inftydiff.processes.denoiser import LOOK, CallableDenoiser, Denoiser, asked, check_denoiser
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.schedule import check_times
-from inftydiff.processes.solvers.rule import Memory, MultistepRule, StepRule
+from inftydiff.processes.solvers.solver import Memory, MultistepSolver, Solver
 
 __all__ = ["NotFinite", "State", "Watched", "check_decreasing", "sample", "trajectory"]
 
@@ -103,7 +104,7 @@ class Watched:
             f"{name} must be finite; got {bad} NaN or infinite of {f.values.numel()} values. "
             + (
                 "What the denoiser said of each state was finite: the last step is not. Take other "
-                "times, or another rule."
+                "times, or another solver."
                 if when is None
                 else f"The denoiser's answer was not finite at t = {when:.4g}, nor after. {LOOK}"
             )
@@ -111,7 +112,7 @@ class Watched:
 
 
 def sample(
-    rule: StepRule,
+    solver: Solver,
     denoiser: Denoiser,
     *,
     on: Discretisation,
@@ -132,7 +133,7 @@ def sample(
         ValueError: as :func:`trajectory`, or if the samples are not finite.
     """
     states = trajectory(
-        rule,
+        solver,
         denoiser,
         on=on,
         times=times,
@@ -149,7 +150,7 @@ def sample(
 
 
 def trajectory(
-    rule: StepRule,
+    solver: Solver,
     denoiser: Denoiser,
     *,
     on: Discretisation,
@@ -165,10 +166,10 @@ def trajectory(
     by sample, so the first four of a batch of eight are a batch of four.
 
     Args:
-        rule: the step rule, whose memory, if it has one, is kept from step to step.
+        solver: the solver, whose memory, if it has one, is kept from step to step.
         denoiser: the denoiser, whose process is run backward.
         on: where the samples are wanted.
-        times: strictly decreasing times, such as ``steps(100)``.
+        times: strictly decreasing times, such as ``timesteps(100)``.
         batch: the number of samples.
         channels: the number of channels.
         generator: the source of randomness, of which seeds are taken alone: it may live on another
@@ -182,7 +183,7 @@ def trajectory(
             of channels, or the start is not of this batch,
             these channels and this discretisation.
     """
-    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+    conforming(solver, Solver, "A solver", "Pass DDIM(), say.")
     check_denoiser(denoiser)
     a_place(on)
     check_decreasing(times)
@@ -199,7 +200,7 @@ def trajectory(
             f"The start has the shape {tuple(start.values.shape)} on {described(start.on)}; "
             f"expected ({batch}, {on.size}, {channels}) on {described(on)}."
         )
-    return _states(rule, denoiser, on, times.double(), batch, channels, generator, start)
+    return _states(solver, denoiser, on, times.double(), batch, channels, generator, start)
 
 
 def check_decreasing(times: Tensor) -> None:
@@ -216,7 +217,7 @@ def check_decreasing(times: Tensor) -> None:
 
 
 def _states(
-    rule: StepRule,
+    solver: Solver,
     denoiser: Denoiser,
     on: Discretisation,
     times: Tensor,
@@ -243,10 +244,10 @@ def _states(
         now = torch.full((batch,), t, dtype=torch.float64, device=place)
         after = torch.full((batch,), s, dtype=torch.float64, device=place)
         with torch.no_grad():
-            if isinstance(rule, MultistepRule):
-                x_s, memory = rule.advance(heeded, x, now, after, memory, generator=generator)
+            if isinstance(solver, MultistepSolver):
+                x_s, memory = solver.advance(heeded, x, now, after, memory, generator=generator)
             else:
-                x_s = rule.step(heeded, x, now, after, generator=generator)
+                x_s = solver.step(heeded, x, now, after, generator=generator)
         yield State(t, x, heard[0] if heard else None)
-        x = a_function(x_s, "What a step rule gives")
+        x = a_function(x_s, "What a solver gives")
     yield State(times[-1].item(), x, None)

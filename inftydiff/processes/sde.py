@@ -47,7 +47,7 @@ from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.schedule import check_times, log_alpha_rate, noise_variance_rate
-from inftydiff.processes.spectra import ComputedMultiplier, multiplier_of, scaled
+from inftydiff.processes.spectra import ComputedMultiplier, multiplier_of, scale_modes
 
 __all__ = [
     "Equation",
@@ -106,12 +106,12 @@ def rates(process: DiffusionProcess, t: Float[Tensor, "batch"], on: Discretisati
     t = t.double()
     drift = log_alpha_rate(process.schedule, t)
     squared = noise_variance_rate(process.schedule, t)
-    fading = process.fading(t, on)
-    if fading is not None:
-        one_each = (-1, *(1,) * (fading.ndim - 1))
-        drift = drift.reshape(one_each) + fading
+    log_derivative = process.log_derivative(t, on)
+    if log_derivative is not None:
+        one_each = (-1, *(1,) * (log_derivative.ndim - 1))
+        drift = drift.reshape(one_each) + log_derivative
         variance = process.schedule.sigma(t).square().reshape(one_each)
-        squared = squared.reshape(one_each) - 2.0 * variance * fading
+        squared = squared.reshape(one_each) - 2.0 * variance * log_derivative
     return Rates(drift, squared.sqrt())
 
 
@@ -153,7 +153,7 @@ class ForwardSDE:
         """
         states(x, "The states, x,")
         one_a_sample(t, x, "The times, t,")
-        return scaled(x, rates(self.process, t, x.on).drift)
+        return scale_modes(x, rates(self.process, t, x.on).drift)
 
     def diffusion(self, t: Float[Tensor, "batch"], on: Discretisation) -> LinearOperator:
         """The operator g N that acts on the white noise's increments."""
@@ -337,4 +337,4 @@ def _reverse_drift(denoiser: Denoiser, x: Function, t: Tensor, *, share: float) 
         )
     f, g = rates(denoiser.process, t, x.on)
     sigma = denoiser.process.amplitudes(t, x.on).sigma
-    return scaled(x, f) + scaled(asked(denoiser, x, t).noise, share * g**2 / sigma)
+    return scale_modes(x, f) + scale_modes(asked(denoiser, x, t).noise, share * g**2 / sigma)

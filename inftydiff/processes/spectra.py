@@ -23,7 +23,7 @@ from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import a_function, an_operator
 from inftydiff.processes.noise import RandomField
 
-__all__ = ["ComputedMultiplier", "grid_coefficients", "multiplier_of", "scaled"]
+__all__ = ["ComputedMultiplier", "grid_coefficients", "multiplier_of", "scale_modes"]
 
 
 @final
@@ -72,7 +72,7 @@ def multiplier_of(operator: LinearOperator) -> Multiplier:
     return field.multiplier
 
 
-def scaled(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
+def scale_modes(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function:
     """Multiply a function by one number a sample, or one a sample and a mode.
 
     Args:

@@ -34,7 +34,7 @@ from inftydiff._typing import Real, choice, number, whole
 from inftydiff.processes.checks import MOST_STEPS
 from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio, time_at_ratio
 
-__all__ = ["Spaced", "Spacing", "recommended_steps", "steps"]
+__all__ = ["Spaced", "Spacing", "recommended_timesteps", "timesteps"]
 
 Spacing = Literal["uniform", "quadratic", "log_snr", "karras", "angle"]
 """The coordinate in which times are spaced equally."""
@@ -63,14 +63,14 @@ COORDINATES: dict[str, _Coordinate] = {
 
 @runtime_checkable
 class Spaced(Protocol):
-    """What a step rule says of the times that suit it."""
+    """What a solver says of the times that suit it."""
 
     @property
     def spacing(self) -> Spacing:
         """The recommended spacing."""
 
 
-def steps(
+def timesteps(
     n: int,
     *,
     spacing: Spacing = "uniform",
@@ -83,7 +83,8 @@ def steps(
     r"""The times of ``n`` steps, from ``start`` down to ``end``, of shape ``(n + 1,)``, float64.
 
     Args:
-        n: the number of steps, which is the number of denoiser calls of rules that ask once a step.
+        n: the number of steps, which is the number of denoiser calls of solvers that ask once a
+            step.
         spacing: the coordinate with equal distances, see above.
         start: the first time.
         end: the last time.
@@ -102,13 +103,13 @@ def steps(
             ratio is not above 0 and below the greatest and that at the start.
 
     Example:
-        >>> steps(4).tolist()
+        >>> timesteps(4).tolist()
         [1.0, 0.75, 0.5, 0.25, 0.0]
-        >>> steps(4, spacing="quadratic").tolist()
+        >>> timesteps(4, spacing="quadratic").tolist()
         [1.0, 0.5625, 0.25, 0.0625, 0.0]
         >>> from inftydiff.processes.schedules import VarianceExplodingSchedule
         >>> schedule = VarianceExplodingSchedule(0.01, 100.0)
-        >>> times = steps(3, spacing="log_snr", schedule=schedule, least_ratio=1.0)
+        >>> times = timesteps(3, spacing="log_snr", schedule=schedule, least_ratio=1.0)
         >>> noise_ratio(schedule, times).round(decimals=3).tolist()
         [100.0, 10.0, 1.0, 0.0]
     """
@@ -149,40 +150,40 @@ def steps(
     return times
 
 
-def recommended_steps(
+def recommended_timesteps(
     n: int,
-    rule: Spaced,
+    solver: Spaced,
     schedule: Schedule,
     *,
     start: Real = 1.0,
     end: Real = 0.0,
 ) -> Float[Tensor, "times"]:
-    """The times of ``n`` steps in the spacing that a step rule recommends, as :func:`steps`.
+    """The times of ``n`` steps in the spacing that a solver recommends, as :func:`timesteps`.
 
     Args:
         n: the number of steps.
-        rule: a step rule with a class attribute ``spacing``.
+        solver: a solver with a class attribute ``spacing``.
         schedule: the schedule of the process.
         start: the first time.
         end: the last time.
 
     Raises:
-        TypeError: if the rule recommends no spacing.
-        ValueError: as :func:`steps`.
+        TypeError: if the solver recommends no spacing.
+        ValueError: as :func:`timesteps`.
 
     Example:
         >>> from types import SimpleNamespace
         >>> from inftydiff.processes.schedules import FlowMatchingSchedule
-        >>> recommended_steps(2, SimpleNamespace(spacing="quadratic"), FlowMatchingSchedule())
+        >>> recommended_timesteps(2, SimpleNamespace(spacing="quadratic"), FlowMatchingSchedule())
         tensor([1.0000, 0.2500, 0.0000], dtype=torch.float64)
     """
-    if isinstance(rule, type) or not isinstance(rule, Spaced):
+    if isinstance(solver, type) or not isinstance(solver, Spaced):
         raise TypeError(
-            f"{type(rule).__name__} recommends no spacing. Give the class an attribute spacing, "
-            "or choose one by steps(n, spacing=…)."
+            f"{type(solver).__name__} recommends no spacing. Give the class an attribute spacing, "
+            "or choose one by timesteps(n, spacing=…)."
         )
     check_schedule(schedule)
-    return steps(n, spacing=rule.spacing, start=start, end=end, schedule=schedule)
+    return timesteps(n, spacing=solver.spacing, start=start, end=end, schedule=schedule)
 
 
 class _Ends(NamedTuple):

@@ -20,7 +20,7 @@ from inftydiff.processes import (
     Parameterisation,
     RandomField,
     Schedule,
-    StepRule,
+    Solver,
 )
 from inftydiff.processes.checks import a_place
 from inftydiff.processes.conditioning import ConditionedMeasure
@@ -43,7 +43,7 @@ from inftydiff.testing.laws.operators import OPERATOR_LAWS
 from inftydiff.testing.laws.parameterisations import PARAMETERISATION_LAWS
 from inftydiff.testing.laws.processes import PROCESS_LAWS, Process
 from inftydiff.testing.laws.schedules import NUMBER_OF_TIMES, SCHEDULE_LAWS
-from inftydiff.testing.laws.step_rules import STEP_LAWS
+from inftydiff.testing.laws.solvers import STEP_LAWS
 from inftydiff.testing.probe import Probe
 from inftydiff.testing.sizes import beginnings, smaller
 
@@ -66,7 +66,7 @@ NEVER_COARSER = (discretisation_convergence,)
 
 KINDS = (
     "a LinearOperator, a WhiteNoise, a RandomField, a GaussianMeasure, a Schedule, a "
-    "DiffusionProcess, a Parameterisation, a StepRule, or a model or denoiser called with (x, t)"
+    "DiffusionProcess, a Parameterisation, a Solver, or a model or denoiser called with (x, t)"
 )
 
 
@@ -113,9 +113,9 @@ def laws_for(
 
     Args:
         subject: a linear operator, white noise, random field, Gaussian measure, schedule, diffusion
-            process, parameterisation, step rule, model or denoiser; an object, not its class. Of
+            process, parameterisation, solver, model or denoiser; an object, not its class. Of
             what is called with ``(x, t)``, a denoiser is what has a process; the rest are models.
-            Noises, measures, schedules, processes and step rules may be of any class with the
+            Noises, measures, schedules, processes and solvers may be of any class with the
             methods of ours. Put a network in evaluation mode first.
         on: where the functions live that it is tried on; by default a small grid on the unit
             square, on the domain of a field, or where the mean of a measure lives. An operator
@@ -223,7 +223,7 @@ def _kind(subject: object, on: Discretisation | None) -> Kind:
         case Schedule():
             place = Grid((), Point())
             return Kind(SCHEDULE_LAWS, subject, place, batch=NUMBER_OF_TIMES, channels=1)
-        case StepRule():
+        case Solver():
             return Kind(STEP_LAWS, subject, _cells(LARGE))
         case Callable():
             dtype = torch.get_default_dtype()

@@ -20,7 +20,7 @@ from inftydiff._typing import generator_for, instance
 from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import described
-from inftydiff.processes import SignalFamily, StepRule, WhiteNoise
+from inftydiff.processes import Solver, TimeDependentSignal, WhiteNoise
 from inftydiff.processes.checks import a_grid, conforming
 from inftydiff.processes.sampler import check_decreasing
 from inftydiff.processes.spectra import grid_coefficients
@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 def mixture_output_wasserstein(
-    rule: StepRule,
+    solver: Solver,
     mixture: MixtureDenoiser,
     *,
     on: Grid,
@@ -61,13 +61,13 @@ def mixture_output_wasserstein(
     r"""The distance :math:`W_2` of what ``sample`` gives to mixture data, all channels together.
 
     Args:
-        rule: a step rule that is linear in states, predictions and the noise that it draws.
+        solver: a solver that is linear in states, predictions and the noise that it draws.
         mixture: the exact denoiser, whose components have one covariance and means on the grid
             that differ along one eigenmode of it.
         on: the grid.
         times: the times that the sampler steps through.
-        generator: the source of the samples of a rule that has both noise and memory; nothing else
-            is drawn.
+        generator: the source of the samples of a solver that has both noise and memory; nothing
+            else is drawn.
 
     Raises:
         TypeError: if an operator is not spectral.
@@ -76,19 +76,19 @@ def mixture_output_wasserstein(
     Example:
         >>> import torch
         >>> from inftydiff import CosineSchedule, DiffusionProcess, GaussianMeasure
-        >>> from inftydiff import gaussian_mollifier, steps
+        >>> from inftydiff import gaussian_mollifier, timesteps
         >>> from inftydiff.processes.solvers import UniPC
         >>> grid, T = Grid((16,)), gaussian_mollifier(0.05)
         >>> process = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.25))
         >>> one = Function(grid, torch.ones(16, 1, dtype=torch.float64))
         >>> parts = [GaussianMeasure(one * sign, T, WhiteNoise(0.5)) for sign in (1.0, -1.0)]
         >>> mixture = MixtureDenoiser(process, (0.5, 0.5), parts)
-        >>> times = steps(30, spacing="log_snr", schedule=process.schedule)
+        >>> times = timesteps(30, spacing="log_snr", schedule=process.schedule)
         >>> g = torch.Generator().manual_seed(0)
         >>> mixture_output_wasserstein(UniPC(), mixture, on=grid, times=times, generator=g)
         0.0...
     """
-    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+    conforming(solver, Solver, "A solver", "Pass DDIM(), say.")
     instance(mixture, MixtureDenoiser, "A mixture")
     a_grid(on)
     check_decreasing(times)
@@ -100,14 +100,14 @@ def mixture_output_wasserstein(
                 f"{described(on)}. Interpolate them to it."
             )
     line = mixture_line(mixture, on)
-    law = output_law(rule, mixture.process, mixture.components[0], on=on, times=times)
+    law = output_law(solver, mixture.process, mixture.components[0], on=on, times=times)
     channels = len(line.direction)
     deviations = (law.variances.sqrt() - law.data_variances.sqrt()).flatten()
     shift = _coefficients(law.mean, on, channels) - _coefficients(law.data_mean, on, channels)
     along = line.direction @ shift[:, line.mode]
     gaussian = channels * deviations.square().sum() - deviations[line.mode] ** 2
     gaussian = gaussian + shift.square().sum() - along**2
-    scalar = line.problem.output_wasserstein(rule, times=times, generator=generator)
+    scalar = line.problem.output_wasserstein(solver, times=times, generator=generator)
     return (gaussian + scalar**2).sqrt().item()
 
 
@@ -123,7 +123,7 @@ def mixture_line(mixture: MixtureDenoiser, on: Grid) -> Line:
             one eigenmode or direction.
     """
     process = mixture.process
-    family = isinstance(process.signal, SignalFamily)
+    family = isinstance(process.signal, TimeDependentSignal)
     time = torch.zeros(1, dtype=torch.float64)
     signal = Identity() if family else process.signal_at(time)
     law, *others = (joint_law(process, part, signal, on) for part in mixture.components)

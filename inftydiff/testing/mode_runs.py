@@ -19,8 +19,8 @@ from inftydiff.processes import (
     CallableDenoiser,
     DiffusionProcess,
     GaussianMeasure,
-    SignalFamily,
-    StepRule,
+    Solver,
+    TimeDependentSignal,
     WhiteNoise,
     sample,
 )
@@ -46,7 +46,7 @@ SAME = 1e12
 
 @final
 @dataclass(frozen=True)
-class _ModeFamily(SignalFamily):
+class _ModeFamily(TimeDependentSignal):
     """A family on one mode a sample or one for all, at one time.
 
     Args:
@@ -54,7 +54,7 @@ class _ModeFamily(SignalFamily):
         eigenvalues: the modes' eigenvalues, of shape ``(batch,)`` or ``()``.
     """
 
-    family: SignalFamily
+    family: TimeDependentSignal
     eigenvalues: Tensor
 
     def multiplier(self, t: Float[Tensor, "batch"]) -> ComputedMultiplier:
@@ -79,7 +79,7 @@ def mode_process(
     """
     signal: Identity | _ModeFamily = Identity()
     if eigenvalues is not None:
-        assert isinstance(process.signal, SignalFamily)
+        assert isinstance(process.signal, TimeDependentSignal)
         signal = _ModeFamily(process.signal, eigenvalues)
     deviations = noise_variances.sqrt()
     factor = Identity() * (deviations if deviations.ndim else deviations.item())
@@ -133,17 +133,17 @@ class Gains(NamedTuple):
 
 
 def gains(
-    rule: StepRule,
+    solver: Solver,
     process: DiffusionProcess,
     problem: Problem,
     times: Tensor,
     start: Start,
     with_mean: bool,
 ) -> Gains:
-    """What a run of a rule makes of some modes.
+    """What a run of a solver makes of some modes.
 
     Args:
-        rule: the step rule.
+        solver: the solver.
         process: gives the schedule, and the signal operator if it changes with time.
         problem: the modes.
         times: the times that the sampler steps through.
@@ -153,12 +153,12 @@ def gains(
     likely = len(times)
     if len(problem.signal) * likely > BLOCK:
         likely = (
-            _Run(rule, process, _part(problem, slice(0, 1)), times, start).responses(0, 1).drawn
+            _Run(solver, process, _part(problem, slice(0, 1)), times, start).responses(0, 1).drawn
         )
     size = max(1, BLOCK // (likely + 1))
     variances, means = [], []
     for begin in range(0, len(problem.signal), size):
-        run = _Run(rule, process, _part(problem, slice(begin, begin + size)), times, start)
+        run = _Run(solver, process, _part(problem, slice(begin, begin + size)), times, start)
         variances.append(run.variances(min(likely + 1, BLOCK)))
         if with_mean:
             means.append(run.mean())
@@ -183,9 +183,9 @@ class _Responses(NamedTuple):
 @final
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """The runs of a rule on some modes, one a sample; the sources of noise are channels."""
+    """The runs of a solver on some modes, one a sample; the sources of noise are channels."""
 
-    rule: StepRule
+    solver: Solver
     process: DiffusionProcess
     modes: Problem
     times: Tensor
@@ -231,7 +231,7 @@ class _Run:
     def _output(self, first: Tensor, noise: Noise, mean: Function | None) -> Tensor:
         data = GaussianMeasure(mean, Identity() * self.modes.signal.sqrt(), WhiteNoise())
         x = sample(
-            self.rule,
+            self.solver,
             CallableDenoiser(
                 self._process(noise), GaussianDenoiser(self._process(WhiteNoise()), data)
             ),

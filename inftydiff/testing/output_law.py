@@ -1,14 +1,15 @@
 r"""The law of a sampler's output, exactly.
 
-With the exact denoiser of Gaussian data every step of a rule is affine in the states and diagonal
+With the exact denoiser of Gaussian data every step of a solver is affine in the states and diagonal
 in the modes of a grid, and so is the sampler. The output is Gaussian; the variance of a mode is
 
 .. math:: v_k = \sum_i g_{ik}^2,
 
 with :math:`g_{ik}` the response of the mode :math:`k` to one standard deviation of the noise's
-draw :math:`i` (the first state is one of them), which is found by running the rule on the impulse.
-If the signal operator is constant the response depends on the mode by the ratio :math:`P_k/V_k` of
-the variances of :math:`S x_0` and :math:`N\xi` alone, so the rule is run once for every ratio that
+draw :math:`i` (the first state is one of them), which is found by running the solver on the
+impulse. If the signal operator is constant the response depends on the mode by the ratio
+:math:`P_k/V_k` of the variances of :math:`S x_0` and :math:`N\xi` alone, so the solver is run once
+for every ratio that
 occurs: all modes with the same ratio, at any resolution, are one problem in one dimension.
 
 Laws that are diagonal in one basis are compared mode by mode:
@@ -34,15 +35,15 @@ from inftydiff.processes import (
     DiffusionProcess,
     GaussianMeasure,
     Schedule,
-    SignalFamily,
-    StepRule,
+    Solver,
+    TimeDependentSignal,
 )
 from inftydiff.processes.checks import a_place, conforming
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.sampler import check_decreasing
 from inftydiff.processes.schedule import check_schedule
-from inftydiff.processes.spectra import scaled
+from inftydiff.processes.spectra import scale_modes
 from inftydiff.testing.mode_runs import Start, distinct, gains
 from inftydiff.testing.oracles.joint import ModalLaw, joint_law
 
@@ -107,7 +108,7 @@ class OutputLaw:
 
 
 def output_law(
-    rule: StepRule,
+    solver: Solver,
     process: DiffusionProcess,
     data: GaussianMeasure,
     *,
@@ -118,12 +119,12 @@ def output_law(
     r"""The law of what ``sample`` gives with the exact denoiser of Gaussian data.
 
     Args:
-        rule: a step rule that is linear in the state if the denoiser is, with or without memory.
+        solver: a solver that is linear in the state if the denoiser is, with or without memory.
             One that chooses its steps by the state is, for the steps that it takes.
         process: a process with spectral operators.
         data: the law of :math:`x_0`, with a spectral factor; a mean lives on the grid.
         on: a full grid.
-        times: the times that the sampler steps through, such as ``steps(100)``.
+        times: the times that the sampler steps through, such as ``timesteps(100)``.
         start: ``"noise"`` to begin with :math:`\sigma N\xi`, as samplers do, or ``"marginal"`` with
             the law of the process at the first time, so that all errors are the steps'.
 
@@ -133,17 +134,17 @@ def output_law(
             a sample, or ``sample`` refuses the times.
 
     Example:
-        >>> from inftydiff import CosineSchedule, DDIM, WhiteNoise, gaussian_mollifier, steps
+        >>> from inftydiff import CosineSchedule, DDIM, WhiteNoise, gaussian_mollifier, timesteps
         >>> T = gaussian_mollifier(1 / 32)
         >>> process = DiffusionProcess.mollified(CosineSchedule(), T, noise=WhiteNoise(1 / 32))
         >>> data = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())
         >>> for n in (10, 100):
-        ...     law = output_law(DDIM(), process, data, on=Grid((64, 64)), times=steps(n))
+        ...     law = output_law(DDIM(), process, data, on=Grid((64, 64)), times=timesteps(n))
         ...     print(f"{(law.wasserstein_to_data() / law.rms()).item():.4f}")
         0.7213
         0.1397
     """
-    _check_run(rule, times, start)
+    _check_run(solver, times, start)
     check_process(process)
     a_measure(data, "The data")
     a_place(on)
@@ -152,7 +153,7 @@ def output_law(
             f"The law of an output is diagonal on a full Grid; got {type(on).__name__}. Sample on "
             "the grid, and restrict."
         )
-    family = process.signal if isinstance(process.signal, SignalFamily) else None
+    family = process.signal if isinstance(process.signal, TimeDependentSignal) else None
     law = joint_law(process, data, Identity() if family else process.signal_at(times[:1]), on)
     assert isinstance(law, ModalLaw)
     if law.signal.ndim > on.dim or law.noise.ndim > on.dim:
@@ -162,7 +163,7 @@ def output_law(
         )
     spectrum = eigenbasis(on.domain).eigenvalues(on.shape).flatten()
     problem = distinct(law.signal.flatten(), law.noise.flatten(), spectrum if family else None)
-    found = gains(rule, process, problem, times, start, data.mean is not None)
+    found = gains(solver, process, problem, times, start, data.mean is not None)
     variances = (found.variances[problem.place] * problem.scale).reshape(on.shape)
     last = times[-1:].double()
     alpha, sigma = (amplitude.reshape(-1) for amplitude in process.amplitudes(last, on))
@@ -173,13 +174,13 @@ def output_law(
         assert source is not None
         source = Function(on, source.values.double().reshape(1, on.size, -1))
         gain = found.mean[problem.place].reshape(1, *on.shape)
-        mean = _single(scaled(source, gain))
-        wanted_mean = _single(scaled(source, alpha.reshape(1, *on.shape) if family else alpha))
+        mean = _single(scale_modes(source, gain))
+        wanted_mean = _single(scale_modes(source, alpha.reshape(1, *on.shape) if family else alpha))
     return OutputLaw(on, variances, mean, wanted.reshape(on.shape), wanted_mean)
 
 
 def variance_gain(
-    rule: StepRule,
+    solver: Solver,
     schedule: Schedule,
     ratios: Float[Tensor, "ratios"],
     *,
@@ -193,7 +194,7 @@ def variance_gain(
     function :math:`G` is rational, and smooth in the logarithm of the ratio.
 
     Args:
-        rule: a step rule, as for :func:`output_law`.
+        solver: a solver, as for :func:`output_law`.
         schedule: the schedule of the process.
         ratios: the ratios :math:`P/V`, above zero.
         times: the times that the sampler steps through.
@@ -203,12 +204,12 @@ def variance_gain(
         ValueError: if a ratio is not a finite number above zero.
 
     Example:
-        >>> from inftydiff import CosineSchedule, DDIM, steps
+        >>> from inftydiff import CosineSchedule, DDIM, timesteps
         >>> ratios = torch.tensor([0.01, 1.0, 100.0], dtype=torch.float64)
-        >>> variance_gain(DDIM(), CosineSchedule(), ratios, times=steps(50))
+        >>> variance_gain(DDIM(), CosineSchedule(), ratios, times=timesteps(50))
         tensor([0.7460, 0.9517, 0.7800], dtype=torch.float64)
     """
-    _check_run(rule, times, start)
+    _check_run(solver, times, start)
     check_schedule(schedule)
     floating(ratios, "Ratios of variances")
     if ratios.ndim != 1 or not len(ratios):
@@ -221,13 +222,13 @@ def variance_gain(
     p = ratios.double()
     process = DiffusionProcess.white(schedule)
     problem = distinct(p, torch.ones_like(p), None)
-    found = gains(rule, process, problem, times, start, False)
+    found = gains(solver, process, problem, times, start, False)
     return found.variances[problem.place] * problem.scale / p
 
 
-def _check_run(rule: StepRule, times: Tensor, start: Start) -> None:
-    """Refuse what is no rule, times that do not decrease, and an unknown start."""
-    conforming(rule, StepRule, "A step rule", "Pass DDIM(), say.")
+def _check_run(solver: Solver, times: Tensor, start: Start) -> None:
+    """Refuse what is no solver, times that do not decrease, and an unknown start."""
+    conforming(solver, Solver, "A solver", "Pass DDIM(), say.")
     check_decreasing(times)
     choice(start, get_args(Start), "The start")
 

@@ -6,7 +6,7 @@ For :math:`x_0 \sim \mathcal N(0, K)` on a grid and :math:`y = A x_0 + \tau\vare
 .. math:: \mathbb E[x_0|y] = K A^T M^{-1} y, \qquad
           \mathrm{Cov}[x_0|y] = K - K A^T M^{-1} A K
 
-by dense linear algebra. A sampler whose rule draws nothing, with the exact denoiser and a guide
+by dense linear algebra. A sampler whose solver draws nothing, with the exact denoiser and a guide
 that is linear in the residual, is linear in the first state and the values together. So the law of
 its output is known from its runs on the standard deviations of the noise's modes, one at a time,
 with :math:`y = 0`, and on the values, from zero:
@@ -32,7 +32,7 @@ from inftydiff.processes import (
     DiffusionProcess,
     GaussianMeasure,
     Observation,
-    StepRule,
+    Solver,
     sample,
 )
 from inftydiff.processes.checks import a_callable, a_grid
@@ -124,7 +124,7 @@ def exact_posterior(data: GaussianMeasure, observation: Observation) -> Pointwis
 
 
 def guided_output(
-    rule: StepRule,
+    solver: Solver,
     process: DiffusionProcess,
     guide: Callable[[Denoiser, Observation], Denoiser],
     data: GaussianMeasure,
@@ -136,7 +136,7 @@ def guided_output(
     r"""The law of what a guided sampler gives with the exact denoiser, read as :math:`x_0`.
 
     Args:
-        rule: a step rule that draws nothing and is linear.
+        solver: a solver that draws nothing and is linear.
         process: the process.
         guide: makes the guided denoiser of the exact one and an observation.
         data: the law of :math:`x_0`, without a mean.
@@ -162,7 +162,7 @@ def guided_output(
     silence = values.new_zeros(len(modes), *values.shape[1:])
     each = replace(observation, values=torch.cat([silence, values]))
     output = sample(
-        rule,
+        solver,
         guide(GaussianDenoiser(process, data), each),
         on=on,
         times=times,

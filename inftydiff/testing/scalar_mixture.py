@@ -3,7 +3,7 @@ r"""One coefficient of mixture data, and the law of a sampler's output for it, b
 In one dimension :math:`W_2^2 = \int_0^1 |F^{-1}(u) - G^{-1}(u)|^2\,\mathrm du` with the quantiles
 of the two laws. Those of the output are found
 
-* if the rule draws no noise, by running it on quantiles of the first state;
+* if the solver draws no noise, by running it on quantiles of the first state;
 * if it does and has no memory, by carrying the law of the coefficient from step to step: each step
   is a map, which is known where it is wanted, and a convolution with a Gaussian;
 * if it does and has memory, from many samples.
@@ -23,12 +23,12 @@ from inftydiff.processes import (
     CallableDenoiser,
     DiffusionProcess,
     GaussianMeasure,
-    StepRule,
+    Solver,
     WhiteNoise,
     sample,
 )
 from inftydiff.processes.noise import Noise
-from inftydiff.processes.solvers import MultistepRule
+from inftydiff.processes.solvers import MultistepSolver
 from inftydiff.testing.impulses import ImpulseNoise
 from inftydiff.testing.mode_runs import MODE
 from inftydiff.testing.oracles import MixtureDenoiser
@@ -42,13 +42,13 @@ QUANTILES = 1001
 """How many quantiles of the first state are followed, and how many more where the data are."""
 
 FINE = 1 << 15
-"""How many quantiles they are interpolated to, where the rule's map does not increase."""
+"""How many quantiles they are interpolated to, where the solver's map does not increase."""
 
 CELLS = 4096
 """At how many places the density of a coefficient is kept."""
 
 SAMPLES = 1 << 16
-"""How many samples are drawn for a rule that has both noise and memory."""
+"""How many samples are drawn for a solver that has both noise and memory."""
 
 BISECTIONS = 64
 
@@ -82,13 +82,13 @@ class ScalarMixture:
         variance: the variance :math:`P`.
 
     Example:
-        >>> from inftydiff import CosineSchedule, DDIM, steps
+        >>> from inftydiff import CosineSchedule, DDIM, timesteps
         >>> process = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.5))
         >>> means = torch.tensor([-2.0, 2.0], dtype=torch.float64)
         >>> mixture = ScalarMixture(process, (0.5, 0.5), means, 0.1)
         >>> g = torch.Generator().manual_seed(0)
         >>> for n in (10, 100):
-        ...     print(f"{mixture.output_wasserstein(DDIM(), times=steps(n), generator=g):.3f}")
+        ...     print(f"{mixture.output_wasserstein(DDIM(), times=timesteps(n), generator=g):.3f}")
         0.149
         0.015
     """
@@ -107,14 +107,14 @@ class ScalarMixture:
         return MixtureDenoiser(self.process, self.weights, parts)
 
     def output_wasserstein(
-        self, rule: StepRule, *, times: Float[Tensor, "times"], generator: torch.Generator
+        self, solver: Solver, *, times: Float[Tensor, "times"], generator: torch.Generator
     ) -> float:
-        r"""The distance :math:`W_2` of a rule's output to the law that it should have.
+        r"""The distance :math:`W_2` of a solver's output to the law that it should have.
 
         Args:
-            rule: a step rule that is linear in states, predictions and the noise that it draws.
+            solver: a solver that is linear in states, predictions and the noise that it draws.
             times: the times that the sampler steps through.
-            generator: the source of the samples of a rule that has both noise and memory. Their
+            generator: the source of the samples of a solver that has both noise and memory. Their
                 distance to their own law is about a hundredth of the deviation. Nothing else is
                 drawn.
 
@@ -122,13 +122,13 @@ class ScalarMixture:
             ValueError: if ``sample`` refuses the times.
         """
         counter = ImpulseNoise(self.process.noise)
-        self._sampled(rule, times, torch.zeros(1, dtype=torch.float64), counter)
+        self._sampled(solver, times, torch.zeros(1, dtype=torch.float64), counter)
         if counter.drawn == 0:
-            atoms = self._followed(rule, times)
-        elif isinstance(rule, MultistepRule):
-            atoms = self._drawn(rule, times, generator)
+            atoms = self._followed(solver, times)
+        elif isinstance(solver, MultistepSolver):
+            atoms = self._drawn(solver, times, generator)
         else:
-            atoms = self._carried(rule, times)
+            atoms = self._carried(solver, times)
         return self._distance(atoms, times[-1:])
 
     def quantiles(
@@ -166,9 +166,9 @@ class ScalarMixture:
     def _first_deviation(self, times: Tensor) -> Tensor:
         return self.process.schedule.sigma(times[0].double()) * self._noise_variance().sqrt()
 
-    def _sampled(self, rule: StepRule, times: Tensor, start: Tensor, noise: Noise) -> Tensor:
+    def _sampled(self, solver: Solver, times: Tensor, start: Tensor, noise: Noise) -> Tensor:
         x = sample(
-            rule,
+            solver,
             CallableDenoiser(replace(self.process, noise=noise), self.denoiser),
             on=MODE,
             times=times,
@@ -179,7 +179,7 @@ class ScalarMixture:
         )
         return x.values.flatten()
 
-    def _followed(self, rule: StepRule, times: Tensor) -> _Atoms:
+    def _followed(self, solver: Solver, times: Tensor) -> _Atoms:
         even = torch.linspace(-REACH, REACH, QUANTILES, dtype=torch.float64)
         means, deviation = self._law(times[-1:])
         low = (means.min() - REACH * deviation).item()
@@ -192,11 +192,11 @@ class ScalarMixture:
         )
         z = torch.cat([even, _deviates(below, above)]).unique()
         start = z * self._first_deviation(times)
-        return _Atoms(self._sampled(rule, times, start, self.process.noise), _masses(z), z)
+        return _Atoms(self._sampled(solver, times, start, self.process.noise), _masses(z), z)
 
-    def _drawn(self, rule: StepRule, times: Tensor, generator: torch.Generator) -> _Atoms:
+    def _drawn(self, solver: Solver, times: Tensor, generator: torch.Generator) -> _Atoms:
         x = sample(
-            rule,
+            solver,
             self.denoiser,
             on=MODE,
             times=times,
@@ -207,16 +207,16 @@ class ScalarMixture:
         values = x.values.double().flatten()
         return _Atoms(values, torch.full_like(values, 1.0 / SAMPLES))
 
-    def _carried(self, rule: StepRule, times: Tensor) -> _Atoms:
+    def _carried(self, solver: Solver, times: Tensor) -> _Atoms:
         z = torch.linspace(-REACH, REACH, CELLS, dtype=torch.float64)
         atoms = _Atoms(z * self._first_deviation(times), _masses(z))
         denoiser = self.denoiser
         for t, s in itertools.pairwise(times.double()):
             quiet = ImpulseNoise(self.process.noise, NEVER)
-            moved = self._stepped(rule, denoiser, atoms.values, t, s, quiet)
+            moved = self._stepped(solver, denoiser, atoms.values, t, s, quiet)
             impulses = [
                 self._stepped(
-                    rule, denoiser, atoms.values[:1], t, s, ImpulseNoise(self.process.noise, draw)
+                    solver, denoiser, atoms.values[:1], t, s, ImpulseNoise(self.process.noise, draw)
                 )
                 for draw in range(quiet.drawn)
             ]
@@ -226,14 +226,14 @@ class ScalarMixture:
 
     def _stepped(
         self,
-        rule: StepRule,
+        solver: Solver,
         denoiser: MixtureDenoiser,
         y: Tensor,
         t: Tensor,
         s: Tensor,
         noise: Noise,
     ) -> Tensor:
-        x_s = rule.step(
+        x_s = solver.step(
             CallableDenoiser(replace(self.process, noise=noise), denoiser),
             Function(MODE, y.reshape(-1, 1, 1)),
             t.expand(len(y)),

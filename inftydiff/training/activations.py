@@ -10,7 +10,7 @@ from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.config import MOST_CELLS
 from inftydiff.training.config import LARGEST_BATCH
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.objective import Microbatch, TrainingLoss
 
 __all__ = ["activation_bytes"]
 
@@ -21,22 +21,22 @@ def activation_bytes(
     *,
     points: float | None = None,
     batch: int = 1,
-    recompute: bool = False,
+    gradient_checkpointing: bool = False,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> int:
     """The bytes that a step of stage one keeps for its backward pass, weights apart.
 
     A forward pass is computed, and whatever would be kept for the way back is counted, once where
-    it is kept several times, and let go. With ``recompute`` one block's activations come on top, as
-    the backward pass computes them again.
+    it is kept several times, and let go. With ``gradient_checkpointing`` one block's activations
+    come on top, as the backward pass computes them again.
 
     Args:
         config: the model; its prior is left out.
         size: pixels along the longest side.
         points: the fraction of the coordinates that a step sees; by default that of training.
         batch: how many pictures.
-        recompute: keep the inputs of the network's blocks alone.
+        gradient_checkpointing: keep the inputs of the network's blocks alone.
         device: where to compute.
         dtype: of the network's computations; by default single precision.
 
@@ -52,7 +52,7 @@ def activation_bytes(
     instance(config, InftyDiffConfig, "config")
     batch = whole(batch, "A batch", most=LARGEST_BATCH)
     size = whole(size, "A grid's size", most=MOST_CELLS)
-    flag(recompute, "recompute")
+    flag(gradient_checkpointing, "gradient_checkpointing")
     device = device_of(device, "The device")
     if dtype is not None:
         dtype_of(dtype, "dtype, unless None,")
@@ -60,9 +60,9 @@ def activation_bytes(
         torch.manual_seed(0)
         pipeline = InftyDiff(dataclasses.replace(config, prior=None)).to(device).train()
     pipeline.compute_dtype = dtype
-    recompute_blocks(pipeline, recompute)
+    recompute_blocks(pipeline, gradient_checkpointing)
     shape = batch, config.channels, *pipeline.grid(size).shape
-    objective = Objective(pipeline, points=points)
+    objective = TrainingLoss(pipeline, points=points)
     weights = {weight.untyped_storage().data_ptr() for weight in pipeline.parameters()}
     kept: dict[int, Tensor] = {}
 
@@ -72,7 +72,7 @@ def activation_bytes(
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = objective(torch.zeros(shape, device=device), Part(0, 0, 0, batch))
+        loss = objective(torch.zeros(shape, device=device), Microbatch(0, 0, 0, batch))
     total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     del loss
     return total

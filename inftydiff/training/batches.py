@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from inftydiff._typing import kind_of
-from inftydiff.training.order import BatchOrder
+from inftydiff.training.order import BatchSampler
 
 __all__ = ["Items", "UnreadableItem", "batches", "length_of", "living_workers"]
 
@@ -84,7 +84,7 @@ def length_of(data: object) -> int:
     return len(data)
 
 
-def batches(items: Items, order: BatchOrder, workers: int = 0) -> Iterator[Tensor]:
+def batches(items: Items, order: BatchSampler, workers: int = 0) -> Iterator[Tensor]:
     """Batches without end, of shape ``(batch, *shape)``.
 
     Args:

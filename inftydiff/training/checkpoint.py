@@ -16,6 +16,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,6 +55,13 @@ __all__ = ["best", "load_training", "read_progress", "read_settings", "save"]
 
 SCALER = {"scale": float, "_growth_tracker": int}
 """What changes in the state of a loss scaler."""
+
+VERSION_1 = {
+    "accumulate": "gradient_accumulation",
+    "flips": "horizontal_flip",
+    "recompute": "gradient_checkpointing",
+}
+"""The settings that checkpoints of version 1 call by another name."""
 
 
 def best(run: str | Path) -> Path:
@@ -94,7 +102,7 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
         record = read_record(folder)
         return (
             InftyDiffConfig.from_json(json.dumps(record["pipeline"])),
-            from_record(TrainConfig, record["training"]),
+            from_record(TrainConfig, _training(record)),
             from_record(Progress, record["progress"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -102,6 +110,14 @@ def read_settings(folder: Path) -> tuple[InftyDiffConfig, TrainConfig, Progress]
         raise ValueError(
             f"{file} cannot be read as a checkpoint's settings: {said}. {instead_of(folder)}"
         ) from error
+
+
+def _training(record: Mapping[str, Any]) -> Any:
+    """Return the record of a run's settings, in the words of today."""
+    training = record["training"]
+    if record["version"] > 1 or not isinstance(training, Mapping):
+        return training
+    return {VERSION_1.get(name, name): value for name, value in training.items()}
 
 
 def save(

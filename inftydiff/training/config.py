@@ -57,14 +57,14 @@ class TrainConfig:
         precision: of the network's computations, "float32", "bf16" or "fp16"; "auto" takes bf16
             where the machine has instructions for it. The weights stay in float32. With fp16 the
             loss is scaled, so that small gradients do not vanish.
-        accumulate: compute the batch of a process in so many parts, one after another. The result
-            is the same but for rounding, and the memory that of one part.
-        recompute: keep only the inputs of the network's blocks for the backward pass, and compute
-            them again there: less than half the memory, about a third more time.
+        gradient_accumulation: compute the batch of a process in so many parts, one after another.
+            The result is the same but for rounding, and the memory that of one part.
+        gradient_checkpointing: keep only the inputs of the network's blocks for the backward pass,
+            and compute them again there: less than half the memory, about a third more time.
         compile: have ``torch.compile`` translate the U-Net and the encoder's way down.
         workers: processes that read pictures ahead, on each process; 0 reads them between steps.
-        flips: mirror half of the pictures. The default faces have a side (the parting, the light),
-            so it is off.
+        horizontal_flip: mirror half of the pictures. The default faces have a side (the parting,
+            the light), so it is off.
         seed: of the weights, the order of the pictures, the times, the coordinates and the noise.
         checkpoint_steps: write a checkpoint every so many steps.
         checkpoint_minutes: and whenever so many minutes have passed since the last.
@@ -99,11 +99,11 @@ class TrainConfig:
     ema: float = 0.9995
     points: float | None = None
     precision: Precision = "auto"
-    accumulate: int = 1
-    recompute: bool = False
+    gradient_accumulation: int = 1
+    gradient_checkpointing: bool = False
     compile: bool = False
     workers: int = 0
-    flips: bool = False
+    horizontal_flip: bool = False
     seed: int = 0
     checkpoint_steps: int = 2000
     checkpoint_minutes: float = 5.0
@@ -124,11 +124,11 @@ class TrainConfig:
         store(self, positive, "checkpoint_minutes", most=LONGEST)
         store(self, positive, "learning_rate", "clip_norm", most=LARGEST)
         store(self, not_negative, "weight_decay", most=LARGEST)
-        store(self, flag, "recompute", "compile", "flips", "tensorboard")
+        store(self, flag, "gradient_checkpointing", "compile", "horizontal_flip", "tensorboard")
         store(self, whole, "warmup", least=0)
         store(self, checked_seed, "seed")
         store(self, whole, "workers", least=0, most=MOST_WORKERS)
-        store(self, whole, "batch_size", "accumulate", most=LARGEST_BATCH)
+        store(self, whole, "batch_size", "gradient_accumulation", most=LARGEST_BATCH)
         for name in (
             "max_steps",
             "checkpoint_steps",
@@ -142,10 +142,10 @@ class TrainConfig:
         ):
             if getattr(self, name) is not None:
                 store(self, whole, name)
-        if self.accumulate > self.batch_size:
+        if self.gradient_accumulation > self.batch_size:
             raise ValueError(
                 f"A batch of {self.batch_size} pictures has at most so many parts; got "
-                f"accumulate={self.accumulate}."
+                f"gradient_accumulation={self.gradient_accumulation}."
             )
         store(self, fraction, "ema", one=False)
         if self.points is not None:

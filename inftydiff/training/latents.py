@@ -22,10 +22,10 @@ from inftydiff._typing import (
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
-from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.pipelines.latent_prior import LatentPrior
 from inftydiff.processes import WhiteNoise
 from inftydiff.training.config import LARGEST_BATCH
-from inftydiff.training.objective import Part, share_of, spread_times
+from inftydiff.training.objective import Microbatch, low_discrepancy_times, share_of
 from inftydiff.training.order import condition_generator, picture_generator, step_generator
 
 with extra("train"):
@@ -164,11 +164,11 @@ class LatentObjective(nn.Module):
         drop = fraction(drop, "drop")
         if pipeline.prior is None:
             raise ValueError("This model has no prior; set prior= in its configuration.")
-        self.prior: LatentDiffusion = pipeline.prior
+        self.prior: LatentPrior = pipeline.prior
         self.drop = drop
 
     def forward(
-        self, items: Float[Tensor, "count features_and_conditions"], part: Part
+        self, items: Float[Tensor, "count features_and_conditions"], part: Microbatch
     ) -> Float[Tensor, "count"]:
         """The loss of each latent.
 
@@ -190,11 +190,11 @@ class LatentObjective(nn.Module):
             )
             .samples(part.first, count)
         )
-        t = spread_times(part, count).to(items.device)
+        t = low_discrepancy_times(part, count).to(items.device)
         known = None if self.drop == 0.0 else self._known(part, count).to(items.device)
         return self.prior.loss(latents, t, condition=condition, known=known, noise=noise)
 
-    def _known(self, part: Part, count: int) -> Bool[Tensor, "count"]:
+    def _known(self, part: Microbatch, count: int) -> Bool[Tensor, "count"]:
         """Whether the condition of each is shown: one of the batch's draws, by its number there."""
         draws = torch.rand(part.batch, generator=condition_generator(part.seed, part.step))
         return draws[part.first : part.first + count] >= self.drop

@@ -109,8 +109,9 @@ def train_prior(
         validation: latents that it is not trained on; None for no held-out loss.
         prior: the sizes of the prior.
         config: the settings of the run. ``points`` is noted in the checkpoints, for the part of the
-            points that the latents were encoded from; ``flips``, ``recompute``, ``compile`` and
-            half precisions are for pictures, and are refused.
+            points that the latents were encoded from; ``horizontal_flip``,
+            ``gradient_checkpointing``, ``compile`` and half precisions are for pictures, and are
+            refused.
         out: the run folder; without ``resume`` it must hold no checkpoint.
         conditions: what each latent is conditioned on, such as its class as zeros and a one, with
             as many features as ``prior.condition`` says; None for a prior without a condition.

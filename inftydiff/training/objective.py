@@ -22,7 +22,7 @@ from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training.order import dropout_seed, picture_generator, step_generator
 
-__all__ = ["Objective", "Part", "share_of", "spread_times"]
+__all__ = ["Microbatch", "TrainingLoss", "low_discrepancy_times", "share_of"]
 
 QUARTER = 0.25
 """The fraction of the coordinates that a step sees, as in the paper."""
@@ -30,7 +30,7 @@ QUARTER = 0.25
 
 @final
 @dataclass(frozen=True)
-class Part:
+class Microbatch:
     """Which pictures of a step's batch are computed.
 
     Args:
@@ -69,7 +69,7 @@ def share_of(network: object, points: float | None) -> float:
     return points
 
 
-def spread_times(part: Part, count: int) -> Float[Tensor, "count"]:
+def low_discrepancy_times(part: Microbatch, count: int) -> Float[Tensor, "count"]:
     r"""Times :math:`(u + i/n) \bmod 1` with one uniform :math:`u`: each is uniform on [0, 1).
 
     The batch covers the interval evenly, so its mean loss varies less than with independent times.
@@ -86,32 +86,34 @@ def spread_times(part: Part, count: int) -> Float[Tensor, "count"]:
 
 
 @final
-class Objective(nn.Module):
+class TrainingLoss(nn.Module):
     """The denoising loss of pictures over the square of the network's scale.
 
     Args:
         pipeline: the model.
         points: the fraction of the coordinates to take, for the network and, independently, for the
             encoder; one takes the full grid. By default as :func:`share_of` says.
-        flips: whether half of the pictures are mirrored.
+        horizontal_flip: whether half of the pictures are mirrored.
 
     Raises:
         ValueError: as :func:`share_of`.
     """
 
     def __init__(
-        self, pipeline: InftyDiff, *, points: float | None = None, flips: bool = False
+        self, pipeline: InftyDiff, *, points: float | None = None, horizontal_flip: bool = False
     ) -> None:
         super().__init__()
         instance(pipeline, InftyDiff, "A model")
         self.points = share_of(pipeline.network, points)
-        flag(flips, "flips")
+        flag(horizontal_flip, "horizontal_flip")
         self.pipeline = pipeline
         whole_grids = pipeline.encoder is not None and not capabilities_of(pipeline.encoder).subsets
         self.seen = 1.0 if whole_grids else self.points
-        self.flips = flips
+        self.horizontal_flip = horizontal_flip
 
-    def forward(self, images: Float[Tensor, "count c h w"], part: Part) -> Float[Tensor, "count"]:
+    def forward(
+        self, images: Float[Tensor, "count c h w"], part: Microbatch
+    ) -> Float[Tensor, "count"]:
         """The loss of each picture.
 
         Args:
@@ -119,13 +121,13 @@ class Objective(nn.Module):
             part: their place in the batch.
         """
         floating(images, "Pictures")
-        instance(part, Part, "What part of a step")
+        instance(part, Microbatch, "What part of a step")
         pipeline, count, device = self.pipeline, len(images), images.device
         generators = [
             picture_generator(part.seed, part.step, part.first + i, device=device)
             for i in range(count)
         ]
-        if self.flips:
+        if self.horizontal_flip:
             flipped = [bool(torch.rand((), generator=g, device=device) < 0.5) for g in generators]
             mirrored = torch.tensor(flipped, device=device)
             images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
@@ -148,7 +150,7 @@ class Objective(nn.Module):
         with self._dropout(part, device):
             loss = pipeline.loss(
                 x0,
-                spread_times(part, count).to(device),
+                low_discrepancy_times(part, count).to(device),
                 at=at,
                 seen=seen,
                 noise=noise,
@@ -157,7 +159,7 @@ class Objective(nn.Module):
         return loss / pipeline.capabilities.scale**2
 
     @contextmanager
-    def _dropout(self, part: Part, device: torch.device) -> Iterator[None]:
+    def _dropout(self, part: Microbatch, device: torch.device) -> Iterator[None]:
         """Draw dropout from a generator that stands where the part says, and put it back."""
         layers = (layer for layer in self.pipeline.modules() if isinstance(layer, nn.Dropout))
         if not any(layer.training and layer.p > 0.0 for layer in layers):

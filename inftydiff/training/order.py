@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 __all__ = [
-    "BatchOrder",
+    "BatchSampler",
     "condition_generator",
     "dropout_seed",
     "picture_generator",
@@ -48,7 +48,7 @@ def dropout_seed(seed: int, step: int, first: int) -> int:
 
 
 @final
-class BatchOrder(Sampler[list[int]]):
+class BatchSampler(Sampler[list[int]]):
     """Batches of indices without end: each epoch a new permutation, its remainder left out.
 
     The processes share each batch: a process is given the indices of its own part, and so reads no

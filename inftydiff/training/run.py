@@ -22,10 +22,10 @@ from inftydiff.training.compiling import compile_networks
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import remove_partial, require_run
 from inftydiff.training.journal import Journal
-from inftydiff.training.order import BatchOrder
+from inftydiff.training.order import BatchSampler
 from inftydiff.training.precision import compute_dtype, loss_scaler
 from inftydiff.training.progress import Progress
-from inftydiff.training.samples import sheet
+from inftydiff.training.samples import image_grid
 from inftydiff.training.signals import StopSignals
 from inftydiff.training.stages import Stage
 from inftydiff.training.update import Outcome, Update
@@ -95,7 +95,7 @@ class Run:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             remove_partial(self.out)
-        recompute_blocks(self.pipeline, config.recompute)
+        recompute_blocks(self.pipeline, config.gradient_checkpointing)
         if config.compile:
             compile_networks(self.pipeline)
         objective = self.stage.objective(self.pipeline, config, training=True)
@@ -123,9 +123,9 @@ class Run:
         self.average.n_averaged.fill_(self.progress.updates)
         self.saved = folder
 
-    def order(self, first: int) -> BatchOrder:
+    def order(self, first: int) -> BatchSampler:
         """The batches of this process from a step on."""
-        return BatchOrder(
+        return BatchSampler(
             len(self.data),
             self.config.batch_size,
             seed=self.config.seed,
@@ -171,7 +171,7 @@ class Run:
         if wanted and self.accelerator.is_main_process:
             data = self.data if self.validation is None else self.validation
             shown, columns = self.stage.samples(cast(InftyDiff, self.average.module), data)
-            self.journal.samples(done, sheet(shown, columns))
+            self.journal.samples(done, image_grid(shown, columns))
         last = last or self.finished
         late = self._agreed(done.seconds - self.saved_at >= 60.0 * config.checkpoint_minutes)
         better = config.patience is not None and self.progress.best_step == done.step

@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes import NotFinite, steps
+from inftydiff.processes import NotFinite, timesteps
 
-__all__ = ["COLUMNS", "drawn", "drawn_by_prior", "sheet"]
+__all__ = ["COLUMNS", "drawn", "drawn_by_prior", "image_grid"]
 
 COLUMNS, ROWS, SEED, STEPS = 8, 2, 0, 15
 
@@ -72,7 +72,7 @@ def _sampled(
             on=on,
             batch=count,
             generator=torch.Generator().manual_seed(SEED),
-            times=steps(STEPS),
+            times=timesteps(STEPS),
             latent=latent,
             condition=condition,
             oversample=1,
@@ -82,7 +82,7 @@ def _sampled(
     return x.to_image().cpu()
 
 
-def sheet(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:
+def image_grid(pictures: Float[Tensor, "n c h w"], columns: int) -> UInt8[Tensor, "rows columns 3"]:
     """Pictures in rows, as bytes; in grey, unless they have three channels.
 
     Args:

@@ -23,13 +23,13 @@ from inftydiff.training.batches import length_of
 from inftydiff.training.compiling import static_parts
 from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.objective import Microbatch, TrainingLoss
 from inftydiff.training.samples import COLUMNS, drawn, drawn_by_prior
 from inftydiff.training.transfer import take_weights
 
 __all__ = ["LatentStage", "PictureStage", "Stage", "check_latent_settings"]
 
-OF_PICTURES = ("flips", "recompute", "compile")
+OF_PICTURES = ("horizontal_flip", "gradient_checkpointing", "compile")
 """Settings that are for pictures and the network alone."""
 
 
@@ -60,7 +60,7 @@ class Stage(ABC):
     def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
         """The loss, a module that gives one number an item.
 
-        It is called with items and the :class:`~inftydiff.training.objective.Part` they are.
+        It is called with items and the :class:`~inftydiff.training.objective.Microbatch` they are.
 
         Args:
             pipeline: the model.
@@ -137,8 +137,8 @@ class PictureStage(Stage):
         return pipeline
 
     def objective(self, pipeline: InftyDiff, config: TrainConfig, *, training: bool) -> nn.Module:
-        flips = config.flips and training
-        return Objective(pipeline, points=config.points, flips=flips)
+        horizontal_flip = config.horizontal_flip and training
+        return TrainingLoss(pipeline, points=config.points, horizontal_flip=horizontal_flip)
 
     def check(self, data: Dataset[Tensor]) -> None:
         config = self.model
@@ -166,10 +166,12 @@ class PictureStage(Stage):
 
     def check_model(self, pipeline: InftyDiff, shape: torch.Size, config: TrainConfig) -> None:
         network = type(pipeline.network).__name__
-        if config.recompute and not any(isinstance(m, RecomputedBlock) for m in pipeline.modules()):
+        if config.gradient_checkpointing and not any(
+            isinstance(m, RecomputedBlock) for m in pipeline.modules()
+        ):
             raise ValueError(
-                f"recompute=True is for networks of this package's blocks, and {network} has none. "
-                "Leave it out."
+                "gradient_checkpointing=True is for networks of this package's blocks, and "
+                f"{network} has none. Leave it out."
             )
         if config.precision in ("bf16", "fp16") and not pipeline.capabilities.mixed_precision:
             raise ValueError(
@@ -181,7 +183,7 @@ class PictureStage(Stage):
         objective = self.objective(pipeline, config, training=False).eval()
         device = next(pipeline.parameters()).device
         with torch.no_grad(), torch.random.fork_rng([]):
-            objective(torch.zeros(1, *shape, device=device), Part(config.seed, 0, 0, 1))
+            objective(torch.zeros(1, *shape, device=device), Microbatch(config.seed, 0, 0, 1))
         objective.train()
 
     def samples(

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff.training.config import TrainConfig
-from inftydiff.training.objective import Part
+from inftydiff.training.objective import Microbatch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -127,8 +127,8 @@ class Update:
         accelerator, config, count = self.accelerator, self.config, len(items)
         before = accelerator.process_index * count
         total = torch.zeros((), device=accelerator.device)
-        for begin, end in parts(count, config.accumulate):
-            part = Part(config.seed, step, before + begin, count * accelerator.num_processes)
+        for begin, end in parts(count, config.gradient_accumulation):
+            part = Microbatch(config.seed, step, before + begin, count * accelerator.num_processes)
             with self._alone() if end < count else nullcontext():
                 mine = items[begin:end].to(accelerator.device)
                 loss = self.objective(mine, part).mean() * ((end - begin) / count)

@@ -8,7 +8,7 @@ from inftydiff._typing import instance, whole
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training.batches import length_of
 from inftydiff.training.config import LARGEST_BATCH
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.objective import Microbatch, TrainingLoss
 
 __all__ = ["estimated_loss", "held_out_loss"]
 
@@ -43,7 +43,7 @@ def estimated_loss(
     for begin in range(process * batch_size, count, processes * batch_size):
         rows = range(begin, min(count, begin + batch_size))
         batch = torch.stack([data[row] for row in rows]).to(device)
-        total += float(objective(batch, Part(SEED, 0, begin, count)).double().sum())
+        total += float(objective(batch, Microbatch(SEED, 0, begin, count)).double().sum())
     return total / count
 
 
@@ -69,5 +69,5 @@ def held_out_loss(
         ValueError: if there are no pictures, or a number is out of range.
     """
     instance(pipeline, InftyDiff, "pipeline")
-    objective = Objective(pipeline, points=points)
+    objective = TrainingLoss(pipeline, points=points)
     return estimated_loss(objective, data, items=images, batch_size=batch_size)

@@ -177,7 +177,11 @@ def no_file():
 def test_too_little_memory(capsys, monkeypatch, fault, match):
     monkeypatch.setattr(Train, "run", lambda self, words: fault())
     bad(["train", "faces"], match, capsys)
-    bad(["train", "faces"], "Out of memory. Lower --batch-size, or use --accumulate or", capsys)
+    bad(
+        ["train", "faces"],
+        "Out of memory. Lower --batch-size, or use --gradient-accumulation or",
+        capsys,
+    )
     monkeypatch.setattr(Info, "run", lambda self, words: fault())
     bad(["info"], "Out of memory. Ask for smaller pictures", capsys)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inftydiff import DDIM, steps
+from inftydiff import DDIM, timesteps
 from inftydiff.cli import main
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure, to_pixels
@@ -56,9 +56,9 @@ def test_what_is_said(tmp_path, capsys):
 
 def test_the_checkpoint_draws_the_picture_of_a_row_again(made):
     pipeline = load_pipeline(made / "checkpoint")
-    times = steps(2)
-    both = draw(pipeline, pipeline.grid(16), range(2), rule=DDIM(), times=times, title="")
-    one = draw(pipeline, pipeline.grid(16), [1], rule=DDIM(), times=times, title="")
+    times = timesteps(2)
+    both = draw(pipeline, pipeline.grid(16), range(2), solver=DDIM(), times=times, title="")
+    one = draw(pipeline, pipeline.grid(16), [1], solver=DDIM(), times=times, title="")
     assert torch.allclose(both[1:], one, atol=1e-5)
     sheet = np.asarray(Image.open(made / "samples.png").convert("RGB")).astype(int)
     expected = np.kron(to_pixels(one[0]), np.ones((16, 16, 1))).astype(int)
@@ -73,9 +73,9 @@ def test_the_checkpoint_draws_the_picture_of_a_row_again(made):
 
 def test_stochastic_rules_give_a_seed_its_own_picture(made):
     pipeline = load_pipeline(made / "checkpoint")
-    on, times, rule = pipeline.grid(8), steps(2), DDIM(1.0)
-    both = draw(pipeline, on, [3, 4], rule=rule, times=times, title="")
-    assert torch.equal(both[1:], draw(pipeline, on, [4], rule=rule, times=times, title=""))
+    on, times, solver = pipeline.grid(8), timesteps(2), DDIM(1.0)
+    both = draw(pipeline, on, [3, 4], solver=solver, times=times, title="")
+    assert torch.equal(both[1:], draw(pipeline, on, [4], solver=solver, times=times, title=""))
     assert not torch.equal(both[0], both[1])
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from training_runs import pictures, run
 
-from inftydiff import steps
+from inftydiff import timesteps
 from inftydiff.cli import main
 from inftydiff.cli.figures import to_pixels
 from inftydiff.data import Images, face_seeds, faces
@@ -61,7 +61,7 @@ def test_a_checkpoint_against_faces(trained, tmp_path, capsys):
     for seed in range(4, 10):
         g = torch.Generator().manual_seed(seed)
         sample = pipeline.sample(
-            on=pipeline.grid(16), batch=1, generator=g, times=steps(2), deconvolve=False
+            on=pipeline.grid(16), batch=1, generator=g, times=timesteps(2), deconvolve=False
         )
         x.append(pipeline.deconvolve(sample, noise_to_signal=0.3).to_image())
     real = faces(seeds=face_seeds("test", 14), resolution=16, progress=False).pixels

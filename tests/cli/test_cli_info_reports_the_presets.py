@@ -50,8 +50,10 @@ def test_the_paper_s_model_takes_ten_gigabytes_to_train():
 @pytest.mark.parametrize("name", ["tiny", "faces_64"])
 def test_the_activations_are_those_of_a_step(name):
     stated = json.loads(ACTIVATIONS.read_text())[name]
-    for key, recompute in (("kept", False), ("recomputed", True)):
-        found = activation_bytes(preset(name), stated["size"], recompute=recompute)
+    for key, gradient_checkpointing in (("kept", False), ("recomputed", True)):
+        found = activation_bytes(
+            preset(name), stated["size"], gradient_checkpointing=gradient_checkpointing
+        )
         assert abs(found / stated[key] - 1.0) < 0.02
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from test_cli_bad_input_is_one_line import bad
 
-from inftydiff import steps
+from inftydiff import timesteps
 from inftydiff.cli import main
 from inftydiff.cli.labels import read_labels, split_labels
 from inftydiff.cli.sources import ArraySource
@@ -91,7 +91,7 @@ def test_samples_are_drawn_under_a_label(labelled, tmp_path):
         on=pipeline.grid(8),
         batch=1,
         generator=torch.Generator().manual_seed(0),
-        times=steps(2),
+        times=timesteps(2),
         latent=latent,
     )
     assert np.allclose(zero[:1], decoded.to_image().numpy(), atol=1e-5)

@@ -22,7 +22,7 @@ batch_size = 8
 validation-images = 8
 max-steps = 2
 minutes = "None"
-flips = true
+horizontal_flip = true
 clip = [-1.5, 1.5]
 
 latent = 4
@@ -38,22 +38,22 @@ def test_a_run_follows_the_file(tmp_path):
     assert main([*words, "--max-steps", "3", "--latent", "5"]) == 0
     model, training, progress = read_settings(latest(tmp_path / "run"))
     assert (model.network.width, model.latent, model.clip) == (12, 5, (-1.5, 1.5))
-    assert (training.batch_size, training.flips, training.minutes) == (8, True, None)
+    assert (training.batch_size, training.horizontal_flip, training.minutes) == (8, True, None)
     assert progress.step == 3
 
 
 def test_json_says_the_same(tmp_path):
     (tmp_path / "a.toml").write_text(TOML)
-    record = {"data": "faces", "flips": False, "minutes": None, "network": {"width": 4}}
+    record = {"data": "faces", "horizontal_flip": False, "minutes": None, "network": {"width": 4}}
     (tmp_path / "a.json").write_text(json.dumps(record))
     words = with_settings([f"--config={tmp_path / 'a.json'}", "--out", "run"], Train)
-    expected = "--out run --data faces --no-flips --minutes None --network.width 4"
+    expected = "--out run --data faces --no-horizontal-flip --minutes None --network.width 4"
     assert words == expected.split()
 
 
 def test_words_overrule_the_file(tmp_path):
-    (tmp_path / "a.toml").write_text("flips = true\nbatch_size = 4\nlatent = 3\n")
-    rest = ["faces", "--no-flips", "--batch_size=8", "--latent", "7"]
+    (tmp_path / "a.toml").write_text("horizontal_flip = true\nbatch_size = 4\nlatent = 3\n")
+    rest = ["faces", "--no-horizontal-flip", "--batch_size=8", "--latent", "7"]
     assert with_settings(["--config", str(tmp_path / "a.toml"), *rest], Train) == rest
 
 

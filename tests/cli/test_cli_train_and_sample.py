@@ -65,7 +65,7 @@ def test_an_array_of_one_channel(tmp_path):
 
 def test_every_setting_can_be_given(tmp_path, trained):
     words = "--network.width 12 --predict.kind noise --process.mollifier.width 0.1"
-    words += " --learning-rate 0.01 --flips"
+    words += " --learning-rate 0.01 --horizontal-flip"
     data = trained.parent / "data.npy"
     assert train(data, tmp_path / "run", *words.split(), "--range-floor", "0.3") == 0
     model, settings, _ = read_settings(latest(tmp_path / "run"))
@@ -78,7 +78,7 @@ def test_every_setting_can_be_given(tmp_path, trained):
         range_floor=0.3,
         steps=15,
     )
-    assert settings == dataclasses.replace(base_settings, learning_rate=0.01, flips=True)
+    assert settings == dataclasses.replace(base_settings, learning_rate=0.01, horizontal_flip=True)
 
 
 def test_resume(tmp_path, trained, capsys):
@@ -102,17 +102,17 @@ def test_a_sheet_and_single_pictures(trained, tmp_path):
         assert sheet.size[0] > 8 * 128
 
 
-@pytest.mark.parametrize("rule", [["ddim"], ["ddim", "--solver.eta", "1"], ["ddpm"]])
-def test_an_array_of_samples(trained, tmp_path, rule):
+@pytest.mark.parametrize("solver", [["ddim"], ["ddim", "--solver.eta", "1"], ["ddpm"]])
+def test_an_array_of_samples(trained, tmp_path, solver):
     file = tmp_path / "x.npy"
     words = ["--size", "8", "12", "--count", "3", "--seed", "5", "--out", str(file)]
-    assert main(["sample", str(trained), *words, "--solver.kind", *rule]) == 0
+    assert main(["sample", str(trained), *words, "--solver.kind", *solver]) == 0
     x = np.load(file)
     assert x.shape == (3, 3, 8, 12)
     assert x.dtype == np.float32
     one = tmp_path / "one.npy"
     words = ["--size", "8", "12", "--count", "1", "--seed", "6", "--out", str(one)]
-    assert main(["sample", str(trained), *words, "--solver.kind", *rule]) == 0
+    assert main(["sample", str(trained), *words, "--solver.kind", *solver]) == 0
     assert np.allclose(np.load(one)[0], x[1], atol=1e-5)
 
 

@@ -71,11 +71,16 @@ def test_a_saved_model_does_not_say_its_density(first, tmp_path, capsys):
     assert main(prior(saved, data, tmp_path / "a", "--seen", "0.5")) == 0
 
 
-@pytest.mark.parametrize("trained_at", [None, 32])
-def test_samples_come_by_the_timetable_and_change_nothing(first, tmp_path, trained_at):
+@pytest.mark.parametrize("training_resolution", [None, 32])
+def test_samples_come_by_the_timetable_and_change_nothing(first, tmp_path, training_resolution):
     data = first.parent / "data.npy"
-    if trained_at is not None:
-        words = ["--trained-at", str(trained_at), "--out", str(tmp_path / "first")]
+    if training_resolution is not None:
+        words = [
+            "--training-resolution",
+            str(training_resolution),
+            "--out",
+            str(tmp_path / "first"),
+        ]
         assert main(["train", str(data), *FIRST, *COMMON, *words]) == 0
         first = tmp_path / "first"
     words = ["--max-steps", "4", "--sample-every", "2"]
@@ -85,7 +90,7 @@ def test_samples_come_by_the_timetable_and_change_nothing(first, tmp_path, train
     assert all(np.array_equal(one[name], other[name]) for name in one)
     files = sorted((tmp_path / "a" / "samples").iterdir())
     assert [file.name for file in files] == ["step-00000002.png", "step-00000004.png"]
-    side = trained_at or 16
+    side = training_resolution or 16
     with Image.open(files[-1]) as picture:
         assert picture.size == (8 * side, 2 * side)
         assert np.asarray(picture).std() > 0
@@ -104,8 +109,11 @@ def test_samples_of_a_conditional_prior_are_shown(first, tmp_path):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["--flips"], "in float32: flips would do nothing"),
-        (["--recompute", "--compile"], "recompute, compile would do nothing"),
+        (["--horizontal-flip"], "in float32: horizontal_flip would do nothing"),
+        (
+            ["--gradient-checkpointing", "--compile"],
+            "gradient_checkpointing, compile would do nothing",
+        ),
         (["--precision", "bf16"], "precision would do nothing"),
         (["--points", "1.0"], "is --seen"),
     ],

@@ -35,7 +35,7 @@ from inftydiff.operators.multiplier import (
 from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 from inftydiff.operators.wiener import OptimalWienerMultiplier
 from inftydiff.pipelines import InftyDiffConfig
-from inftydiff.processes import HeatDissipation, MollifiedProcess, WhiteProcess
+from inftydiff.processes import Blurring, MollifiedProcess, WhiteProcess
 from inftydiff.processes.schedules import ShiftedCosineSchedule, TabulatedSchedule
 
 for room in (inftydiff.operators, inftydiff.processes, inftydiff.models, inftydiff.pipelines):
@@ -68,7 +68,7 @@ EXAMPLES: dict[type, object] = {
     Sum: Identity() + gaussian_mollifier(0.1),
     ShiftedCosineSchedule: ShiftedCosineSchedule(1 / 3),
     TabulatedSchedule: TabulatedSchedule((0.0, 0.1, 1.0), (1.0, 0.8, 0.6), (0.0, 0.6, 0.8)),
-    HeatDissipation: HeatDissipation(0.1, floor=1e-2),
+    Blurring: Blurring(0.1, floor=1e-2),
 }
 """A value of each class whose fields have no defaults."""
 
@@ -269,7 +269,7 @@ def test_an_operator_without_a_kind_is_refused_wherever_it_is(operator):
 
 
 def test_a_multiplier_without_a_kind_is_refused():
-    moving = HeatDissipation(0.1).multiplier(torch.zeros(1))
+    moving = Blurring(0.1).multiplier(torch.zeros(1))
     with pytest.raises(ValueError, match="its_kind"):
         to_record(holding(SpectralOperator(moving)))
 

@@ -11,15 +11,15 @@ import torch
 from every_schedule import EVERY
 from own_networks import FourierConfig, PlainConfig
 
-from inftydiff import Box, Function, Point, Subset, gaussian_mollifier, matern, steps
+from inftydiff import Box, Function, Point, Subset, gaussian_mollifier, matern, timesteps
 from inftydiff._components import kind_of, kinds
 from inftydiff.models import NetworkConfig, tiny
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.processes import (
+    Blurring,
     BlurringProcess,
     CleanPrediction,
     GeneralProcess,
-    HeatDissipation,
     MollifiedProcess,
     NoiseOnlyProcess,
     NoisePrediction,
@@ -39,7 +39,7 @@ PROCESSES = {
     "white": lambda schedule: WhiteProcess(schedule),
     "noise_only": lambda schedule: NoiseOnlyProcess(MOLLIFIER, schedule),
     "trace_class": lambda schedule: TraceClassProcess(matern(1.5, 0.2, dim=2), schedule),
-    "blurring": lambda schedule: BlurringProcess(HeatDissipation(0.1), schedule),
+    "blurring": lambda schedule: BlurringProcess(Blurring(0.1), schedule),
     "general": lambda schedule: GeneralProcess(MOLLIFIER, MOLLIFIER @ MOLLIFIER, schedule),
 }
 
@@ -90,7 +90,7 @@ def trains(model: InftyDiff, at: Subset | None = None) -> None:
 
 
 def sampled(model: InftyDiff) -> torch.Tensor:
-    return model.sample(on=model.grid(8), seeds=[1, 2], times=steps(2), oversample=1).values
+    return model.sample(on=model.grid(8), seeds=[1, 2], times=timesteps(2), oversample=1).values
 
 
 def goes_round(model: InftyDiff, folder) -> None:
@@ -219,8 +219,10 @@ def test_an_operator_of_another_dimension_is_refused_when_the_model_is_built(pro
 
 def test_a_model_on_the_point_samples_as_its_configuration_says():
     config = config_of(WhiteProcess(), PlainConfig(), VelocityPrediction())
-    for trained_at in (None, 64):
-        changed = dataclasses.replace(config, domain=Point(), trained_at=trained_at)
+    for training_resolution in (None, 64):
+        changed = dataclasses.replace(
+            config, domain=Point(), training_resolution=training_resolution
+        )
         model = model_of(changed)
         assert model.sample(on=model.grid(8), seeds=[1, 2]).values.shape == (2, 1, 3)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from inftydiff.data import ImageFolder, hub_dataset, image_folder
 from inftydiff.data.masks import painted
-from inftydiff.data.reduction import Reduction
+from inftydiff.data.resize import Reduction
 
 
 def saved(mode: str, form: str, **options: object) -> bytes:

@@ -96,7 +96,7 @@ def test_equation_20_over_the_neighbourhood_in_the_plane(size: int):
 def test_equation_18_attention_is_an_integral_whose_kernel_reads_the_values(seed: int):
     """κ(c, b, x(c), x(b)) = e^{q(x(c))·k(x(b))} / ∫ e^{q(x(c))·k(x(b′))} db′, for each head."""
     shape, channels, head = (3, 5), 6, 2
-    net = UNet(channels, 4, multipliers=(1,), attention=(0,), head=head)
+    net = UNet(channels, 4, channel_multipliers=(1,), attention=(0,), head_dim=head)
     layer = randomised(net, seed % 1000).descent.middle[0].attention
     x = values(seed, 2, channels, *shape)
     grid = Grid(shape)

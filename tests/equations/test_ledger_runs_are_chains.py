@@ -21,7 +21,7 @@ from inftydiff import (
     NoisePrediction,
     as_denoiser,
     gaussian_mollifier,
-    steps,
+    timesteps,
     trajectory,
 )
 from inftydiff.operators.domain import Point
@@ -35,7 +35,7 @@ def check(process: DiffusionProcess, on: Grid, variance: str, seed: int) -> None
         return Function(x.on, x.values.sin() + t[:, None, None] * x.values.mean(1, keepdim=True))
 
     denoiser = as_denoiser(process, network, predict=NoisePrediction())
-    times = steps(6, start=0.95).double()
+    times = timesteps(6, start=0.95).double()
     run = trajectory(
         DDPM(variance),
         denoiser,

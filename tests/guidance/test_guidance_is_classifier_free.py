@@ -24,7 +24,7 @@ from inftydiff import (
     as_denoiser,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import CallableDenoiser, NoisePrediction, classifier_free
 from inftydiff.testing import GaussianDenoiser
@@ -115,12 +115,12 @@ def test_each_is_asked_once_a_step():
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def run(rule, denoiser, n: int) -> Function:
+def run(solver, denoiser, n: int) -> Function:
     return sample(
-        rule,
+        solver,
         denoiser,
         on=GRID,
-        times=steps(n),
+        times=timesteps(n),
         batch=2,
         channels=1,
         generator=torch.Generator().manual_seed(3),
@@ -135,10 +135,10 @@ def test_of_two_normals_it_is_the_denoiser_of_a_third(seed: int, weight: float):
     assert_same(guided(x_t, t), with_mean(weight)(x_t, t), 1e-8)
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDIM(1.0), Heun(), DPMSolverPP(), UniPC()], ids=repr)
-def test_every_solver_draws_from_the_third(rule):
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(1.0), Heun(), DPMSolverPP(), UniPC()], ids=repr)
+def test_every_solver_draws_from_the_third(solver):
     guided = classifier_free(with_mean(1.0), with_mean(0.0), strength=1.7)
-    a, b = run(rule, guided, 6), run(rule, with_mean(1.7), 6)
+    a, b = run(solver, guided, 6), run(solver, with_mean(1.7), 6)
     torch.testing.assert_close(a.values, b.values, rtol=1e-7, atol=1e-7)
 
 

@@ -27,7 +27,7 @@ from inftydiff import (
     guided,
     point_values,
     sample,
-    steps,
+    timesteps,
     wiener_inverse,
 )
 from inftydiff.pipelines import InftyDiff, preset
@@ -104,14 +104,14 @@ def test_a_sample_does_not_depend_on_the_others(guide):
 
 
 @pytest.mark.parametrize(
-    "rule", [DDIM(), DDIM(1.0), Heun(), DPMSolverPP(), UniPC(), EulerMaruyama()], ids=repr
+    "solver", [DDIM(), DDIM(1.0), Heun(), DPMSolverPP(), UniPC(), EulerMaruyama()], ids=repr
 )
-def test_every_solver_takes_them(rule):
+def test_every_solver_takes_them(solver):
     x = sample(
-        rule,
+        solver,
         guided(MomentMatching(3), network(torch.float32), seen(torch.float32)),
         on=GRID,
-        times=steps(4),
+        times=timesteps(4),
         batch=2,
         channels=1,
         generator=torch.Generator().manual_seed(0),

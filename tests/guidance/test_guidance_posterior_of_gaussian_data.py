@@ -20,7 +20,7 @@ from inftydiff import (
     guided,
     matern,
     sample,
-    steps,
+    timesteps,
 )
 from inftydiff.operators import exact_inverse
 from inftydiff.processes import Observation
@@ -137,7 +137,7 @@ def test_the_error_left_is_the_solver_s():
     grid, seen = problem("sensors", 16)
     truth, found = exact_posterior(DATA, seen), []
     for n in (20, 40):
-        times = steps(n, spacing="log_snr", schedule=PROCESS.schedule)
+        times = timesteps(n, spacing="log_snr", schedule=PROCESS.schedule)
         law = guided_output(
             DPMSolverPP(2),
             PROCESS,

@@ -8,11 +8,11 @@ from posteriors import DATA, PROCESS, TIMES, problem
 from inftydiff import (
     DDIM,
     DPS,
+    Blurring,
     CosineSchedule,
     DiffusionProcess,
     Function,
     Grid,
-    HeatDissipation,
     MomentMatching,
     Observation,
     PiGDM,
@@ -66,7 +66,7 @@ def test_states_elsewhere():
 
 
 def test_a_signal_operator_that_changes():
-    process = DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1))
+    process = DiffusionProcess.blurring(CosineSchedule(), Blurring(0.1))
     with pytest.raises(TypeError, match="changes with time"):
         guided(DPS(), CallableDenoiser(process, ORACLE), Observation(LEFT, EXACT.values, 0.1))
 

@@ -18,7 +18,7 @@ from inftydiff import (
     gaussian_mollifier,
     known_signal,
     sample,
-    steps,
+    timesteps,
 )
 from inftydiff.operators import Integrals
 from inftydiff.processes import CallableDenoiser
@@ -29,12 +29,12 @@ MASK = torch.arange(10) < 5
 WHITE = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.3))
 
 
-def run(rule, process, data, n: int, batch: int) -> Function:
+def run(solver, process, data, n: int, batch: int) -> Function:
     return sample(
-        rule,
+        solver,
         GaussianDenoiser(process, data),
         on=GRID,
-        times=steps(n, spacing="log_snr", schedule=process.schedule),
+        times=timesteps(n, spacing="log_snr", schedule=process.schedule),
         batch=batch,
         channels=1,
         generator=torch.Generator().manual_seed(0),
@@ -55,7 +55,7 @@ def test_what_is_hidden_and_independent_has_the_sampler_s_own_law():
     data = GaussianMeasure(None, Identity(), WhiteNoise(0.5))
     known = known_signal(WHITE, function(GRID, 0, channels=1), MASK)
     hidden = run(RePaint(known, resamplings=1), WHITE, data, 20, 2000).values[:, ~MASK]
-    times = steps(20, spacing="log_snr", schedule=WHITE.schedule)
+    times = timesteps(20, spacing="log_snr", schedule=WHITE.schedule)
     law = output_law(DDPM(), WHITE, data, on=GRID, times=times)
     variance = law.variances.mean().item() / GRID.cell_volume
     assert hidden.mean().abs() < 5 * (variance / 10000) ** 0.5
@@ -88,7 +88,7 @@ def test_the_denoiser_is_asked_for_every_small_step():
         RePaint(known, jump_length=3, resamplings=4),
         CallableDenoiser(WHITE, counting),
         on=GRID,
-        times=steps(5),
+        times=timesteps(5),
         batch=1,
         channels=1,
         generator=torch.Generator().manual_seed(0),

@@ -27,7 +27,7 @@ from inftydiff import (
     gaussian_mollifier,
     observe,
     point_values,
-    steps,
+    timesteps,
     twisted_smc,
 )
 from inftydiff.operators import Functionals
@@ -47,7 +47,7 @@ STEPS = 15
 
 
 def log_snr(n: int) -> torch.Tensor:
-    return steps(n, spacing="log_snr", schedule=PROCESS.schedule)
+    return timesteps(n, spacing="log_snr", schedule=PROCESS.schedule)
 
 
 def seen(side: int, copies: int = 1) -> Observation:

@@ -19,7 +19,7 @@ from inftydiff import (
     gaussian_mollifier,
     random_subset,
     sample,
-    steps,
+    timesteps,
     wiener_inverse,
 )
 from inftydiff.models import MultiscaleNetwork, tiny
@@ -52,7 +52,7 @@ def test_train_on_a_quarter_of_the_coordinates_and_sample_anywhere():
     # sample anywhere
     model.eval()
     x = sample(
-        DDIM(), denoiser, on=Grid((128, 128)), times=steps(2), batch=2, channels=3, generator=g
+        DDIM(), denoiser, on=Grid((128, 128)), times=timesteps(2), batch=2, channels=3, generator=g
     )
     image = wiener_inverse(T)(x).to_image()
 

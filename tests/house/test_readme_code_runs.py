@@ -7,7 +7,7 @@ import torch
 
 README = Path(__file__).parents[2] / "README.md"
 SMALLER = {
-    "steps(100)": "steps(2)",
+    "timesteps(100)": "timesteps(2)",
     "batch=8,\n": "batch=1,\n",
     "Grid((128, 128))": "Grid((96, 96))",
 }

@@ -23,7 +23,7 @@ from inftydiff import (
     Grid,
     WhiteNoise,
     gaussian_mollifier,
-    steps,
+    timesteps,
 )
 from inftydiff.operators.covariance import squared_exponential
 from inftydiff.processes import evidence_bound
@@ -57,7 +57,7 @@ def totals(process: DiffusionProcess, n: int, batch: int = 4000) -> Tensor:
     x0 = DATA.sample(GRID, batch=batch, channels=1, generator=g)
     x0 = Function(GRID, x0.values.double())
     denoiser = GaussianDenoiser(process, DATA)
-    return evidence_bound(denoiser, x0, times=steps(n, end=LAST), generator=g).total
+    return evidence_bound(denoiser, x0, times=timesteps(n, end=LAST), generator=g).total
 
 
 @pytest.mark.parametrize("n", [2, 8, 32])
@@ -66,14 +66,14 @@ def test_it_is_below_the_log_density_by_the_gap(name: str, n: int):
     process = PROCESSES[name]
     found = totals(process, n)
     error = found.std().item() / len(found) ** 0.5
-    below = gap(process, steps(n, end=LAST))
+    below = gap(process, timesteps(n, end=LAST))
     assert 5 * error < 0.25 * mean_log_density(process)
     assert abs(found.mean().item() + below - mean_log_density(process)) < 5 * error
 
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_the_gap_closes_at_first_order(name: str):
-    gaps = [gap(PROCESSES[name], steps(n, end=LAST)) for n in (64, 128, 256)]
+    gaps = [gap(PROCESSES[name], timesteps(n, end=LAST)) for n in (64, 128, 256)]
     assert gaps[2] > 0
     for coarse, fine in pairwise(gaps):
         assert 1.8 < coarse / fine < 2.2
@@ -88,7 +88,7 @@ def test_a_worse_denoiser_has_a_lower_bound():
         evidence_bound(
             GaussianDenoiser(process, law),
             x0,
-            times=steps(16, end=LAST),
+            times=timesteps(16, end=LAST),
             generator=torch.Generator().manual_seed(1),
         ).total.mean()
         for law in (DATA, wrong)

@@ -15,9 +15,9 @@ from inftydiff import (
     Subset,
     WhiteNoise,
     gaussian_mollifier,
-    steps,
+    timesteps,
 )
-from inftydiff.processes import CallableDenoiser, HeatDissipation, NoDensity, elbo, kl_divergence
+from inftydiff.processes import Blurring, CallableDenoiser, NoDensity, elbo, kl_divergence
 
 GRID = Grid((8,))
 T = gaussian_mollifier(1 / 16)
@@ -25,7 +25,7 @@ WHITE = DiffusionProcess.white(CosineSchedule())
 
 
 def bound(process=WHITE, denoiser=None, x0=None, **options) -> torch.Tensor:
-    options = {"times": steps(3, end=0.1), "generator": torch.Generator()} | options
+    options = {"times": timesteps(3, end=0.1), "generator": torch.Generator()} | options
     x0 = Function(GRID, torch.ones(2, 8, 1)) if x0 is None else x0
     says = denoiser or (lambda x, t: Prediction(x, x))
     return elbo(CallableDenoiser(process, says), x0, **options)
@@ -67,12 +67,12 @@ def test_noise_smoother_than_the_signal():
 
 def test_signal_operators_that_change_with_time():
     with pytest.raises(ValueError, match="does not change with time"):
-        bound(DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1)))
+        bound(DiffusionProcess.blurring(CosineSchedule(), Blurring(0.1)))
 
 
 def test_times():
     with pytest.raises(NoDensity, match="At t = 0"):
-        bound(times=steps(3))
+        bound(times=timesteps(3))
     for times in ([0.5], [0.2, 0.5], [0.5, 0.5, 0.1]):
         with pytest.raises(ValueError, match="two decreasing times"):
             bound(times=torch.tensor(times))

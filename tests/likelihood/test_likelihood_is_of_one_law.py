@@ -12,7 +12,7 @@ from inftydiff import (
     Prediction,
     WhiteNoise,
     gaussian_mollifier,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import CallableDenoiser, elbo, log_likelihood
 
@@ -42,7 +42,7 @@ def test_one_level_a_sample(name: str, smooth_data: bool):
         elbo(
             CallableDenoiser(process, denoiser),
             X,
-            times=steps(3, end=0.1),
+            times=timesteps(3, end=0.1),
             generator=torch.Generator(),
             **options,
         )

@@ -20,7 +20,7 @@ from inftydiff import (
 from inftydiff.operators.covariance import bessel
 from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes import CallableDenoiser, HeatDissipation, NoDensity, log_likelihood
+from inftydiff.processes import Blurring, CallableDenoiser, NoDensity, log_likelihood
 from inftydiff.processes.spectra import ComputedMultiplier
 from inftydiff.testing.strategies import KnotSchedule
 
@@ -91,8 +91,8 @@ def test_operators_of_unknown_decay():
 
 
 def test_signal_operators_that_change_with_time():
-    with pytest.raises(ValueError, match="does not change with time; got HeatDissipation"):
-        likelihood(DiffusionProcess.blurring(SCHEDULE, HeatDissipation(0.1)))
+    with pytest.raises(ValueError, match="does not change with time; got Blurring"):
+        likelihood(DiffusionProcess.blurring(SCHEDULE, Blurring(0.1)))
 
 
 def test_operators_that_are_not_spectral():

@@ -1,4 +1,4 @@
-"""What the local operator registers with torch keeps the rules of torch's operators.
+"""What the local operator registers with torch keeps the solvers of torch's operators.
 
 These are ``torch.library.opcheck``'s: the schemas tell what is mutated and aliased, the shapes that
 are computed without data are right, and autograd and dynamic shapes can be traced. The trace does

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from networks import functions, grid_16
 from torch.distributions import Independent, Normal, kl_divergence
 
-from inftydiff.models import Code
+from inftydiff.models import DiagonalGaussian
 
 
 @given(batch=st.integers(1, 4), features=st.integers(1, 6), seed=st.integers(0, 2**31))
@@ -20,13 +20,13 @@ def test_the_divergence(batch: int, features: int, seed: int):
     posterior = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
     prior = Independent(Normal(torch.zeros_like(mean), torch.ones_like(mean)), 1)
     torch.testing.assert_close(
-        Code(mean, log_variance).divergence(), kl_divergence(posterior, prior)
+        DiagonalGaussian(mean, log_variance).divergence(), kl_divergence(posterior, prior)
     )
 
 
 def test_the_divergence_of_a_draw_from_the_standard_normal_is_none():
     zero = torch.zeros(3, 5, dtype=torch.float64)
-    assert torch.equal(Code(zero, zero).divergence(), zero[:, 0])
+    assert torch.equal(DiagonalGaussian(zero, zero).divergence(), zero[:, 0])
 
 
 def test_a_latent_is_the_mean_and_a_multiple_of_the_noise():

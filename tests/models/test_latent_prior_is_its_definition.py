@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from networks import randomised
 
 from inftydiff import Function, Grid
-from inftydiff.models import LatentPrior, LatentPriorConfig, NeuralOperator
-from inftydiff.models.embedding import sinusoidal
+from inftydiff.models import LatentPriorConfig, NeuralOperator, SkipMLP
+from inftydiff.models.embedding import timestep_embedding
 from inftydiff.operators.domain import Point
 
 PLACE = Grid((), Point())
 LATENT, CONDITION = 5, 3
 
 
-def prior(seed: int = 0, *, layers: int = 4, condition: int | None = CONDITION) -> LatentPrior:
+def prior(seed: int = 0, *, layers: int = 4, condition: int | None = CONDITION) -> SkipMLP:
     config = LatentPriorConfig(width=16, layers=layers, condition=condition)
-    return randomised(LatentPrior(LATENT, config), seed)
+    return randomised(SkipMLP(LATENT, config), seed)
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -30,8 +30,8 @@ def at(z: torch.Tensor) -> Function:
     return Function(PLACE, z.unsqueeze(1))
 
 
-def by_hand(net: LatentPrior, z, t, condition, known) -> torch.Tensor:
-    e = net.embed_time[2](F.silu(net.embed_time[0](sinusoidal(t, 64))))
+def by_hand(net: SkipMLP, z, t, condition, known) -> torch.Tensor:
+    e = net.embed_time[2](F.silu(net.embed_time[0](timestep_embedding(t, 64))))
     if net.config.condition is not None:
         marks = known.double()[:, None]
         e = e + torch.cat([condition * marks, marks], 1) @ net.embed_condition.weight.mT
@@ -89,7 +89,7 @@ def test_a_latent_alone_has_the_same_answer():
 
 
 def test_a_new_prior_answers_zero():
-    net = LatentPrior(LATENT, LatentPriorConfig(width=16, layers=3)).double()
+    net = SkipMLP(LATENT, LatentPriorConfig(width=16, layers=3)).double()
     assert not net(at(drawn(2, LATENT)), drawn(2).sigmoid()).values.any()
 
 
@@ -136,7 +136,7 @@ def test_sizes_out_of_range_are_refused(changes, match):
 
 def test_dropout_acts_in_training_alone():
     config = LatentPriorConfig(width=16, layers=3, dropout=0.5)
-    net = randomised(LatentPrior(LATENT, config))
+    net = randomised(SkipMLP(LATENT, config))
     z, t = at(drawn(2, LATENT)), drawn(2).sigmoid()
     assert torch.equal(net(z, t).values, net(z, t).values)
     torch.manual_seed(0)

@@ -5,7 +5,7 @@ import torch
 from networks import functions, grid_16, network, subset_of, times
 
 from inftydiff import Grid
-from inftydiff.models import ModulatedNorm, MultiscaleNetwork, tiny
+from inftydiff.models import AdaptiveLayerNorm, MultiscaleNetwork, tiny
 
 LATENT = 5
 CONFIG = tiny()
@@ -28,9 +28,9 @@ def test_a_new_network_ignores_its_latent():
 def test_every_norm_has_a_scale_for_the_latent_and_each_moves_the_answer():
     net = network(latent=LATENT)
     net(functions(grid_16), times(), latent=latents(0)).values.square().sum().backward()
-    norms = {name: m for name, m in net.named_modules() if isinstance(m, ModulatedNorm)}
+    norms = {name: m for name, m in net.named_modules() if isinstance(m, AdaptiveLayerNorm)}
     local = 2 * 2 * CONFIG.local_blocks
-    unet = 2 * len(CONFIG.multipliers) * CONFIG.grid_blocks + 2
+    unet = 2 * len(CONFIG.channel_multipliers) * CONFIG.blocks_per_level + 2
     assert len(norms) == local + unet
     assert all(norm.latent_scale.weight.grad.abs().max() > 1e-12 for norm in norms.values())
     assert all(p.grad.any() for p in net.embed_latent.parameters())
@@ -41,7 +41,7 @@ def test_each_part_is_modulated_by_itself(name: str):
     net = network(latent=LATENT)
     for other in {"gathering", "unet", "decoder"} - {name}:
         for norm in net.get_submodule(other).modules():
-            if isinstance(norm, ModulatedNorm):
+            if isinstance(norm, AdaptiveLayerNorm):
                 torch.nn.init.zeros_(norm.latent_scale.weight)
     with torch.no_grad():
         a, b = (net(functions(grid_16), times(), latent=latents(seed)).values for seed in (0, 1))
@@ -51,7 +51,7 @@ def test_each_part_is_modulated_by_itself(name: str):
 @pytest.mark.parametrize("timed", [True, False])
 def test_the_modulation_is_that_of_the_paper(timed: bool):
     generator = torch.Generator().manual_seed(0)
-    norm = ModulatedNorm(6, 4 if timed else None, latent=3).double()
+    norm = AdaptiveLayerNorm(6, 4 if timed else None, latent=3).double()
     with torch.no_grad():
         for parameter in norm.parameters():
             parameter.normal_(generator=generator)

@@ -13,7 +13,7 @@ def images(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def unet(**keywords: object) -> UNet:
-    return randomised(UNet(8, 4, **{"multipliers": (1, 2), "head": 8} | keywords))
+    return randomised(UNet(8, 4, **{"channel_multipliers": (1, 2), "head_dim": 8} | keywords))
 
 
 @pytest.mark.parametrize(("h", "w"), [(4, 4), (2, 6), (10, 4)])
@@ -32,13 +32,13 @@ def test_images_that_do_not_halve_are_refused():
     ("keywords", "match"),
     [
         ({"attention": (2,)}, r"level \[2\]; this U-Net has the levels 0 to 1"),
-        ({"multipliers": ()}, "at least one level"),
-        ({"head": 3}, "width 3 do not divide 16 channels"),
+        ({"channel_multipliers": ()}, "at least one level"),
+        ({"head_dim": 3}, "width 3 do not divide 16 channels"),
     ],
 )
 def test_unbuildable_networks_are_refused(keywords: dict[str, object], match: str):
     with pytest.raises(ValueError, match=match):
-        UNet(8, 4, **{"multipliers": (1, 2), "head": 8} | keywords)
+        UNet(8, 4, **{"channel_multipliers": (1, 2), "head_dim": 8} | keywords)
 
 
 def test_every_modulation_reaches_the_answer():
@@ -64,7 +64,7 @@ def test_the_memory_format_does_not_matter():
 
 
 def test_a_new_network_is_linear_and_ignores_the_time():
-    net = UNet(8, 4, multipliers=(1, 2), attention=(0, 1), head=8).double()
+    net = UNet(8, 4, channel_multipliers=(1, 2), attention=(0, 1), head_dim=8).double()
     x, y, e = images(1, 8, 4, 4), images(1, 8, 4, 4, seed=1), images(1, 4)
     zero = net(0 * x, e)
     torch.testing.assert_close(net(x + y, e) - zero, net(x, e) + net(y, 0 * e) - 2 * zero)
@@ -72,7 +72,7 @@ def test_a_new_network_is_linear_and_ignores_the_time():
 
 @pytest.mark.parametrize("attends", [True, False])
 def test_attention_alone_carries_one_cell_to_all(attends: bool):
-    net, x, e = unet(multipliers=(1,)), images(1, 8, 16, 16), images(1, 4)
+    net, x, e = unet(channel_multipliers=(1,)), images(1, 8, 16, 16), images(1, 4)
     if not attends:
         net.descent.middle[0].attention = torch.nn.Identity()
     changed = x.clone()

@@ -21,19 +21,19 @@ from torch import nn
 
 from inftydiff import Box, Function, Grid
 from inftydiff.models import (
+    AdaptiveLayerNorm,
     Capabilities,
-    Code,
-    Descent,
+    DiagonalGaussian,
     DiffusersUNetConfig,
+    DownPath,
     Encoder,
     LatentEmbedding,
-    LatentPrior,
     LatentPriorConfig,
     LocalBlock,
-    ModulatedNorm,
     MultiscaleConfig,
     MultiscaleNetwork,
     NeuralOperatorFNOConfig,
+    SkipMLP,
     TimeEmbedding,
     UNet,
     functionalise,
@@ -41,7 +41,7 @@ from inftydiff.models import (
     tiled,
     tiny,
 )
-from inftydiff.models.embedding import sinusoidal
+from inftydiff.models.embedding import timestep_embedding
 from inftydiff.operators import Point, neighbours
 
 
@@ -66,16 +66,21 @@ PLAIN = MultiscaleNetwork(tiny(), 3)
 X = Function(Grid((8, 8)), torch.rand(2, 64, 3))
 T = torch.tensor([0.2, 0.7])
 CODES = torch.ones(2, 5)
-PRIOR = LatentPrior(5, LatentPriorConfig(width=16, layers=3, condition=2))
+PRIOR = SkipMLP(5, LatentPriorConfig(width=16, layers=3, condition=2))
 Z = Function(Grid((), Point()), torch.rand(2, 1, 5))
 NEAR = neighbours(X.on, size=3, cell=1 / 8)
-LEVELS: dict[str, Any] = {"multipliers": (1, 2), "blocks": 1, "attention": (1,), "head": 8}
+LEVELS: dict[str, Any] = {
+    "channel_multipliers": (1, 2),
+    "blocks": 1,
+    "attention": (1,),
+    "head_dim": 8,
+}
 DROPS: dict[str, Any] = {"dropout": 0.1, "dropout_from": 0}
 
 CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (MultiscaleConfig, {f.name: getattr(CONFIG, f.name) for f in fields(CONFIG)}),
     (LatentPriorConfig, {"width": 8, "layers": 3, "condition": 2, "dropout": 0.1}),
-    (LatentPrior, {"latent": 5, "config": PRIOR.config}),
+    (SkipMLP, {"latent": 5, "config": PRIOR.config}),
     (PRIOR, {"x": Z, "t": T, "latent": torch.ones(2, 2), "known": T > 0.5, "on": None}),
     (MultiscaleNetwork, {"config": CONFIG, "channels": 3, "latent": 5, "out_channels": 2}),
     (NETWORK, {"x": X, "t": T, "on": None, "latent": CODES, "condition": None}),
@@ -83,9 +88,9 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (tiled, {"network": PLAIN, "size": 4}),
     (Encoder, {"config": CONFIG, "channels": 3, "latent": 5, "variational": True}),
     (Encoder(CONFIG, 3, 5), {"x": X}),
-    (Code(CODES, CODES).at, {"noise": CODES}),
-    (lambda **code: Code(**code).divergence(), {"mean": CODES, "log_variance": CODES}),
-    (Descent, {"channels": 8, "embedding": 8, "latent": 4, **LEVELS, **DROPS}),
+    (DiagonalGaussian(CODES, CODES).at, {"noise": CODES}),
+    (lambda **code: DiagonalGaussian(**code).divergence(), {"mean": CODES, "log_variance": CODES}),
+    (DownPath, {"channels": 8, "embedding": 8, "latent": 4, **LEVELS, **DROPS}),
     (UNet, {"channels": 8, "embedding": 8, "latent": 4, **LEVELS, **DROPS}),
     (UNet(8, 16, **LEVELS), {"x": torch.ones(2, 8, 4, 4), "embedding": torch.ones(2, 16)}),
     (
@@ -98,11 +103,11 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     ),
     (TimeEmbedding, {"width": 16, "features": 8}),
     (TimeEmbedding(16), {"t": T}),
-    (sinusoidal, {"t": T, "features": 8}),
+    (timestep_embedding, {"t": T, "features": 8}),
     (LatentEmbedding, {"latent": 4, "width": 8}),
     (LatentEmbedding(5, 8), {"latent": CODES}),
-    (ModulatedNorm, {"channels": 4, "embedding": 8, "latent": 4}),
-    (ModulatedNorm(5, 5, latent=5), {"x": CODES, "embedding": CODES, "latent": CODES}),
+    (AdaptiveLayerNorm, {"channels": 4, "embedding": 8, "latent": 4}),
+    (AdaptiveLayerNorm(5, 5, latent=5), {"x": CODES, "embedding": CODES, "latent": CODES}),
     (functionalise, {"module": Halve(), "clock": None, "time": "argument", "multiple": 2}),
     (functionalise, {"module": Halve(), "capabilities": Capabilities(subsets=False)}),
     (
@@ -154,8 +159,8 @@ def test_a_configuration_is_refused_at_once_or_makes_a_network(name: str, size: 
     [
         {"local_blocks": 10**9},
         {"width": 10**9},
-        {"grid_blocks": 200},
-        {"multipliers": (2**14, 2**14)},
+        {"blocks_per_level": 200},
+        {"channel_multipliers": (2**14, 2**14)},
         {"grid": (2**20, 2**20)},
         {"kernel_size": 10**9 + 1},
         {"cell": 1e-13},

@@ -50,7 +50,7 @@ def test_bad_calls_are_refused(x, t, keywords, error, match):
         ({"attention": (5,)}, r"\[5\] cells; the levels of this U-Net have \[8, 4\]"),
         ({"dropout": 1.0}, "dropout"),
         ({"transfer_width": -1.0}, "transfer_width must be a finite number above 0"),
-        ({"multipliers": ()}, "at least one level"),
+        ({"channel_multipliers": ()}, "at least one level"),
     ],
 )
 def test_bad_configs_are_refused(changes, match):

@@ -8,7 +8,7 @@ from autoencoders import autoencoder
 from own_networks import FourierConfig, FourierNetwork, OtherConfig, PlainConfig
 from torch import nn
 
-from inftydiff import Box, Function, Point, WhiteNoise, steps
+from inftydiff import Box, Function, Point, WhiteNoise, timesteps
 from inftydiff.models import Capabilities, capabilities_of, tiny
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.processes import NoisePrediction, WhiteProcess
@@ -174,7 +174,7 @@ def test_answers_of_another_form_are_refused(answer, error, said):
     with pytest.raises(error, match=said):
         model.loss(x, t, generator=torch.Generator().manual_seed(0))
     with pytest.raises(error, match=said):
-        model.sample(on=model.grid(8), seeds=[0, 1], times=steps(2), oversample=1)
+        model.sample(on=model.grid(8), seeds=[0, 1], times=timesteps(2), oversample=1)
 
 
 def other_class(model):

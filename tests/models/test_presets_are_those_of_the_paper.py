@@ -13,9 +13,9 @@ import torch
 from inftydiff import DDIM, CosineSchedule, Grid, NoisePrediction, WhiteNoise, gaussian_mollifier
 from inftydiff.models import (
     Encoder,
-    LatentPrior,
     LatentPriorConfig,
     MultiscaleNetwork,
+    SkipMLP,
     infty_diff_256,
 )
 from inftydiff.pipelines import InftyDiff, preset
@@ -122,7 +122,7 @@ def test_the_encoder_has_the_size_it_states():
 
 
 def test_the_prior_is_that_of_diffusion_autoencoders():
-    prior = on_meta(LatentPrior, 1024, LatentPriorConfig())
+    prior = on_meta(SkipMLP, 1024, LatentPriorConfig())
     layers = linear(1024, 2048) + 8 * linear(3072, 2048) + linear(3072, 1024)
     modulations = 9 * (linear(2048, 2048) + 2 * 2048)
     assert count(prior) == layers + modulations + linear(64, 2048) + linear(2048, 2048)

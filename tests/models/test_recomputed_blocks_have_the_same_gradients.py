@@ -10,8 +10,8 @@ from inftydiff import Function, Grid, random_subset
 from inftydiff.models import MultiscaleNetwork, UNet, faces_64, recompute_blocks
 
 
-def gradients(model, recompute: bool) -> list[torch.Tensor]:
-    recompute_blocks(model, recompute)
+def gradients(model, gradient_checkpointing: bool) -> list[torch.Tensor]:
+    recompute_blocks(model, gradient_checkpointing)
     model.zero_grad()
     x0 = Function(grid_16, functions(grid_16).values.tanh())
     at, seen = subset_of(grid_16, 90), x0.restrict(subset_of(grid_16, 120, seed=1))
@@ -29,12 +29,12 @@ def test_the_gradients_of_encoder_and_decoder():
 
 def test_dropout_is_drawn_again_as_it_was():
     torch.manual_seed(0)
-    net = UNet(8, 4, multipliers=(1, 2), head=8, dropout=0.5).double().train()
+    net = UNet(8, 4, channel_multipliers=(1, 2), head_dim=8, dropout=0.5).double().train()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     found = []
-    for recompute in (True, False):
-        recompute_blocks(net, recompute)
+    for gradient_checkpointing in (True, False):
+        recompute_blocks(net, gradient_checkpointing)
         x = torch.ones(1, 8, 4, 4, dtype=torch.float64, requires_grad=True)
         torch.manual_seed(1)
         net(x, torch.ones(1, 4, dtype=torch.float64)).square().sum().backward()
@@ -42,9 +42,9 @@ def test_dropout_is_drawn_again_as_it_was():
     torch.testing.assert_close(*found, rtol=1e-12, atol=1e-14)
 
 
-def kept(network: MultiscaleNetwork, x: Function, recompute: bool) -> int:
+def kept(network: MultiscaleNetwork, x: Function, gradient_checkpointing: bool) -> int:
     """Bytes that the graph of one pass holds, each memory once, the parameters apart."""
-    recompute_blocks(network, recompute)
+    recompute_blocks(network, gradient_checkpointing)
     storages = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:

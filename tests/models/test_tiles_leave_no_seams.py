@@ -11,7 +11,7 @@ import dataclasses
 import torch
 from networks import randomised
 
-from inftydiff import Box, Function, Grid, steps
+from inftydiff import Box, Function, Grid, timesteps
 from inftydiff.pipelines import InftyDiff, preset
 
 SIDE, BATCH = 65, 4
@@ -43,7 +43,7 @@ def drawn(tile: int | None) -> torch.Tensor:
             on=Grid((SIDE, SIDE)),
             batch=BATCH,
             generator=generator(),
-            times=steps(1),
+            times=timesteps(1),
             deconvolve=False,
             tile=tile,
         )

@@ -4,14 +4,14 @@ import pytest
 from functions import function, grid, scattered, subset, values
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Identity, Interpolation, gaussian_mollifier
+from inftydiff.operators import Identity, Interpolation, KernelSmoother, gaussian_mollifier
 
 GRID, COARSE = grid(4, 5), grid(3, 2)
 SUBSET, POINTS = subset(GRID, 9, seed=0), scattered(GRID.domain, 8, seed=1)
 T = gaussian_mollifier(0.2)
 UP = Interpolation(COARSE, GRID)
 READ = Interpolation(GRID, POINTS)
-POOL = Average(SUBSET, COARSE, 0.2)
+POOL = KernelSmoother(SUBSET, COARSE, 0.2)
 SCALES = values(3, 2)
 
 EXPRESSIONS = {

@@ -24,7 +24,7 @@ from inftydiff import (
     interpolate,
     kl_divergence,
     sample,
-    steps,
+    timesteps,
     trajectory,
     wasserstein,
 )
@@ -59,7 +59,7 @@ def law(on: Grid) -> GaussianMeasure:
 def drawn(draw, **changes):
     arguments = {
         "on": MIXED,
-        "times": steps(3),
+        "times": timesteps(3),
         "batch": 2,
         "channels": 1,
         "generator": torch.Generator().manual_seed(0),

@@ -8,7 +8,7 @@ import sys
 
 SCRIPT = """
 import torch
-from inftydiff.operators import Average, Box, Function, Grid, Scattered
+from inftydiff.operators import KernelSmoother, Box, Function, Grid, Scattered
 from inftydiff.operators import gaussian_mollifier, random_subset
 
 generator = torch.Generator().manual_seed(0)
@@ -17,8 +17,8 @@ subset = random_subset(fine, 16, batch=2, generator=generator)
 points = Scattered(torch.rand(2, 20, 2, generator=generator))
 mixed = Grid((5, 4, 3), Box((1.0, 1.0, 1.0), ("reflecting", "periodic", "absorbing")))
 applied = [
-    (subset, Average(subset, nodes, 0.2).apply_values),
-    (points, Average(points, nodes, 0.2).apply_values),
+    (subset, KernelSmoother(subset, nodes, 0.2).apply_values),
+    (points, KernelSmoother(points, nodes, 0.2).apply_values),
     (mixed, lambda x: gaussian_mollifier(0.1)(Function(mixed, x)).values),
 ]
 for on, operator in applied:

@@ -7,7 +7,7 @@ import torch
 from functions import function, grid, scattered
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Function, Grid, Scattered, random_subset
+from inftydiff.operators import Function, Grid, KernelSmoother, Scattered, random_subset
 
 NODES, FINE, WIDTH = Grid((8, 8)), Grid((64, 64)), 1 / 8
 
@@ -19,8 +19,8 @@ def smooth(points: torch.Tensor) -> torch.Tensor:
 def errors(size: int, generator: torch.Generator) -> torch.Tensor:
     """Root mean squares over 32 subsets of the distance to the average over all points."""
     taken = random_subset(FINE, size, batch=32, generator=generator)
-    part = Average(taken, NODES, WIDTH)(Function(taken, smooth(taken.points)))
-    whole = Average(FINE, NODES, WIDTH)(Function(FINE, smooth(FINE.points)))
+    part = KernelSmoother(taken, NODES, WIDTH)(Function(taken, smooth(taken.points)))
+    whole = KernelSmoother(FINE, NODES, WIDTH)(Function(FINE, smooth(FINE.points)))
     return (Function(NODES, part.values - whole.values).norm() ** 2).mean().sqrt()
 
 
@@ -33,11 +33,15 @@ def test_random_subsets_converge_like_one_over_the_root_of_their_size(size, gene
 
 def test_grids_converge():
     finest = Grid((256, 256))
-    limit = Average(finest, NODES, WIDTH)(Function(finest, smooth(finest.points)))
+    limit = KernelSmoother(finest, NODES, WIDTH)(Function(finest, smooth(finest.points)))
     previous = math.inf
     for n in (16, 32, 64, 128):
         on = Grid((n, n))
-        error = (Average(on, NODES, WIDTH)(Function(on, smooth(on.points))) - limit).norm().item()
+        error = (
+            (KernelSmoother(on, NODES, WIDTH)(Function(on, smooth(on.points))) - limit)
+            .norm()
+            .item()
+        )
         assert error < previous / 3
         previous = error
 
@@ -50,10 +54,10 @@ def test_the_average_depends_on_a_weight_continuously():
     def average(weight: float) -> torch.Tensor:
         weights = torch.cat([torch.tensor([weight]).double(), on.weights[1:]])
         source = Scattered(on.points, weights, on.domain)
-        return Average(source, nodes, 0.2)(Function(source, f.values)).values
+        return KernelSmoother(source, nodes, 0.2)(Function(source, f.values)).values
 
     without = Scattered(on.points[1:], on.weights[1:], on.domain)
-    limit = Average(without, nodes, 0.2)(Function(without, f.values[1:])).values
+    limit = KernelSmoother(without, nodes, 0.2)(Function(without, f.values[1:])).values
     assert_close(average(0.0), limit)
     for weight in (1e-2, 1e-4, 1e-6):
         assert 0 < (average(weight) - limit).abs().max() < 100 * weight
@@ -63,7 +67,7 @@ def test_a_point_given_twice_with_half_its_weight_is_one_point():
     on = scattered(grid(3, 4).domain, 6, 0)
     f = function(on, 0)
     twice = Scattered(on.points.repeat(2, 1), on.weights.repeat(2) / 2, on.domain)
-    once = Average(on, grid(2, 3), 0.2)(f).values
+    once = KernelSmoother(on, grid(2, 3), 0.2)(f).values
     assert_close(
-        Average(twice, grid(2, 3), 0.2)(Function(twice, f.values.repeat(2, 1))).values, once
+        KernelSmoother(twice, grid(2, 3), 0.2)(Function(twice, f.values.repeat(2, 1))).values, once
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Function, Grid, Scattered, windows
+from inftydiff.operators import Function, Grid, KernelSmoother, Scattered, windows
 
 
 def by_definition(f: Function, target: Grid, width: float) -> torch.Tensor:
@@ -28,7 +28,7 @@ def by_definition(f: Function, target: Grid, width: float) -> torch.Tensor:
 def test_against_the_definition(shape, kind, seed, width, data):
     nodes = data.draw(st.tuples(*(st.integers(1, 5) for _ in shape)))
     f = function(discretisation(kind, grid(*shape), seed), seed, 3)
-    result = Average(f.on, grid(*nodes), width)(f)
+    result = KernelSmoother(f.on, grid(*nodes), width)(f)
     assert result.on == grid(*nodes)
     assert_close(result.values, by_definition(f, grid(*nodes), width), rtol=0, atol=1e-12)
 
@@ -36,10 +36,10 @@ def test_against_the_definition(shape, kind, seed, width, data):
 @pytest.mark.parametrize("kind", ["points", "clouds"])
 def test_many_pieces_are_one(kind, monkeypatch):
     f = function(discretisation(kind, grid(5, 6), 0), 0, 3)
-    average = Average(f.on, grid(4, 7), 0.3)
+    average = KernelSmoother(f.on, grid(4, 7), 0.3)
     whole, back = average(f), average.adjoint(average(f))
     monkeypatch.setattr(windows, "CHUNK", 100)
-    pieces = Average(f.on, grid(4, 7), 0.3)
+    pieces = KernelSmoother(f.on, grid(4, 7), 0.3)
     assert_close(pieces(f).values, whole.values)
     assert_close(pieces.adjoint(whole).values, back.values)
 
@@ -52,6 +52,6 @@ def test_points_of_weight_zero_are_not_there(kind):
     weights = torch.cat([on.weights.expand(3, -1), torch.zeros(3, 4)], 1)
     padded = Scattered(more, weights, on.domain)
     values = torch.cat([f.values, torch.full((3, 4, 2), 1e6)], 1)
-    expected = Average(on, grid(2, 3), 0.3)(f).values
-    result = Average(padded, grid(2, 3), 0.3)(Function(padded, values)).values
+    expected = KernelSmoother(on, grid(2, 3), 0.3)(f).values
+    result = KernelSmoother(padded, grid(2, 3), 0.3)(Function(padded, values)).values
     assert_close(result, expected, rtol=0, atol=1e-12)

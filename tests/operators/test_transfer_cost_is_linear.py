@@ -10,10 +10,10 @@ from functions import scattered
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from inftydiff.operators import Average, Box, Grid, Interpolation, NearestNeighbours
+from inftydiff.operators import Box, Grid, Interpolation, KernelSmoother, NearestNeighbours
 
 KINDS = {
-    "average": lambda on, nodes: Average(on, nodes, nodes.spacing[0]),
+    "average": lambda on, nodes: KernelSmoother(on, nodes, nodes.spacing[0]),
     "neighbours": lambda on, nodes: NearestNeighbours(on, nodes),
     "interpolation": lambda on, nodes: Interpolation(nodes, on),
 }
@@ -67,7 +67,7 @@ def test_no_tensor_of_points_by_nodes(kind):
 PEAK = """
 import re, torch
 from pathlib import Path
-from inftydiff.operators import Average, Grid, Interpolation, NearestNeighbours, Scattered
+from inftydiff.operators import KernelSmoother, Grid, Interpolation, NearestNeighbours, Scattered
 
 def kilobytes(name):
     return int(re.search(name + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
@@ -76,8 +76,8 @@ torch.set_num_threads(1)
 p = torch.rand(100_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 on, nodes = Scattered(p), Grid((128, 128))
 before = kilobytes("VmRSS")
-for A in (Average(on, nodes, 1 / 128), NearestNeighbours(on, nodes), Interpolation(nodes, on)):
-    x = torch.ones(A.source.size, 8, requires_grad=True)
+for A in (KernelSmoother(on, nodes, 1 / 128), NearestNeighbours(on, nodes), Interpolation(nodes,
+    on)): x = torch.ones(A.source.size, 8, requires_grad=True)
     torch.autograd.grad(A.apply_values(x).sum(), x)
 print(kilobytes("VmHWM") - before)
 """

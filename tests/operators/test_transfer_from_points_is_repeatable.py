@@ -4,7 +4,7 @@ import pytest
 import torch
 from functions import grid, scattered, values
 
-from inftydiff.operators import Average, Interpolation, NearestNeighbours, Scattered
+from inftydiff.operators import Interpolation, KernelSmoother, NearestNeighbours, Scattered
 
 NODES = grid(40, 44)
 
@@ -14,8 +14,8 @@ def results(batch: int | None, dtype: torch.dtype) -> list[torch.Tensor]:
     squeezed = Scattered(on.points / 2, on.weights, on.domain)
     found = []
     for A in (
-        Average(on, NODES, 0.02),
-        Average(squeezed, NODES, 0.1),
+        KernelSmoother(on, NODES, 0.02),
+        KernelSmoother(squeezed, NODES, 0.1),
         NearestNeighbours(on, NODES),
         Interpolation(NODES, on),
     ):

@@ -6,15 +6,21 @@ from functions import KINDS, discretisation, function, grid, kinds, seeds
 from hypothesis import given
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Function, Interpolation, NearestNeighbours, Scattered
+from inftydiff.operators import (
+    Function,
+    Interpolation,
+    KernelSmoother,
+    NearestNeighbours,
+    Scattered,
+)
 from inftydiff.testing.dense import matrix_of
 
 FINE, NODES = grid(4, 5), grid(3, 2)
 
 
-def transfers(kind: str, seed: int) -> list[Interpolation | Average | NearestNeighbours]:
+def transfers(kind: str, seed: int) -> list[Interpolation | KernelSmoother | NearestNeighbours]:
     on = discretisation(kind, FINE, seed)
-    return [Interpolation(NODES, on), Average(on, NODES, 0.3), NearestNeighbours(on, NODES)]
+    return [Interpolation(NODES, on), KernelSmoother(on, NODES, 0.3), NearestNeighbours(on, NODES)]
 
 
 @given(kind=kinds, seed=seeds)
@@ -35,12 +41,16 @@ def test_dense_matrices(kind):
         assert_close(A.transpose_values(f.values), a.mT @ f.values, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [Average, NearestNeighbours])
+@pytest.mark.parametrize("kind", [KernelSmoother, NearestNeighbours])
 def test_points_of_weight_zero(kind):
     on = discretisation("points", FINE, 0)
     weights = on.weights * (torch.arange(on.size) % 3 > 0)
     source = Scattered(on.points, weights, on.domain)
-    A = Average(source, NODES, 0.3) if kind is Average else NearestNeighbours(source, NODES)
+    A = (
+        KernelSmoother(source, NODES, 0.3)
+        if kind is KernelSmoother
+        else NearestNeighbours(source, NODES)
+    )
     f, g = function(source, 0), function(NODES, 1)
     back = A.adjoint(g)
     assert_close(A(f).inner(g), f.inner(back), rtol=0, atol=1e-12)

@@ -9,16 +9,18 @@ from hypothesis import given
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, NearestNeighbours
+from inftydiff.operators import KernelSmoother, NearestNeighbours
 
 SHAPES = [(40,), (12, 9), (16, 12)]
 BOUNDARIES = ["reflecting", "periodic", ("periodic", "reflecting", "periodic")]
 
 
-def average(shape: tuple[int, ...], boundary, size: int, seed: int, batch: int | None) -> Average:
+def average(
+    shape: tuple[int, ...], boundary, size: int, seed: int, batch: int | None
+) -> KernelSmoother:
     nodes = grid(*shape, boundary=boundary)
     on = scattered(nodes.domain, size, seed, batch)
-    return Average(on, nodes, 0.15 * max(nodes.spacing))
+    return KernelSmoother(on, nodes, 0.15 * max(nodes.spacing))
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Grid, NearestNeighbours, Scattered, windows
+from inftydiff.operators import Grid, KernelSmoother, NearestNeighbours, Scattered, windows
 from inftydiff.operators.nearest import nearest
 
 shapes = st.sampled_from([(1,), (40,), (97,), (1, 30), (19, 23), (33, 6), (9, 8, 10), (2, 17, 1)])
@@ -49,7 +49,7 @@ def test_sums_in_windows(chunk, shape, names, size, layout, batch, seed, cells, 
     nodes = grid(*shape, boundary=names)
     on = points(nodes, size, layout, seed, batch)
     width = cells * max(nodes.spacing)
-    average = Average(on, nodes, width)
+    average = KernelSmoother(on, nodes, width)
     dense = dense_transfers.windows(on, nodes, width)
     samples = () if batch is None else (batch,)
     v, u = (values(seed, 2, *samples, n, 30 * channels) for n in (size, nodes.size))
@@ -68,11 +68,11 @@ def test_averages_as_far_as_windows_reach(shape, names, size, layout, batch, see
     dense = dense_transfers.windows(on, nodes, width)
     if dense.sum(-1).min() < 1e-30:
         with pytest.raises(ValueError, match="so far from all points"):
-            Average(on, nodes, width).apply_values(values(seed, *on.shape_of_points, 2))
+            KernelSmoother(on, nodes, width).apply_values(values(seed, *on.shape_of_points, 2))
         return
     v = values(seed, *on.shape_of_points, 2)
     expected = dense_transfers.average(on, nodes, width) @ v
-    assert_close(Average(on, nodes, width).apply_values(v), expected, rtol=0, atol=1e-12)
+    assert_close(KernelSmoother(on, nodes, width).apply_values(v), expected, rtol=0, atol=1e-12)
 
 
 @given(**cases, k=st.integers(1, 5))
@@ -105,6 +105,6 @@ def test_patches_overlap_here():
     """The claims above are about more than one tile, along every axis, and about long blocks."""
     nodes = grid(40, 44)
     on = points(nodes, 3000, "cluster", 0, None)
-    matrix = Average(on, nodes, 0.3 * nodes.spacing[0])._scattered
+    matrix = KernelSmoother(on, nodes, 0.3 * nodes.spacing[0])._scattered
     assert all(t.tiles > 1 and t.spans > 1 for t in matrix.tilings)
     assert len(matrix.ends) > 2

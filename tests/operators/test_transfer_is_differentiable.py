@@ -7,14 +7,18 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.graph import saved_tensors_hooks
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Interpolation, NearestNeighbours
+from inftydiff.operators import Interpolation, KernelSmoother, NearestNeighbours
 
 FINE, NODES = grid(3, 3), grid(2, 2)
 
 
-def transfers(kind: str) -> list[Interpolation | Average | NearestNeighbours]:
+def transfers(kind: str) -> list[Interpolation | KernelSmoother | NearestNeighbours]:
     on = discretisation(kind, FINE, 0, batch=2)
-    return [Interpolation(NODES, on), Average(on, NODES, 0.3), NearestNeighbours(on, NODES, 2)]
+    return [
+        Interpolation(NODES, on),
+        KernelSmoother(on, NODES, 0.3),
+        NearestNeighbours(on, NODES, 2),
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

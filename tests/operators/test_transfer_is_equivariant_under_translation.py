@@ -5,7 +5,14 @@ import torch
 from functions import values
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Function, Grid, Interpolation, NearestNeighbours, Subset
+from inftydiff.operators import (
+    Function,
+    Grid,
+    Interpolation,
+    KernelSmoother,
+    NearestNeighbours,
+    Subset,
+)
 
 FINE, NODES = Grid((24, 36)), Grid((8, 12))
 MOVED = (2, 3)
@@ -22,7 +29,9 @@ def carried(row: int, column: int, kind: type, *settings: float) -> torch.Tensor
     return kind(on, NODES, *settings)(Function(on, values(0, 20, 2))).to_image()
 
 
-@pytest.mark.parametrize(("kind", "settings"), [(Average, (0.1,)), (NearestNeighbours, (1,))])
+@pytest.mark.parametrize(
+    ("kind", "settings"), [(KernelSmoother, (0.1,)), (NearestNeighbours, (1,))]
+)
 def test_from_points_to_nodes(kind, settings):
     rows, columns = MOVED
     first = carried(0, 0, kind, *settings)

@@ -5,7 +5,7 @@ import torch
 from functions import function, values
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Box, Function, Grid, Interpolation, Scattered
+from inftydiff.operators import Box, Function, Grid, Interpolation, KernelSmoother, Scattered
 
 BOX, TURNED = Box((1.0, 0.7)), Box((0.7, 1.0))
 
@@ -28,9 +28,9 @@ def points(seed: int) -> torch.Tensor:
 @pytest.mark.parametrize(("coarse", "fine"), [((4, 5), (9, 7)), ((6, 3), (6, 4))])
 def test_between_grids(coarse, fine):
     f = function(Grid(fine, BOX), 0, 2)
-    up, pool = Interpolation(f.on, Grid(coarse, BOX)), Average(f.on, Grid(coarse, BOX), 0.2)
+    up, pool = Interpolation(f.on, Grid(coarse, BOX)), KernelSmoother(f.on, Grid(coarse, BOX), 0.2)
     turned = Grid(fine[::-1], TURNED), Grid(coarse[::-1], TURNED)
-    for one, other in ((up, Interpolation(*turned)), (pool, Average(*turned, 0.2))):
+    for one, other in ((up, Interpolation(*turned)), (pool, KernelSmoother(*turned, 0.2))):
         assert_close(other(transposed(f)).values, transposed(one(f)).values, rtol=0, atol=1e-12)
         assert_close(one(reflected(f)).values, reflected(one(f)).values, rtol=0, atol=1e-12)
 
@@ -48,7 +48,7 @@ def test_from_a_grid_to_points():
 
 def test_from_points_to_a_grid():
     x, v, nodes = points(1), values(2, 20, 3), Grid((4, 5), BOX)
-    f = Average(Scattered(x, domain=BOX), nodes, 0.2)(Function(Scattered(x, domain=BOX), v))
+    f = KernelSmoother(Scattered(x, domain=BOX), nodes, 0.2)(Function(Scattered(x, domain=BOX), v))
     turned = Scattered(x.flip(-1), domain=TURNED)
-    g = Average(turned, Grid((5, 4), TURNED), 0.2)(Function(turned, v))
+    g = KernelSmoother(turned, Grid((5, 4), TURNED), 0.2)(Function(turned, v))
     assert_close(g.values, transposed(f).values, rtol=0, atol=1e-12)

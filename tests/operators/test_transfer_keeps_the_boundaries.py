@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from inftydiff.operators import (
-    Average,
     Function,
     Grid,
     Interpolation,
+    KernelSmoother,
     NearestNeighbours,
     Scattered,
     interpolate,
@@ -57,7 +57,7 @@ def test_adjoints(shape, names, kind, seed):
     points = discretisation(kind, on, seed)
     transfers = [
         Interpolation(nodes, points),
-        Average(points, nodes, 0.5),
+        KernelSmoother(points, nodes, 0.5),
         NearestNeighbours(points, nodes, 1),
     ]
     for A in transfers:
@@ -90,7 +90,7 @@ def test_windows_see_the_nearest_copy(shape, kind, seed):
     squares = offsets.square().sum(-1)
     window = points.weights * (-0.5 * squares / 0.2**2).exp()
     expected = window @ f.values / window.sum(1, keepdim=True)
-    assert_close(Average(points, nodes, 0.2)(f).values, expected, rtol=0, atol=1e-12)
+    assert_close(KernelSmoother(points, nodes, 0.2)(f).values, expected, rtol=0, atol=1e-12)
     nearest = NearestNeighbours(points, nodes, 1)(f).values
     chosen = (nearest[:, None] == f.values[None]).all(-1)
     least = squares.min(1).values
@@ -105,7 +105,7 @@ def test_on_a_torus_they_commute_with_translations(shape, seed, data):
     axes = tuple(range(1, len(shape) + 1))
     for A, source, factor in [
         (Interpolation(coarse, fine), coarse, 1),
-        (Average(fine, coarse, 0.3), fine, 3),
+        (KernelSmoother(fine, coarse, 0.3), fine, 3),
     ]:
         f = function(source, seed)
         moved = f.to_image().roll([factor * s for s in shift], axes)

@@ -5,14 +5,14 @@ import torch
 from functions import KINDS, discretisation, function, grid
 from torch.testing import assert_close
 
-from inftydiff.operators import Average, Interpolation, NearestNeighbours
+from inftydiff.operators import Interpolation, KernelSmoother, NearestNeighbours
 
 FINE, NODES = grid(9, 8), grid(4, 4)
 
 
-def transfers(kind: str) -> list[Interpolation | Average | NearestNeighbours]:
+def transfers(kind: str) -> list[Interpolation | KernelSmoother | NearestNeighbours]:
     on = discretisation(kind, FINE, 0)
-    return [Interpolation(NODES, on), Average(on, NODES, 0.2), NearestNeighbours(on, NODES)]
+    return [Interpolation(NODES, on), KernelSmoother(on, NODES, 0.2), NearestNeighbours(on, NODES)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

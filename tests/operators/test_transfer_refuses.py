@@ -8,10 +8,10 @@ import torch
 from functions import KINDS, discretisation, function, grid
 
 from inftydiff.operators import (
-    Average,
     Box,
     Grid,
     Interpolation,
+    KernelSmoother,
     NearestNeighbours,
     Scattered,
     interpolate,
@@ -29,9 +29,9 @@ def _as_shipped(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-def transfers(kind: str) -> list[Interpolation | Average | NearestNeighbours]:
+def transfers(kind: str) -> list[Interpolation | KernelSmoother | NearestNeighbours]:
     on = discretisation(kind, FINE, 0)
-    return [Interpolation(NODES, on), Average(on, NODES, 0.3), NearestNeighbours(on, NODES)]
+    return [Interpolation(NODES, on), KernelSmoother(on, NODES, 0.3), NearestNeighbours(on, NODES)]
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
@@ -45,8 +45,8 @@ def test_interpolation_from_points(kind):
 
 def test_transfers_to_points():
     points = discretisation("points", FINE, 0)
-    with pytest.raises(ValueError, match="Average goes to a Grid; got Scattered"):
-        Average(FINE, points, 0.1)
+    with pytest.raises(ValueError, match="KernelSmoother goes to a Grid; got Scattered"):
+        KernelSmoother(FINE, points, 0.1)
     with pytest.raises(ValueError, match="NearestNeighbours goes to a Grid; got Scattered"):
         NearestNeighbours(FINE, points)
 
@@ -56,7 +56,7 @@ def test_other_domains(other):
     for make in (
         lambda: Interpolation(other, FINE),
         lambda: interpolate(function(other, 0), discretisation("subset", FINE, 0)),
-        lambda: Average(FINE, other, 0.1),
+        lambda: KernelSmoother(FINE, other, 0.1),
         lambda: NearestNeighbours(FINE, other),
     ):
         with pytest.raises(ValueError, match="stays in one domain; got Box"):
@@ -65,7 +65,7 @@ def test_other_domains(other):
 
 def test_windows_on_a_point():
     on = Grid((), Point())
-    for make in (lambda: Average(on, on, 0.1), lambda: NearestNeighbours(on, on, 1)):
+    for make in (lambda: KernelSmoother(on, on, 0.1), lambda: NearestNeighbours(on, on, 1)):
         with pytest.raises(ValueError, match=r"takes the points of a Box; on a Point\(\)"):
             make()
 
@@ -83,8 +83,10 @@ def test_unknown_methods(method):
 
 @pytest.mark.parametrize("width", [0.0, -0.1, math.nan, math.inf])
 def test_widths(width):
-    with pytest.raises(ValueError, match=r"width of an Average must be a finite number above 0"):
-        Average(FINE, NODES, width)
+    with pytest.raises(
+        ValueError, match=r"width of an KernelSmoother must be a finite number above 0"
+    ):
+        KernelSmoother(FINE, NODES, width)
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5])

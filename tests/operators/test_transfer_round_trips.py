@@ -7,9 +7,9 @@ from hypothesis import given
 from torch.testing import assert_close
 
 from inftydiff.operators import (
-    Average,
     Function,
     Grid,
+    KernelSmoother,
     NearestNeighbours,
     Scattered,
     Subset,
@@ -24,7 +24,7 @@ def test_to_the_grid_itself(shape, seed):
     assert_close(interpolate(f, on).values, f.values, rtol=0, atol=1e-13)
     for same in (on, Subset(on, torch.arange(on.size)), Scattered(on.points, domain=on.domain)):
         here = Function(same, f.values)
-        narrow = Average(same, on, 0.01 * min(on.spacing))
+        narrow = KernelSmoother(same, on, 0.01 * min(on.spacing))
         assert_close(narrow(here).values, f.values, rtol=0, atol=1e-13)
         nearest = NearestNeighbours(same, on, k=min(3, on.size))
         assert_close(nearest(here).values, f.values, rtol=0, atol=1e-13)
@@ -44,7 +44,7 @@ def test_to_a_grid_refined_by_an_odd_factor_and_back(factor):
     there = interpolate(f, fine)
     middle = slice(factor // 2, None, factor)
     assert_close(there.to_image()[..., middle, middle], f.to_image(), rtol=0, atol=1e-13)
-    assert_close(Average(fine, coarse, 1e-3)(there).values, f.values, rtol=0, atol=1e-13)
+    assert_close(KernelSmoother(fine, coarse, 1e-3)(there).values, f.values, rtol=0, atol=1e-13)
     assert_close(NearestNeighbours(fine, coarse)(there).values, f.values, rtol=0, atol=1e-13)
 
 
@@ -52,6 +52,6 @@ def test_points_to_the_grid_and_back_keeps_a_smooth_function_in_the_middle():
     on, nodes = Grid((64, 64)), Grid((32, 32))
     f = Function(on, (on.points @ torch.tensor([[1.0], [2.0]], dtype=torch.float64)))
     taken = subset(on, on.size // 2, 0)
-    back = interpolate(Average(taken, nodes, 1 / 32)(f.restrict(taken)), taken)
+    back = interpolate(KernelSmoother(taken, nodes, 1 / 32)(f.restrict(taken)), taken)
     middle = ((taken.points - 0.5).abs() < 0.35).all(-1)
     assert (back.values - f.restrict(taken).values)[middle].abs().max() < 0.05

@@ -6,10 +6,10 @@ from functions import KINDS, discretisation, function, grid
 from torch.testing import assert_close
 
 from inftydiff.operators import (
-    Average,
     Discretisation,
     Function,
     Interpolation,
+    KernelSmoother,
     NearestNeighbours,
     Scattered,
     Subset,
@@ -18,8 +18,8 @@ from inftydiff.operators import (
 FINE, NODES = grid(5, 6), grid(3, 4)
 
 
-def transfers(on: Discretisation) -> list[Interpolation | Average | NearestNeighbours]:
-    return [Interpolation(NODES, on), Average(on, NODES, 0.2), NearestNeighbours(on, NODES)]
+def transfers(on: Discretisation) -> list[Interpolation | KernelSmoother | NearestNeighbours]:
+    return [Interpolation(NODES, on), KernelSmoother(on, NODES, 0.2), NearestNeighbours(on, NODES)]
 
 
 def picked(on: Discretisation, which: torch.Tensor | int, axis: int) -> Discretisation:

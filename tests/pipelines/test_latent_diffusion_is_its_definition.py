@@ -11,7 +11,7 @@ from networks import randomised
 
 from inftydiff import Function, Grid, Point
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.pipelines.latent_prior import LatentPrior
 
 PLACE = Grid((), Point())
 LATENT = 4
@@ -26,9 +26,9 @@ def latents(count: int, seed: int = 0) -> torch.Tensor:
     return z @ torch.tensor([[2.0, 1, 0, 0], [0, 1, 0, 3], [0, 0, 5, 0], [1, 0, 0, 1]]).double() + 7
 
 
-def diffusion(seed: int = 0, condition: int | None = None) -> LatentDiffusion:
+def diffusion(seed: int = 0, condition: int | None = None) -> LatentPrior:
     config = LatentPriorConfig(width=16, layers=3, condition=condition)
-    return randomised(LatentDiffusion(LATENT, config), seed)
+    return randomised(LatentPrior(LATENT, config), seed)
 
 
 @given(count=st.integers(2, 50), seed=st.integers(0, 2**31))
@@ -75,7 +75,7 @@ def test_the_loss(seed: int, conditioned: bool, drawn_before: bool):
 
 
 def test_the_loss_of_a_new_prior_is_the_mean_of_a_normal_s_absolute_value():
-    prior = LatentDiffusion(LATENT, LatentPriorConfig(width=16, layers=2)).double()
+    prior = LatentPrior(LATENT, LatentPriorConfig(width=16, layers=2)).double()
     prior.fit(latents(30))
     z = latents(1).expand(20_000, -1)
     loss = prior.loss(z, torch.full((20_000,), 0.3).double(), generator=seeded())

@@ -11,7 +11,7 @@ from torch import nn
 
 from inftydiff import Function
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines.latents import PLACE, RULE, SCHEDULE, TIMES, LatentDiffusion
+from inftydiff.pipelines.latent_prior import PLACE, RULE, SCHEDULE, TIMES, LatentPrior
 from inftydiff.processes import classifier_free, sample
 
 LATENT = 3
@@ -42,8 +42,8 @@ class Exact(nn.Module):
         return Function(x.on, (sigma * noise).unsqueeze(1))
 
 
-def prior() -> LatentDiffusion:
-    made = LatentDiffusion(LATENT, LatentPriorConfig(width=8, layers=2, condition=1)).double()
+def prior() -> LatentPrior:
+    made = LatentPrior(LATENT, LatentPriorConfig(width=8, layers=2, condition=1)).double()
     made.mean.copy_(MEAN)
     made.spread.copy_(SPREAD)
     made.network = Exact()

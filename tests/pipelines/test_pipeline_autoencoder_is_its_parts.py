@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import functions, randomised, subset_of, times
 
-from inftydiff import Function, Grid, as_denoiser, denoising_loss, steps
+from inftydiff import Function, Grid, as_denoiser, denoising_loss, timesteps
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, preset
 
@@ -121,7 +121,7 @@ def test_a_model_without_latents_has_none_and_says_so():
     with pytest.raises(ValueError, match="leave out seen="):
         plain.loss(functions(GRID), times(), seen=functions(GRID), generator=seeded())
     with pytest.raises(TypeError, match="takes no latent"):
-        plain.sample(on=GRID, batch=2, generator=seeded(), latent=z, times=steps(1))
+        plain.sample(on=GRID, batch=2, generator=seeded(), latent=z, times=timesteps(1))
 
 
 def test_a_model_without_a_prior_says_how_to_get_one():
@@ -146,12 +146,12 @@ def test_a_prior_needs_latents(change):
 def test_encoding_and_sampling_leave_the_mode_as_it_was():
     model = autoencoder().train()
     model.encode(functions(GRID))
-    model.sample(on=GRID, batch=1, generator=seeded(), times=steps(1))
+    model.sample(on=GRID, batch=1, generator=seeded(), times=timesteps(1))
     assert all(module.training for module in model.modules())
 
 
 def test_coarse_reconstructions_are_averages_of_finer_ones():
-    model = autoencoder(trained_at=16)
+    model = autoencoder(training_resolution=16)
     x, coarse = functions(GRID), Grid((8, 8))
     found = model.reconstruct(x, on=coarse, generator=seeded(1)).to_image()
     fine = model.reconstruct(x, on=GRID, generator=seeded(1)).to_image()

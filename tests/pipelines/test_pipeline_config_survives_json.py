@@ -21,10 +21,10 @@ from inftydiff import (
 from inftydiff.models import LatentPriorConfig, MultiscaleConfig, tiny
 from inftydiff.pipelines import PRESETS, InftyDiffConfig, preset
 from inftydiff.processes import (
+    Blurring,
     BlurringProcess,
     CleanPrediction,
     GeneralProcess,
-    HeatDissipation,
     MollifiedProcess,
     NoiseOnlyProcess,
     NoisePrediction,
@@ -54,7 +54,7 @@ def processes(schedule, width, intensity):
         WhiteProcess(schedule, noise),
         NoiseOnlyProcess(rough, schedule, noise),
         TraceClassProcess(rough, schedule, noise),
-        BlurringProcess(HeatDissipation(width), schedule, noise),
+        BlurringProcess(Blurring(width), schedule, noise),
         GeneralProcess(2.0 * heat, heat @ rough, schedule, noise),
     ]
 

@@ -21,7 +21,7 @@ def model(**changes) -> InftyDiff:
         "predict": CleanPrediction(),
         "clip": None,
         "steps": 4,
-        "trained_at": None,
+        "training_resolution": None,
         **changes,
     }
     return randomised(InftyDiff(dataclasses.replace(preset("tiny", resolution=16), **changes)))

@@ -14,8 +14,8 @@ from inftydiff import (
     Grid,
     HeunInversion,
     invert,
-    recommended_steps,
-    steps,
+    recommended_timesteps,
+    timesteps,
 )
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.processes import VelocityPrediction
@@ -41,7 +41,7 @@ def functions(batch: int = 2) -> Function:
 @pytest.mark.parametrize("inversion", [DDIMInversion(), HeunInversion()])
 def test_the_parts(inversion):
     pipeline, x0 = model(), functions()
-    times = recommended_steps(3, DDIM(), pipeline.process.schedule)
+    times = recommended_timesteps(3, DDIM(), pipeline.process.schedule)
     signal = pipeline.process.constant_signal(x0)
     with torch.no_grad():
         expected = invert(inversion, pipeline.denoiser(), signal, times=times).values
@@ -52,7 +52,7 @@ def test_the_parts(inversion):
 
 def test_the_latents_are_those_of_the_functions():
     pipeline, x0 = model(latent=4), functions()
-    times = recommended_steps(2, DDIM(), pipeline.process.schedule)
+    times = recommended_timesteps(2, DDIM(), pipeline.process.schedule)
     found = pipeline.invert(x0, times=times)
     given = pipeline.invert(x0, times=times, latent=pipeline.encode(x0))
     other = pipeline.invert(x0, times=times, latent=-pipeline.encode(x0))
@@ -62,7 +62,7 @@ def test_the_latents_are_those_of_the_functions():
 
 def test_sampling_goes_back():
     pipeline, x0 = model(range_floor=None, clip=None, predict=VelocityPrediction()), functions(1)
-    times = steps(8, spacing="log_snr", schedule=pipeline.process.schedule, end=0.02)
+    times = timesteps(8, spacing="log_snr", schedule=pipeline.process.schedule, end=0.02)
     inversion = FixedPointInversion(tolerance=1e-10, iterations=60)
     noise = pipeline.invert(x0, times=times, inversion=inversion)
     back = pipeline.sample(
@@ -70,7 +70,7 @@ def test_sampling_goes_back():
         oversample=1,
         batch=1,
         generator=torch.Generator(),
-        rule=inversion.rule,
+        solver=inversion.solver,
         times=times,
         start=noise,
         deconvolve=False,

@@ -18,7 +18,7 @@ from inftydiff import (
     denoising_loss,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
     wiener_inverse,
 )
 from inftydiff.operators.subsets import random_subset
@@ -62,16 +62,16 @@ def test_functions_on_another_domain_are_refused():
         model().loss(x0, torch.tensor([0.5]), generator=seeded())
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDIM(0.5), DDPM()])
-def test_samples(rule):
-    pipeline, times = model(clip=(-0.5, 0.5), noise_to_signal=0.2, range_floor=None), steps(3)
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(0.5), DDPM()])
+def test_samples(solver):
+    pipeline, times = model(clip=(-0.5, 0.5), noise_to_signal=0.2, range_floor=None), timesteps(3)
     denoiser = as_denoiser(
         pipeline.process, pipeline.network, predict=pipeline.predict, clip=(-0.5, 0.5)
     )
     g = seeded()
     start = pipeline.start(on=GRID, batch=2, generator=g)
     expected = sample(
-        rule,
+        solver,
         denoiser,
         on=GRID,
         times=times,
@@ -81,20 +81,22 @@ def test_samples(rule):
         start=start,
     )
     drawn = pipeline.sample(
-        on=GRID, batch=2, generator=seeded(), rule=rule, times=times, deconvolve=False
+        on=GRID, batch=2, generator=seeded(), solver=solver, times=times, deconvolve=False
     )
     assert torch.equal(drawn.values, expected.values)
-    clear = pipeline.sample(on=GRID, batch=2, generator=seeded(), rule=rule, times=times)
+    clear = pipeline.sample(on=GRID, batch=2, generator=seeded(), solver=solver, times=times)
     undone = (wiener_inverse(pipeline.process.signal, noise_to_signal=0.2) * 1.04)(expected)
     assert torch.allclose(clear.values, undone.values, atol=1e-12)
-    last = [*pipeline.trajectory(on=GRID, batch=2, generator=seeded(), rule=rule, times=times)][-1]
+    last = [*pipeline.trajectory(on=GRID, batch=2, generator=seeded(), solver=solver, times=times)][
+        -1
+    ]
     assert torch.equal(last.x.values, expected.values)
 
 
 def test_a_batch_begins_with_a_smaller_one():
     pipeline = model()
     few, many = (
-        pipeline.sample(on=GRID, batch=batch, generator=seeded(), times=steps(2)).values
+        pipeline.sample(on=GRID, batch=batch, generator=seeded(), times=timesteps(2)).values
         for batch in (1, 3)
     )
     assert torch.allclose(few, many[:1], atol=1e-10)
@@ -102,7 +104,7 @@ def test_a_batch_begins_with_a_smaller_one():
 
 def test_the_mode_is_left_as_it_was():
     pipeline = model().train()
-    pipeline.sample(on=GRID, batch=1, generator=seeded(), times=steps(1))
+    pipeline.sample(on=GRID, batch=1, generator=seeded(), times=timesteps(1))
     assert pipeline.training
     assert pipeline.network.training
 

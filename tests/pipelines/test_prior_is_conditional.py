@@ -14,10 +14,10 @@ from training_runs import SETTINGS, model, same
 from inftydiff import Grid
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, load_pipeline
-from inftydiff.pipelines.latents import LatentDiffusion
+from inftydiff.pipelines.latent_prior import LatentPrior
 from inftydiff.training import train_prior
 from inftydiff.training.latents import LatentObjective, Latents
-from inftydiff.training.objective import Part
+from inftydiff.training.objective import Microbatch
 
 FEATURES, CLASSES = 4, 2
 PRIOR = LatentPriorConfig(width=16, layers=3, condition=CLASSES)
@@ -110,17 +110,17 @@ def test_samples_of_a_condition_are_decoded_from_latents_of_it():
 
 @given(seed=st.integers(0, 2**31), drop=st.floats(0.1, 0.9), cut=st.integers(1, 6))
 def test_the_loss_is_that_of_the_conditions_shown_whatever_the_parts(seed, drop, cut):
-    diffusion = randomised(LatentDiffusion(FEATURES, PRIOR), seed)
+    diffusion = randomised(LatentPrior(FEATURES, PRIOR), seed)
     z, c = (x.double() for x in labelled(7, seed))
     diffusion.fit(z)
     model = autoencoder(prior=None)
     model.prior = diffusion
     items, objective = torch.cat([z, c], 1), LatentObjective(model, drop=drop)
-    whole = objective(items, Part(seed, 3, 0, 7))
-    parts = [objective(items[a:b], Part(seed, 3, a, 7)) for a, b in ((0, cut), (cut, 7))]
+    whole = objective(items, Microbatch(seed, 3, 0, 7))
+    parts = [objective(items[a:b], Microbatch(seed, 3, a, 7)) for a, b in ((0, cut), (cut, 7))]
     assert_close(torch.cat(parts), whole, rtol=1e-6, atol=1e-6)
-    shown = LatentObjective(model)(items, Part(seed, 3, 0, 7))
-    hidden = LatentObjective(model)(z, Part(seed, 3, 0, 7))
+    shown = LatentObjective(model)(items, Microbatch(seed, 3, 0, 7))
+    hidden = LatentObjective(model)(z, Microbatch(seed, 3, 0, 7))
     either = torch.minimum((whole - shown).abs(), (whole - hidden).abs())
     assert_close(either, torch.zeros_like(either), rtol=0, atol=1e-6)
 
@@ -129,7 +129,7 @@ def test_the_loss_is_that_of_the_conditions_shown_whatever_the_parts(seed, drop,
 def test_conditions_are_hidden_with_the_probability_asked(drop):
     model = autoencoder(prior=PRIOR)
     objective = LatentObjective(model, drop=drop)
-    shown = torch.cat([objective._known(Part(1, step, 0, 64), 64) for step in range(100)])
+    shown = torch.cat([objective._known(Microbatch(1, step, 0, 64), 64) for step in range(100)])
     spread = (drop * (1 - drop) / len(shown)) ** 0.5
     assert abs(1.0 - shown.double().mean() - drop) <= 5 * spread
 

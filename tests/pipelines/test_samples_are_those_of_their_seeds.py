@@ -22,26 +22,26 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDIM(1.0), DDPM(), Heun(), UniPC(), EulerMaruyama()])
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(1.0), DDPM(), Heun(), UniPC(), EulerMaruyama()])
 @pytest.mark.parametrize("make", [model, autoencoder])
-def test_a_sample_is_that_of_its_seed(make, rule):
+def test_a_sample_is_that_of_its_seed(make, solver):
     pipeline = make()
-    together = pipeline.sample(on=pipeline.grid(16), seeds=SEEDS, rule=rule).values
+    together = pipeline.sample(on=pipeline.grid(16), seeds=SEEDS, solver=solver).values
     for number, seed in enumerate(SEEDS):
-        alone = pipeline.sample(on=pipeline.grid(16), seeds=[seed], rule=rule).values
+        alone = pipeline.sample(on=pipeline.grid(16), seeds=[seed], solver=solver).values
         torch.testing.assert_close(together[number], alone[0], rtol=1e-9, atol=1e-9)
 
 
 def test_chunks_change_nothing():
     pipeline = autoencoder()
-    on, rule = pipeline.grid(16), DPMSolverPP()
-    whole = pipeline.sample(on=on, seeds=SEEDS, rule=rule).values
+    on, solver = pipeline.grid(16), DPMSolverPP()
+    whole = pipeline.sample(on=on, seeds=SEEDS, solver=solver).values
     start = Function(on, torch.randn(5, on.size, 3, generator=seeded()).double())
     latent = torch.randn(5, LATENT, generator=seeded(1)).double()
     given = {"start": start, "latent": latent, "oversample": 1}
     all_five = pipeline.sample(on=on, batch=5, generator=seeded(), **given).values
     for chunk in (1, 2, 4):
-        parts = pipeline.sample(on=on, seeds=SEEDS, rule=rule, chunk=chunk).values
+        parts = pipeline.sample(on=on, seeds=SEEDS, solver=solver, chunk=chunk).values
         torch.testing.assert_close(parts, whole, rtol=1e-9, atol=1e-9)
         parts = pipeline.sample(on=on, batch=5, generator=seeded(), chunk=chunk, **given).values
         torch.testing.assert_close(parts, all_five, rtol=1e-9, atol=1e-9)

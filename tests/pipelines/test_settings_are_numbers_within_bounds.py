@@ -82,7 +82,7 @@ def test_what_is_checked_is_kept():
         {"clip": [0]},
         {"clip": [-math.inf, 1.0]},
         {"steps": 10**400},
-        {"trained_at": 10**9},
+        {"training_resolution": 10**9},
         {"network": None},
         {"prior": 3},
         {"process": ["cosine"]},

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inftydiff import steps
+from inftydiff import timesteps
 from inftydiff.pipelines import InftyDiff, load_pipeline, preset
 from inftydiff.pipelines.pretrained import resolve
 from inftydiff.pipelines.shipped import WEIGHTS_FOLDER, shipped
@@ -54,7 +54,7 @@ def test_a_seed_is_one_face_at_every_size(name):
     def face(size, seed=0):
         generator = torch.Generator().manual_seed(seed)
         on = pipeline.grid(size)
-        return pipeline.sample(on=on, batch=1, generator=generator, times=steps(3)).to_image()
+        return pipeline.sample(on=on, batch=1, generator=generator, times=timesteps(3)).to_image()
 
     def apart(a, b):
         small, large = sorted((a, b), key=lambda x: x.shape[-1])

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import functions, subset_of
 
-from inftydiff import DPS, Function, Grid, Scattered, recommended_steps, steps
+from inftydiff import DPS, Function, Grid, Scattered, recommended_timesteps, timesteps
 from inftydiff.pipelines import tasks
 from inftydiff.processes import DDIM, DDIMInversion
 
 GRID, FINE = Grid((16, 16)), Grid((18, 22))
 MODEL = autoencoder()
-TIMES = steps(2)
-UPWARD = recommended_steps(2, DDIM(), MODEL.process.schedule)
+TIMES = timesteps(2)
+UPWARD = recommended_timesteps(2, DDIM(), MODEL.process.schedule)
 LEFT = GRID.points[:, 1] < 0.5
 
 Answer = Callable[[int, int | tuple[int, int] | None], Function]

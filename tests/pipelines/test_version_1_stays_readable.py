@@ -38,7 +38,7 @@ def test_samples_are_the_same(name, cells):
 
 def test_a_random_rule_draws_the_same():
     model = InftyDiff.from_pretrained(VERSION_1 / "plain")
-    x = drawn(model, 16, rule=DDPM())
+    x = drawn(model, 16, solver=DDPM())
     torch.testing.assert_close(x, ANSWERS["plain.ddpm"], **TOLERANCE)
 
 

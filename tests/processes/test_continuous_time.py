@@ -22,14 +22,14 @@ from inftydiff import (
 )
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
+    Blurring,
     ForwardSDE,
-    HeatDissipation,
     ProbabilityFlowODE,
     ReverseSDE,
     Schedule,
     Whitened,
     rates,
-    scaled,
+    scale_modes,
     score_energy,
 )
 from inftydiff.testing import GaussianDenoiser
@@ -56,7 +56,7 @@ def process(kind: str, schedule) -> DiffusionProcess:
             return DiffusionProcess.noise_only(schedule, T, noise=NOISE)
         case "trace-class":
             return DiffusionProcess.trace_class(schedule, F, domain=GRID.domain, noise=NOISE)
-    return DiffusionProcess.blurring(schedule, HeatDissipation(0.2), noise=NOISE)
+    return DiffusionProcess.blurring(schedule, Blurring(0.2), noise=NOISE)
 
 
 def noise_variance(chain: DiffusionProcess) -> Tensor:
@@ -126,7 +126,7 @@ def test_the_flow_s_drift_is_the_rate_of_signal_and_noise(
     denoiser = GaussianDenoiser(chain, DATA)
     prediction = denoiser(x, t)
     alpha, sigma = (central(lambda at, i=i: chain.amplitudes(at, GRID)[i], t) for i in range(2))
-    parts = scaled(chain.source(prediction, t), alpha), scaled(prediction.noise, sigma)
+    parts = scale_modes(chain.source(prediction, t), alpha), scale_modes(prediction.noise, sigma)
     drift = ProbabilityFlowODE(denoiser).drift(x, t)
     scale = 1.0 + sum(part.values.abs().amax((1, 2), keepdim=True) for part in parts)
     expected = parts[0].values + parts[1].values

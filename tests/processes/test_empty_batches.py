@@ -18,18 +18,18 @@ from inftydiff import (
     gaussian_mollifier,
     random_subset,
     sample,
-    steps,
+    timesteps,
     wiener_inverse,
 )
 from inftydiff.operators import LocalOperator, exact_inverse, known_points
 from inftydiff.operators.covariance import bessel
 from inftydiff.operators.domain import BOUNDARIES
 from inftydiff.processes import (
+    Blurring,
     DDIMInversion,
     DPMSolverPP,
     EulerMaruyama,
     FixedPointInversion,
-    HeatDissipation,
     Heun,
     HeunInversion,
     MomentMatching,
@@ -54,9 +54,9 @@ NONE = torch.zeros(0, dtype=torch.float64)
 PROCESSES = {
     "white": DiffusionProcess.white(CosineSchedule()),
     "mollified": DiffusionProcess.mollified(CosineSchedule(), T),
-    "blurring": DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1)),
+    "blurring": DiffusionProcess.blurring(CosineSchedule(), Blurring(0.1)),
 }
-RULES = (DDPM(), DDIM(), DPMSolverPP(), UniPC(), Heun(), EulerMaruyama(), ProbabilityFlow())
+SOLVERS = (DDPM(), DDIM(), DPMSolverPP(), UniPC(), Heun(), EulerMaruyama(), ProbabilityFlow())
 DRAWING = (DDPM(), EulerMaruyama())
 DATA = GaussianMeasure(None, gaussian_mollifier(0.3), WhiteNoise())
 
@@ -114,26 +114,26 @@ def test_processes(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
-def test_steps(name: str, rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: type(solver).__name__)
+def test_steps(name: str, solver):
     process, generator = PROCESSES[name], torch.Generator()
     denoiser = GaussianDenoiser(process, DATA)
-    if rule not in DRAWING:
-        found = rule.step(denoiser, empty(), NONE, NONE, generator=generator)
+    if solver not in DRAWING:
+        found = solver.step(denoiser, empty(), NONE, NONE, generator=generator)
         assert found.values.shape == (0, 12, 2)
-    arguments = {"on": GRID, "times": steps(3), "channels": 2, "generator": generator}
+    arguments = {"on": GRID, "times": timesteps(3), "channels": 2, "generator": generator}
     with pytest.raises(ValueError, match="at least 1; got 0"):
-        sample(rule, denoiser, batch=0, **arguments)
+        sample(solver, denoiser, batch=0, **arguments)
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
-@pytest.mark.parametrize("rule", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
-def test_inversions(name: str, rule):
+@pytest.mark.parametrize("solver", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
+def test_inversions(name: str, solver):
     process = PROCESSES[name]
     denoiser = GaussianDenoiser(process, DATA)
-    assert invert(rule, denoiser, empty(), times=steps(3)).values.shape == (0, 12, 2)
+    assert invert(solver, denoiser, empty(), times=timesteps(3)).values.shape == (0, 12, 2)
     with pytest.raises(ValueError, match="at least 1; got 0"):
-        round_trip(rule, denoiser, empty(), times=steps(3))
+        round_trip(solver, denoiser, empty(), times=timesteps(3))
 
 
 def test_guides():
@@ -161,18 +161,18 @@ def test_what_needs_a_function_says_so():
     with pytest.raises(ValueError, match="at least one of each; got"):
         log_likelihood(denoiser, empty(), time=0.5)
     with pytest.raises(ValueError, match="at least one of each; got"):
-        elbo(denoiser, empty(), times=steps(3, end=0.1), generator=torch.Generator())
+        elbo(denoiser, empty(), times=timesteps(3, end=0.1), generator=torch.Generator())
 
 
-@pytest.mark.parametrize("rule", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
-def test_the_round_trip_of_zero_has_no_error_or_none_that_is_relative(rule):
+@pytest.mark.parametrize("solver", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
+def test_the_round_trip_of_zero_has_no_error_or_none_that_is_relative(solver):
     process, x = PROCESSES["white"], Function(GRID, torch.zeros(2, 12, 1, dtype=torch.float64))
     x.values[1] = 1.0
     denoiser = GaussianDenoiser(process, DATA)
-    error = round_trip(rule, denoiser, x, times=steps(4)).error
+    error = round_trip(solver, denoiser, x, times=timesteps(4)).error
     assert error[0] == 0.0
     assert 0.0 < error[1] < 1.0
     mean = Function(GRID, torch.ones(12, 1, dtype=torch.float64))
     other = GaussianDenoiser(process, GaussianMeasure(mean, T, WhiteNoise()))
     with pytest.raises(ValueError, match="relative to the function's norm, and sample 0 is zero"):
-        round_trip(rule, other, x, times=steps(4))
+        round_trip(solver, other, x, times=timesteps(4))

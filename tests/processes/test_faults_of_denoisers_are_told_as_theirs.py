@@ -17,7 +17,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import (
     CallableDenoiser,
@@ -38,8 +38,8 @@ from inftydiff.testing import GaussianDenoiser
 
 GRID, PROCESS = Grid((6,)), DiffusionProcess.white(CosineSchedule())
 DATA = GaussianMeasure(None, gaussian_mollifier(0.2), WhiteNoise())
-TIMES = steps(5)
-RULES = (
+TIMES = timesteps(5)
+SOLVERS = (
     DDPM(), DDIM(), DPMSolverPP(), UniPC(), Heun(), EulerMaruyama(), ProbabilityFlow(),
     ProbabilityFlow(method="dopri8"), ProbabilityFlow(method="adaptive_heun"),
 )  # fmt: skip
@@ -60,10 +60,10 @@ def broken(bad: float, low: float = 0.0, high: float = 1.0):
     return CallableDenoiser(PROCESS, denoiser)
 
 
-def run(rule, denoiser) -> Function:
+def run(solver, denoiser) -> Function:
     g = torch.Generator().manual_seed(0)
     return sample(
-        rule,
+        solver,
         denoiser,
         on=GRID,
         times=TIMES,
@@ -74,17 +74,17 @@ def run(rule, denoiser) -> Function:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: repr(rule)[:40])
-def test_samplers(rule, bad: float):
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: repr(solver)[:40])
+def test_samplers(solver, bad: float):
     with pytest.raises(ValueError, match=r"denoiser's answer .*at t = (1|0\.999)\b"):
-        run(rule, broken(bad))
+        run(solver, broken(bad))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: repr(rule)[:40])
-def test_samplers_that_break_on_the_way(rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: repr(solver)[:40])
+def test_samplers_that_break_on_the_way(solver):
     """The time is that of the break, and not the first or the last."""
     with pytest.raises(ValueError, match=r"denoiser's answer .*at t = 0\.[56]"):
-        run(rule, broken(math.nan, high=0.65))
+        run(solver, broken(math.nan, high=0.65))
 
 
 def test_the_adaptive_flow_in_its_last_step():
@@ -92,14 +92,14 @@ def test_the_adaptive_flow_in_its_last_step():
         run(ProbabilityFlow(), broken(math.nan, high=1e-4))
 
 
-@pytest.mark.parametrize("rule", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
-def test_inversions(rule):
+@pytest.mark.parametrize("solver", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
+def test_inversions(solver):
     x = Function(GRID, torch.ones(2, 6, 1))
     for call in (invert, round_trip):
         with pytest.raises(
             ValueError, match=r"Encodings must be finite.*denoiser.*at t = 0\.[246]"
         ):
-            call(rule, broken(math.nan, low=0.1), x, times=TIMES)
+            call(solver, broken(math.nan, low=0.1), x, times=TIMES)
 
 
 def test_likelihoods():
@@ -109,7 +109,7 @@ def test_likelihoods():
     with pytest.raises(ValueError, match=r"denoiser's signal must be finite.*at t = 0\.[6-9]"):
         log_likelihood(broken(math.nan, low=0.6), x, time=0.5)
     with pytest.raises(ValueError, match=r"denoiser's answer must be finite.*at t = 0\.6"):
-        evidence_bound(broken(math.nan, high=0.65), x, times=steps(5, end=0.1), generator=g)
+        evidence_bound(broken(math.nan, high=0.65), x, times=timesteps(5, end=0.1), generator=g)
 
 
 def test_a_step_that_is_not_finite_is_not_blamed_on_the_denoiser():

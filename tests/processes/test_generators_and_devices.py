@@ -24,7 +24,7 @@ from inftydiff import (
     gaussian_mollifier,
     log_likelihood,
     random_subset,
-    steps,
+    timesteps,
     trajectory,
 )
 from inftydiff.processes import CallableDenoiser, as_denoiser, fresh_noise
@@ -64,7 +64,7 @@ def test_samples_lie_where_the_mean_does(generator: torch.Generator):
 
 @dataclass(frozen=True)
 class Fresh:
-    """A step rule that forgets the state."""
+    """A solver that forgets the state."""
 
     def step(self, denoiser, x_t, t, s, *, generator):
         process = denoiser.process
@@ -77,7 +77,7 @@ def test_a_trajectory_stays_on_the_device_of_its_start(generator: torch.Generato
         Fresh(),
         CallableDenoiser(PROCESS, lambda x, t: Prediction(x, x)),
         on=GRID,
-        times=steps(3),
+        times=timesteps(3),
         batch=2,
         channels=1,
         generator=generator,

@@ -21,7 +21,7 @@ from inftydiff import (
     gaussian_mollifier,
     invert,
     matern,
-    steps,
+    timesteps,
 )
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.oracles.joint import ModalLaw, joint_law
@@ -42,7 +42,7 @@ def _as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def times_of(n: int) -> torch.Tensor:
-    return steps(n, spacing="log_snr", schedule=COSINE, least_ratio=1e-3)
+    return timesteps(n, spacing="log_snr", schedule=COSINE, least_ratio=1e-3)
 
 
 def spread(inversion, process, data, grid: Grid, n: int) -> torch.Tensor:
@@ -99,6 +99,6 @@ def test_one_function_has_one_encoding_on_every_grid(inversion):
     process = DiffusionProcess.white(COSINE, noise=WhiteNoise(0.1))
     denoiser = GaussianDenoiser(process, GaussianMeasure(None, wide, WhiteNoise()))
     fine_encoding, coarse_encoding = (
-        invert(inversion, denoiser, x, times=steps(20)).values for x in (on_fine, on_coarse)
+        invert(inversion, denoiser, x, times=timesteps(20)).values for x in (on_fine, on_coarse)
     )
     assert torch.allclose(fine_encoding[:, 1::3], coarse_encoding, atol=1e-6)

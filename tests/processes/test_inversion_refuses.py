@@ -1,4 +1,4 @@
-"""What cannot be inverted is refused: rules with noise or memory, times that do not decrease."""
+"""What cannot be inverted is refused: solvers with noise or memory, times that do not decrease."""
 
 import math
 
@@ -20,7 +20,7 @@ from inftydiff import (
     Prediction,
     UniPC,
     invert,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import CallableDenoiser
 
@@ -38,10 +38,10 @@ def half(x_t: Function, t: torch.Tensor) -> Prediction:
     return Prediction(x_t * 0.5, x_t * 0.5)
 
 
-@pytest.mark.parametrize("rule", [DDIM(0.5), DDPM(), UniPC(), DPMSolverPP(2)])
-def test_rules_with_noise_or_memory(rule):
+@pytest.mark.parametrize("solver", [DDIM(0.5), DDPM(), UniPC(), DPMSolverPP(2)])
+def test_rules_with_noise_or_memory(solver):
     with pytest.raises(ValueError, match=r"take DDIM\(\) or Heun\(\)"):
-        FixedPointInversion(rule)
+        FixedPointInversion(solver)
 
 
 @pytest.mark.parametrize("changes", [{"tolerance": 0.0}, {"iterations": 0}])
@@ -60,7 +60,7 @@ def test_times(times):
 def test_steps_that_go_down(inversion):
     s, t = torch.tensor([0.5]), torch.tensor([0.4])
     with pytest.raises(ValueError, match="s < t"):
-        inversion.rise(CallableDenoiser(PROCESS, half), X, s, t)
+        inversion.inversion_step(CallableDenoiser(PROCESS, half), X, s, t)
 
 
 @pytest.mark.parametrize("inversion", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
@@ -69,4 +69,4 @@ def test_encodings_that_are_not_finite(inversion):
         return Prediction(x_t * math.nan, x_t * math.nan)
 
     with pytest.raises(ValueError, match="Encodings must be finite"):
-        invert(inversion, CallableDenoiser(PROCESS, broken), X, times=steps(3))
+        invert(inversion, CallableDenoiser(PROCESS, broken), X, times=timesteps(3))

@@ -1,4 +1,4 @@
-"""Up and down again a function is where it was: to 10⁻³ in 200 steps, and at the rule's order.
+"""Up and down again a function is where it was: to 10⁻³ in 200 steps, and at the solver's order.
 
 DDIM's rule upward loses in each mode the cosines of its angles twice; the trapezoidal rule an error
 of second order; the fixed point what the tolerance and the first step leave.
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from solver_runs import ModeDenoiser, coefficients
 
 from inftydiff import (
+    Blurring,
     CosineSchedule,
     DDIMInversion,
     DiffusionProcess,
@@ -23,15 +24,14 @@ from inftydiff import (
     Function,
     GaussianMeasure,
     Grid,
-    HeatDissipation,
     Heun,
     HeunInversion,
     WhiteNoise,
     gaussian_mollifier,
     matern,
-    recommended_steps,
+    recommended_timesteps,
     round_trip,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import GaussianDenoiser, MixtureDenoiser
@@ -40,7 +40,7 @@ GRID = Grid((12,))
 COSINE = CosineSchedule()
 T = gaussian_mollifier(1 / 12)
 MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=WhiteNoise(12**-0.5))
-BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.1), noise=WhiteNoise(12**-0.5))
+BLURRING = DiffusionProcess.blurring(COSINE, Blurring(0.1), noise=WhiteNoise(12**-0.5))
 ROUGH = GaussianMeasure(None, matern(1.5, 0.3, dim=1), WhiteNoise())
 ONE = Function(GRID, torch.ones(1, GRID.size, 1, dtype=torch.float64))
 CLOSING = [HeunInversion(), FixedPointInversion(), FixedPointInversion(Heun())]
@@ -93,14 +93,14 @@ def data(denoiser, seed: int = 0, batch: int = 2) -> Function:
 )
 def test_two_hundred_steps_close_to_a_thousandth(inversion, kind: str):
     denoiser = oracle(kind)
-    times = recommended_steps(200, inversion.rule, COSINE)
+    times = recommended_timesteps(200, inversion.solver, COSINE)
     trip = round_trip(inversion, denoiser, data(denoiser), times=times)
     assert trip.error.max() < 1e-3
 
 
 def inside(inversion, denoiser, n: int) -> float:
     """The error between times with noise at both ends."""
-    times = steps(n, spacing="log_snr", schedule=COSINE, start=0.95, end=0.05)
+    times = timesteps(n, spacing="log_snr", schedule=COSINE, start=0.95, end=0.05)
     trip = round_trip(inversion, denoiser, data(denoiser), times=times)
     return trip.error.max().item()
 
@@ -124,7 +124,7 @@ def test_ddim_loses_the_cosines_of_its_angles_twice(n: int, seed: int, power: fl
     ratios = 10.0 ** (power + torch.rand(GRID.shape, generator=generator(seed)).double())
     denoiser = ModeDenoiser(MOLLIFIED, ratios, torch.ones(GRID.shape, dtype=torch.float64))
     x = data(oracle("gaussian"), seed)
-    times = steps(n, start=0.97, end=0.02)
+    times = timesteps(n, start=0.97, end=0.02)
     trip = round_trip(DDIMInversion(), CallableDenoiser(MOLLIFIED, denoiser), x, times=times)
     tangent = (COSINE.sigma(times) / COSINE.alpha(times)).reshape(-1, 1) / ratios.sqrt()
     kept = tangent.atan().diff(dim=0).cos().prod(0) ** 2
@@ -138,7 +138,7 @@ def test_no_spacing_loses_less_than_equal_angles():
         angle = torch.linspace(math.pi / 2, 0.0, n + 1, dtype=torch.float64)
         lost.append(1.0 - angle.diff().cos().prod().item() ** 2)
         for spacing in ("angle", "karras", "log_snr"):
-            times = steps(n, spacing=spacing, schedule=COSINE)
+            times = timesteps(n, spacing=spacing, schedule=COSINE)
             ratio = COSINE.sigma(times) / COSINE.alpha(times) / P**0.5
             assert 1.0 - ratio.atan().diff().cos().prod().item() ** 2 > lost[-1]
     assert lost[1] == pytest.approx(math.pi**2 / 4 / 200, rel=0.01)
@@ -154,7 +154,7 @@ def test_without_noise_the_first_state_is_the_amplitude_times_the_function(inver
         return oracle("gaussian")(x_t, t)
 
     x, s, t = data(oracle("gaussian")), torch.zeros(2).double(), torch.tensor([1e-3, 0.2]).double()
-    found = inversion.rise(CallableDenoiser(MOLLIFIED, denoiser), x, s, t)
+    found = inversion.inversion_step(CallableDenoiser(MOLLIFIED, denoiser), x, s, t)
     if isinstance(inversion, HeunInversion):
         assert len(asked) == 1
         assert torch.equal(asked[0], t)
@@ -167,10 +167,10 @@ def test_without_noise_the_first_state_is_the_amplitude_times_the_function(inver
 def test_samples_may_have_times_of_their_own(inversion):
     denoiser, x = oracle("gaussian"), data(oracle("gaussian"), batch=3)
     s, t = torch.tensor([0.0, 0.1, 0.4]).double(), torch.tensor([0.01, 0.2, 0.41]).double()
-    together = inversion.rise(CallableDenoiser(MOLLIFIED, denoiser), x, s, t).values
+    together = inversion.inversion_step(CallableDenoiser(MOLLIFIED, denoiser), x, s, t).values
     for i in range(3):
         alone = Function(GRID, x.values[i : i + 1])
-        found = inversion.rise(
+        found = inversion.inversion_step(
             CallableDenoiser(MOLLIFIED, denoiser), alone, s[i : i + 1], t[i : i + 1]
         )
         assert torch.allclose(found.values[0], together[i], atol=1e-9)

@@ -19,16 +19,16 @@ from inftydiff import (
 )
 from inftydiff.operators import SpectralOperator
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.processes import HeatDissipation, scaled
+from inftydiff.processes import Blurring, scale_modes
 from inftydiff.processes.spectra import ComputedMultiplier
 from inftydiff.testing import matrix_of
 from inftydiff.testing.strategies import grids, ordered_times, schedules, seeds
 
-FAMILY = HeatDissipation(width=0.2)
+FAMILY = Blurring(width=0.2)
 BATCH = 2
 
 
-def process(schedule=None, family: HeatDissipation = FAMILY) -> DiffusionProcess:
+def process(schedule=None, family: Blurring = FAMILY) -> DiffusionProcess:
     schedule = CosineSchedule() if schedule is None else schedule
     return DiffusionProcess.blurring(schedule, family, noise=WhiteNoise(0.3))
 
@@ -91,7 +91,9 @@ def test_a_state_is_its_source_and_its_noise_scaled(grid: Grid, times: Tensor, s
     chain, x0, noise = process(), clean(grid, seed), clean(grid, seed + 1)
     alpha, sigma = chain.amplitudes(t, grid)
     x_t = chain.marginal(x0, t).mean + noise * chain.schedule.sigma(t)
-    assert_close((scaled(x0, alpha) + scaled(noise, sigma)).values, x_t.values, rtol=0, atol=1e-12)
+    assert_close(
+        (scale_modes(x0, alpha) + scale_modes(noise, sigma)).values, x_t.values, rtol=0, atol=1e-12
+    )
     blurred = Prediction(chain.signal_at(t)(x0), noise)
     assert_close(chain.source(blurred, t).values, x0.values, rtol=1e-9, atol=1e-9)
     given_clean = Prediction(blurred.signal, noise, clean=x0)
@@ -110,7 +112,7 @@ def test_at_time_zero_it_is_the_data_and_constants_stay() -> None:
 @given(st.floats(0.05, 1.0), ordered_times())
 def test_the_blur_only_grows(width: float, times: Tensor) -> None:
     spectrum = torch.linspace(0, 1e4, 50, dtype=torch.float64)
-    less, more = HeatDissipation(width).multiplier(times)(spectrum)
+    less, more = Blurring(width).multiplier(times)(spectrum)
     assert bool((more <= less).all())
     assert bool((more >= 1e-3).all())
 
@@ -118,7 +120,7 @@ def test_the_blur_only_grows(width: float, times: Tensor) -> None:
 def test_a_constant_family_is_the_constant_operator() -> None:
     """A blur too narrow to be seen leaves white-noise diffusion."""
     grid = Grid((5, 4))
-    narrow = process(family=HeatDissipation(width=1e-9))
+    narrow = process(family=Blurring(width=1e-9))
     white = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.3))
     s, t = each(torch.tensor(0.3)), each(torch.tensor(0.8))
     x0, x_t = clean(grid, 0), clean(grid, 1)
@@ -137,9 +139,9 @@ def test_it_is_for_grids_and_floors_in_range() -> None:
         process().transition_coefficients(*times)
     for floor in (0.0, 1.0, -0.1):
         with pytest.raises(ValueError, match="floor"):
-            HeatDissipation(0.1, floor)
+            Blurring(0.1, floor)
     with pytest.raises(ValueError, match="width"):
-        HeatDissipation(0.0)
+        Blurring(0.0)
 
 
 def test_it_is_for_white_noise() -> None:

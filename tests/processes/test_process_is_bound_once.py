@@ -37,18 +37,18 @@ from inftydiff.processes import (
     VelocityPrediction,
     WhiteNoise,
     as_denoiser,
-    ascent,
     classifier_free,
     denoising_loss,
     elbo,
     evidence_bound,
     guided,
+    inversion_trajectory,
     invert,
     log_likelihood,
     projected,
     round_trip,
     sample,
-    steps,
+    timesteps,
     trajectory,
     twisted_smc,
 )
@@ -66,7 +66,7 @@ EXACT = GaussianDenoiser(PROCESS, DATA)
 X = Function(GRID, torch.linspace(-1.0, 1.0, 32, dtype=torch.float64).reshape(2, 16, 1))
 LATE = torch.tensor([0.5, 0.6], dtype=torch.float64)
 EARLY = torch.tensor([0.2, 0.3], dtype=torch.float64)
-TIMES = steps(3)
+TIMES = timesteps(3)
 READS = operators.point_values(operators.Subset(GRID, torch.tensor([0, 5])), on=GRID)
 SEEN = Observation(READS, torch.zeros(2, 1, dtype=torch.float64), 0.1)
 
@@ -123,12 +123,12 @@ def test_equations_and_linearisations_have_the_process_of_their_denoiser():
     assert GuidedDenoiser(MomentMatching(), EXACT, SEEN).linearised(X, LATE).process is PROCESS
 
 
-@pytest.mark.parametrize("rule", [DDPM(), UniPC(2)], ids=str)
-def test_the_sampler_s_noise_and_amplitudes_are_the_denoiser_s(rule):
+@pytest.mark.parametrize("solver", [DDPM(), UniPC(2)], ids=str)
+def test_the_sampler_s_noise_and_amplitudes_are_the_denoiser_s(solver):
     """The same function, bound to one process and to another, is sampled as each of them says."""
     one, other, again = (
         sample(
-            rule,
+            solver,
             CallableDenoiser(process, says),
             on=GRID,
             times=TIMES,
@@ -150,9 +150,9 @@ def test_the_rule_is_handed_the_process_of_the_denoiser():
             self.seen = denoiser.process
             return denoiser(x_t, t).signal
 
-    rule = Looking()
-    sample(rule, EXACT, on=GRID, times=TIMES, batch=1, channels=1, generator=generator())
-    assert rule.seen is PROCESS
+    solver = Looking()
+    sample(solver, EXACT, on=GRID, times=TIMES, batch=1, channels=1, generator=generator())
+    assert solver.seen is PROCESS
 
 
 def test_two_processes_are_not_mixed():
@@ -235,9 +235,9 @@ TAKERS: dict[str, Callable[[Any], object]] = {
     "trajectory": lambda d: trajectory(DDIM(), d, generator=generator(), **RUN),
     "step": lambda d: DDIM().step(d, X, LATE, EARLY, generator=generator()),
     "advance": lambda d: UniPC().advance(d, X, LATE, EARLY, (), generator=generator()),
-    "rise": lambda d: DDIMInversion().rise(d, X, EARLY, LATE),
+    "rise": lambda d: DDIMInversion().inversion_step(d, X, EARLY, LATE),
     "invert": lambda d: invert(DDIMInversion(), d, X, times=TIMES),
-    "ascent": lambda d: ascent(DDIMInversion(), d, X, times=TIMES),
+    "inversion_trajectory": lambda d: inversion_trajectory(DDIMInversion(), d, X, times=TIMES),
     "round_trip": lambda d: round_trip(DDIMInversion(), d, X, times=TIMES),
     "guided": lambda d: guided(MomentMatching(), d, SEEN),
     "projected": lambda d: projected(Projection(), d, SEEN),
@@ -248,9 +248,9 @@ TAKERS: dict[str, Callable[[Any], object]] = {
         d, SEEN, on=GRID, times=TIMES, particles=2, channels=1, generator=generator()
     ),
     "log_likelihood": lambda d: log_likelihood(d, X, time=0.5),
-    "elbo": lambda d: elbo(d, X, times=steps(3, end=0.1), generator=generator()),
+    "elbo": lambda d: elbo(d, X, times=timesteps(3, end=0.1), generator=generator()),
     "evidence_bound": lambda d: evidence_bound(
-        d, X, times=steps(3, end=0.1), generator=generator()
+        d, X, times=timesteps(3, end=0.1), generator=generator()
     ),
     "ReverseSDE": ReverseSDE,
     "ProbabilityFlowODE": ProbabilityFlowODE,
@@ -336,7 +336,14 @@ def test_nothing_takes_a_process_beside_a_denoiser(name: str):
 def test_the_signatures_that_are_looked_at_are_many():
     takers = [name for name, call in CALLS.items() if given_a_denoiser(call)]
     assert len(CALLS) > 200
-    for name in ("sample", "guided", "elbo", "DDIM.step", "UniPC.advance", "DDIMInversion.rise"):
+    for name in (
+        "sample",
+        "guided",
+        "elbo",
+        "DDIM.step",
+        "UniPC.advance",
+        "DDIMInversion.inversion_step",
+    ):
         assert f"inftydiff.processes.{name}" in takers
 
 

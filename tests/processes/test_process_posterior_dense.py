@@ -27,7 +27,7 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.operators.covariance import matern
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 
 DIGITS = 100
 SHAPES = {1: (7,), 2: (3, 4), 3: (3, 2, 2)}
@@ -76,14 +76,12 @@ PROCESSES = {
     ),
     "blurring": (
         lambda grid: DiffusionProcess.blurring(
-            SCHEDULE, HeatDissipation(cell(grid), floor=FLOOR), noise=NOISE
+            SCHEDULE, Blurring(cell(grid), floor=FLOOR), noise=NOISE
         ),
         NARROW,
     ),
     "blurring much": (
-        lambda grid: DiffusionProcess.blurring(
-            SCHEDULE, HeatDissipation(2.0, floor=FLOOR), noise=NOISE
-        ),
+        lambda grid: DiffusionProcess.blurring(SCHEDULE, Blurring(2.0, floor=FLOOR), noise=NOISE),
         WIDE,
     ),
 }
@@ -132,7 +130,7 @@ def eigenbasis(grid: Grid) -> tuple[list[mp.mpf], mp.matrix]:
 
 def signal_factor(process: DiffusionProcess, t: float, eigenvalue: mp.mpf) -> mp.mpf:
     """The factor of an eigenfunction under the signal operator at a time."""
-    if isinstance(process.signal, HeatDissipation):
+    if isinstance(process.signal, Blurring):
         width = mp.mpf(process.signal.width) * mp.sin(mp.pi * mp.mpf(t) / 2) ** 2
         return FLOOR + (1 - mp.mpf(FLOOR)) * mp.exp(-(width**2) * eigenvalue / 2)
     if process.signal == Identity():

@@ -166,7 +166,7 @@ CASES = {
             "noise": same(None),
         },
     ),
-    "sample": (p.sample, {"rule": same(p.DDIM())} | RUN),
+    "sample": (p.sample, {"solver": same(p.DDIM())} | RUN),
     "DDIM": (p.DDIM, {"eta": same(0.5)}),
     "DDPM": (p.DDPM, {"variance": same("posterior")}),
     "Heun": (p.Heun, {"variable": same("ratio")}),
@@ -178,10 +178,10 @@ CASES = {
     "EulerMaruyama.step": (p.EulerMaruyama().step, STEP),
     "UniPC.advance": (p.UniPC().advance, STEP | {"memory": tuple}),
     "DPMSolverPP.advance": (p.DPMSolverPP().advance, STEP | {"memory": tuple}),
-    "HeunInversion.rise": (p.HeunInversion().rise, RISE),
+    "HeunInversion.inversion_step": (p.HeunInversion().inversion_step, RISE),
     "FixedPointInversion": (
         p.FixedPointInversion,
-        {"rule": same(p.DDIM()), "tolerance": same(1e-6), "iterations": same(3)},
+        {"solver": same(p.DDIM()), "tolerance": same(1e-6), "iterations": same(3)},
     ),
     "invert": (p.invert, INVERSION),
     "Observation": (
@@ -224,7 +224,7 @@ CASES = {
     ),
     "rates": (p.rates, {"process": same(PROCESS), "t": LATE, "on": same(GRID)}),
     "ReverseSDE.drift": (p.ReverseSDE(DENOISER).drift, {"x": same(X), "t": LATE}),
-    "HeatDissipation": (p.HeatDissipation, {"width": same(0.1), "floor": same(1e-3)}),
+    "Blurring": (p.Blurring, {"width": same(0.1), "floor": same(1e-3)}),
     "trace_class": (p.trace_class, {"measure": same(DATA), "domain": same(Box((1.0, 1.0)))}),
     "kl_divergence": (p.kl_divergence, {"p": same(DATA), "q": same(DATA), "on": same(GRID)}),
     "evidence_bound": (p.evidence_bound, BOUND),
@@ -248,7 +248,7 @@ CASES = {
         {k: RUN[k] for k in ("on", "times")}
         | {
             "process": same(PROCESS),
-            "rule": same(p.DDIM()),
+            "solver": same(p.DDIM()),
             "data": same(DATA),
             "start": same("noise"),
         },
@@ -301,10 +301,10 @@ def test_factors_of_other_modes(shape):
 
 def test_terms_that_are_none():
     with pytest.raises(ValueError, match="There must be a term to combine; got none"):
-        p.combined()
+        p.linear_combination()
     for term in (X, 0, (X,), None):
         with pytest.raises(TypeError, match=r"A term must be a pair \(function, factors\); got"):
-            p.combined((X, LATE()), term)
+            p.linear_combination((X, LATE()), term)
 
 
 def test_a_state_without_values_in_an_adaptive_step():

@@ -15,11 +15,11 @@ from inftydiff.cli.sources import split
 from inftydiff.data import faces
 from inftydiff.operators.domain import Point
 from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.processes import RandomField, StepRule, steps
+from inftydiff.processes import RandomField, Solver, timesteps
 from inftydiff.processes.seeds import checked_seed, generator_of, seeds_from
 from inftydiff.processes.solvers import DDIM
 from inftydiff.training import TrainConfig
-from inftydiff.training.order import BatchOrder, step_generator
+from inftydiff.training.order import BatchSampler, step_generator
 
 SHORT, LAST = 2**32, 2**63 - 1
 FEW = [5, SHORT + 5, 2 * SHORT + 5, SHORT, 0, LAST, LAST - SHORT]
@@ -66,9 +66,9 @@ def tiny() -> InftyDiff:
     return InftyDiff(preset("tiny", resolution=8)).eval()
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDIM(1.0)])
-def test_pictures_differ(tiny: InftyDiff, rule: StepRule):
-    drawn = draw(tiny, tiny.grid(8), FEW, rule=rule, times=steps(1), title="")
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(1.0)])
+def test_pictures_differ(tiny: InftyDiff, solver: Solver):
+    drawn = draw(tiny, tiny.grid(8), FEW, solver=solver, times=timesteps(1), title="")
     assert len({tuple(picture.flatten().tolist()) for picture in drawn}) == len(FEW)
 
 
@@ -77,7 +77,7 @@ def test_the_choice_of_what_is_held_out_differs():
 
 
 def test_training_orders_and_draws_differ():
-    orders = {tuple(BatchOrder(100, 10, seed=seed).batch(0)) for seed in FEW}
+    orders = {tuple(BatchSampler(100, 10, seed=seed).batch(0)) for seed in FEW}
     assert len(orders) == len(FEW)
     assert len({numbers(step_generator(seed, 3)) for seed in FEW}) == len(FEW)
 

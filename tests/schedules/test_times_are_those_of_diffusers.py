@@ -9,7 +9,7 @@ import torch
 from inftydiff.processes.conversion import from_diffusers, to_diffusers
 from inftydiff.processes.schedule import noise_ratio
 from inftydiff.processes.schedules import CosineSchedule, LinearSchedule
-from inftydiff.processes.times import steps
+from inftydiff.processes.times import timesteps
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
@@ -26,7 +26,7 @@ def test_dpm_solver(spacing, option: str, schedule, n: int):
         trained_betas=to_diffusers(schedule), algorithm_type="dpmsolver++", **{option: True}
     )
     scheduler.set_timesteps(n)
-    times = steps(n, spacing=spacing, schedule=schedule, greatest_ratio=math.inf)
+    times = timesteps(n, spacing=spacing, schedule=schedule, greatest_ratio=math.inf)
     found = noise_ratio(schedule, times)
     tolerance = 1e-3 if isinstance(schedule, CosineSchedule) else 2e-4
     torch.testing.assert_close(found, scheduler.sigmas.double(), rtol=tolerance, atol=0)
@@ -38,7 +38,7 @@ def test_edm(spacing, theirs: str, n: int):
     scheduler = diffusers.EDMEulerScheduler(sigma_schedule=theirs)
     schedule = from_diffusers(scheduler)
     scheduler.set_timesteps(n)
-    times = steps(n, spacing=spacing, schedule=schedule, least_ratio=0.002)
+    times = timesteps(n, spacing=spacing, schedule=schedule, least_ratio=0.002)
     found = noise_ratio(schedule, times)
     torch.testing.assert_close(found, scheduler.sigmas.double(), rtol=1e-6, atol=0)
 
@@ -49,7 +49,7 @@ def test_the_formula_of_karras(n: int):
     schedule = LinearSchedule()
     ratios = noise_ratio(schedule, torch.tensor([1.0, 0.2], dtype=torch.float64))
     greatest, least = ratios.tolist()
-    times = steps(n, spacing="karras", end=0.2, schedule=schedule)
+    times = timesteps(n, spacing="karras", end=0.2, schedule=schedule)
     expected = [
         (greatest ** (1 / 7) + i / n * (least ** (1 / 7) - greatest ** (1 / 7))) ** 7
         for i in range(n + 1)
@@ -61,4 +61,4 @@ def test_the_formula_of_karras(n: int):
 def test_uniform_times_are_their_trailing_timesteps(n: int):
     scheduler = diffusers.DDIMScheduler(timestep_spacing="trailing")
     scheduler.set_timesteps(n)
-    assert ((steps(n)[:-1] * 1000).round() - 1).tolist() == scheduler.timesteps.tolist()
+    assert ((timesteps(n)[:-1] * 1000).round() - 1).tolist() == scheduler.timesteps.tolist()

@@ -1,4 +1,4 @@
-"""``recommended_steps`` are the steps in the spacing that the rule's class names."""
+"""``recommended_timesteps`` are the steps in the spacing that the solver's class names."""
 
 from dataclasses import dataclass
 from typing import ClassVar, get_args
@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from inftydiff.processes.schedules import CosineSchedule, FlowMatchingSchedule
-from inftydiff.processes.times import Spaced, Spacing, recommended_steps, steps
+from inftydiff.processes.times import Spaced, Spacing, recommended_timesteps, timesteps
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A step rule that names a spacing for all its instances."""
+    """A solver that names a spacing for all its instances."""
 
     eta: float = 0.0
     spacing: ClassVar[Spacing] = "karras"
@@ -20,24 +20,24 @@ class Rule:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A step rule with a spacing of its own."""
+    """A solver with a spacing of its own."""
 
     spacing: Spacing
 
 
 def test_a_class_attribute():
-    rule: Spaced = Rule()
-    found = recommended_steps(9, rule, CosineSchedule())
-    assert torch.equal(found, steps(9, spacing="karras", schedule=CosineSchedule()))
+    solver: Spaced = Rule()
+    found = recommended_timesteps(9, solver, CosineSchedule())
+    assert torch.equal(found, timesteps(9, spacing="karras", schedule=CosineSchedule()))
 
 
 @pytest.mark.parametrize("spacing", get_args(Spacing))
 def test_every_spacing(spacing: Spacing):
     schedule = FlowMatchingSchedule()
-    found = recommended_steps(7, Chosen(spacing), schedule, start=0.9, end=0.01)
-    expected = steps(7, spacing=spacing, start=0.9, end=0.01, schedule=schedule)
+    found = recommended_timesteps(7, Chosen(spacing), schedule, start=0.9, end=0.01)
+    expected = timesteps(7, spacing=spacing, start=0.9, end=0.01, schedule=schedule)
     assert torch.equal(found, expected)
 
 
 def test_n_counts_steps():
-    assert recommended_steps(5, Rule(), CosineSchedule()).shape == (6,)
+    assert recommended_timesteps(5, Rule(), CosineSchedule()).shape == (6,)

@@ -1,4 +1,4 @@
-"""Calls of the denoiser as the rule says, at the start; n + 1 states; ``sample`` gives the last."""
+"""The denoiser is called as the solver says; n + 1 states; ``sample`` gives the last."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ from inftydiff import (
     as_denoiser,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
     trajectory,
 )
 
@@ -46,7 +46,7 @@ ONE_CALL = [
     UniPC(3),
 ]
 TWO_CALLS = [Heun(), Heun("ratio")]
-RULES = [*ONE_CALL, *TWO_CALLS, ProbabilityFlow(rtol=1e-2, atol=1e-2)]
+SOLVERS = [*ONE_CALL, *TWO_CALLS, ProbabilityFlow(rtol=1e-2, atol=1e-2)]
 
 
 class Listener:
@@ -66,12 +66,14 @@ class Listener:
         return self.said[-1]
 
 
-def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start=None, times=None):
+def run(
+    solver, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start=None, times=None
+):
     return trajectory(
-        rule,
+        solver,
         denoiser,
         on=on,
-        times=steps(n) if times is None else times,
+        times=timesteps(n) if times is None else times,
         batch=batch,
         channels=3,
         generator=torch.Generator().manual_seed(seed),
@@ -79,13 +81,13 @@ def run(rule, denoiser, n: int, *, seed: int = 0, on=GRID, batch: int = 2, start
     )
 
 
-@pytest.mark.parametrize("rule", ONE_CALL, ids=str)
+@pytest.mark.parametrize("solver", ONE_CALL, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 7])
-def test_one_call_a_step_at_its_start(rule, n: int):
+def test_one_call_a_step_at_its_start(solver, n: int):
     listener = Listener()
-    states = list(run(rule, listener, n))
-    times = steps(n)
-    assert rule.calls == 1
+    states = list(run(solver, listener, n))
+    times = timesteps(n)
+    assert solver.calls == 1
     assert len(listener.asked) == n
     for (x, t), state, time in zip(listener.asked, states, times, strict=False):
         assert t.shape == (2,)
@@ -93,52 +95,52 @@ def test_one_call_a_step_at_its_start(rule, n: int):
         assert x is state.x
 
 
-@pytest.mark.parametrize("rule", TWO_CALLS, ids=str)
+@pytest.mark.parametrize("solver", TWO_CALLS, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 7])
-def test_two_calls_a_step_and_one_in_the_step_to_no_noise(rule, n: int):
+def test_two_calls_a_step_and_one_in_the_step_to_no_noise(solver, n: int):
     listener = Listener()
-    states = list(run(rule, listener, n))
-    first, *between = steps(n).tolist()[:-1]
-    assert rule.calls == 2
+    states = list(run(solver, listener, n))
+    first, *between = timesteps(n).tolist()[:-1]
+    assert solver.calls == 2
     assert [t[0].item() for _, t in listener.asked] == [first, *(t for t in between for _ in "12")]
     assert all(listener.asked[2 * i][0] is states[i].x for i in range(n))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_the_denoiser_is_not_asked_where_there_is_no_noise(rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_the_denoiser_is_not_asked_where_there_is_no_noise(solver):
     listener = Listener()
-    list(run(rule, listener, 3))
+    list(run(solver, listener, 3))
     assert min(t.min().item() for _, t in listener.asked) > 0.0
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_the_last_step_gives_the_signal_that_the_denoiser_said_last(rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_the_last_step_gives_the_signal_that_the_denoiser_said_last(solver):
     listener = Listener()
-    *_, last = run(rule, listener, 4)
+    *_, last = run(solver, listener, 4)
     torch.testing.assert_close(last.x.values, listener.said[-1].signal.values, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_the_states_of_a_trajectory(rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_the_states_of_a_trajectory(solver):
     listener = Listener()
-    states = list(run(rule, listener, 4))
-    assert [state.t for state in states] == steps(4).tolist()
+    states = list(run(solver, listener, 4))
+    assert [state.t for state in states] == timesteps(4).tolist()
     assert len(states) == 5
     assert states[-1].prediction is None
-    if rule.calls is not None:
-        assert [s.prediction for s in states[:-1]] == listener.said[:: rule.calls]
+    if solver.calls is not None:
+        assert [s.prediction for s in states[:-1]] == listener.said[:: solver.calls]
     assert all(state.x.values.shape == (2, GRID.size, 3) for state in states)
     assert all(state.x.on == GRID for state in states)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_sample_is_the_last_state(rule):
-    *_, last = run(rule, Listener(), 5, seed=3)
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_sample_is_the_last_state(solver):
+    *_, last = run(solver, Listener(), 5, seed=3)
     x = sample(
-        rule,
+        solver,
         Listener(),
         on=GRID,
-        times=steps(5),
+        times=timesteps(5),
         batch=2,
         channels=3,
         generator=torch.Generator().manual_seed(3),
@@ -148,7 +150,7 @@ def test_sample_is_the_last_state(rule):
 
 def test_sampling_starts_at_sigma_times_the_mollified_noise():
     for first in (1.0, 0.4):
-        times = steps(2, start=first)
+        times = timesteps(2, start=first)
         state = next(run(DDIM(), Listener(), 2, seed=5, times=times))
         noise = PROCESS.draw_noise(
             GRID, batch=2, channels=3, generator=torch.Generator().manual_seed(5)
@@ -165,7 +167,7 @@ def test_a_given_start_is_the_first_state_and_takes_no_noise():
         DDIM(),
         Listener(),
         on=GRID,
-        times=steps(3),
+        times=timesteps(3),
         batch=2,
         channels=3,
         generator=generator,
@@ -188,9 +190,9 @@ def test_a_trajectory_is_lazy():
 def test_samples_on_a_subset_are_those_of_the_grid_for_a_pointwise_denoiser():
     index = torch.tensor([4, 0, 29, 7])
     subset = Subset(GRID, index)
-    for rule in ONE_CALL + TWO_CALLS:
-        *_, whole = run(rule, Listener(), 3, seed=2)
-        *_, part = run(rule, Listener(), 3, seed=2, on=subset)
+    for solver in ONE_CALL + TWO_CALLS:
+        *_, whole = run(solver, Listener(), 3, seed=2)
+        *_, part = run(solver, Listener(), 3, seed=2, on=subset)
         torch.testing.assert_close(part.x.values, whole.x.values[:, index])
 
 
@@ -211,10 +213,10 @@ def test_nothing_is_differentiated_unless_the_denoiser_asks():
     assert torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_the_same_generator_state_gives_the_same_samples(rule):
-    *_, first = run(rule, Listener(), 3, seed=1)
-    *_, second = run(rule, Listener(), 3, seed=1)
-    *_, third = run(rule, Listener(), 3, seed=2)
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_the_same_generator_state_gives_the_same_samples(solver):
+    *_, first = run(solver, Listener(), 3, seed=1)
+    *_, second = run(solver, Listener(), 3, seed=1)
+    *_, third = run(solver, Listener(), 3, seed=2)
     assert torch.equal(first.x.values, second.x.values)
     assert not torch.allclose(first.x.values, third.x.values)

@@ -1,4 +1,4 @@
-"""The noise that a step adds is a draw of the process's own N ξ, with the rule's variance."""
+"""The noise that a step adds is a draw of the process's own N ξ, with the solver's variance."""
 
 import pytest
 import torch
@@ -33,11 +33,11 @@ def zero(x_t: Function, t: torch.Tensor) -> Prediction:
     return Prediction(x_t * 0.0, x_t * 0.0)
 
 
-def injected(rule, process, t: torch.Tensor, s: torch.Tensor, seed: int):
+def injected(solver, process, t: torch.Tensor, s: torch.Tensor, seed: int):
     """What a step makes of nothing, and a draw of N ξ from the same generator state."""
     nothing = Function(GRID, torch.zeros(2, GRID.size, 2, dtype=torch.float64))
     generator = torch.Generator().manual_seed(seed)
-    found = rule.step(CallableDenoiser(process, zero), nothing, t, s, generator=generator)
+    found = solver.step(CallableDenoiser(process, zero), nothing, t, s, generator=generator)
     draw = process.draw_noise(
         GRID,
         batch=2,
@@ -56,14 +56,14 @@ def test_stochastic_rules_add_mollified_noise(data, times: torch.Tensor, eta: fl
     carried = alpha(t) / alpha(s)
     beta = sigma(t) ** 2 - (carried * sigma(s)) ** 2
     beta_tilde = beta * sigma(s) ** 2 / sigma(t) ** 2
-    for rule, variance in [
+    for solver, variance in [
         (DDPM(), beta_tilde),
         (DDPM("transition"), torch.where(sigma(s) == 0, 0.0, beta)),
         (DDIM(eta), eta**2 * beta_tilde),
         (EulerMaruyama(), torch.where(sigma(s) == 0, 0.0, beta)),
         (DPMSolverPP(2, stochastic=True), beta_tilde),
     ]:
-        found, draw = injected(rule, process, t, s, seed)
+        found, draw = injected(solver, process, t, s, seed)
         expected = variance.clamp(min=0).sqrt()[:, None, None] * draw
         scale = max(1e-300, draw.abs().max().item())
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * scale)
@@ -71,7 +71,7 @@ def test_stochastic_rules_add_mollified_noise(data, times: torch.Tensor, eta: fl
 
 @given(data=st.data(), time=st.floats(0.05, 1.0), seed=seeds())
 @pytest.mark.parametrize(
-    "rule",
+    "solver",
     [
         DDPM(),
         DDPM("transition"),
@@ -84,10 +84,10 @@ def test_stochastic_rules_add_mollified_noise(data, times: torch.Tensor, eta: fl
     ],
     ids=str,
 )
-def test_nothing_is_added_in_a_step_to_no_noise(rule, data, time: float, seed: int):
+def test_nothing_is_added_in_a_step_to_no_noise(solver, data, time: float, seed: int):
     process = data.draw(processes(GRID))
     t = torch.full((2,), time, dtype=torch.float64)
-    found, _ = injected(rule, process, t, torch.zeros_like(t), seed)
+    found, _ = injected(solver, process, t, torch.zeros_like(t), seed)
     assert not found.any()
 
 
@@ -106,14 +106,14 @@ def test_ddim_with_eta_1_is_ddpm_with_the_posterior_s_variance(data, times, seed
         return Prediction(signal, noise)
 
     first, second = (
-        rule.step(
+        solver.step(
             CallableDenoiser(process, exact),
             x_t,
             t,
             s,
             generator=torch.Generator().manual_seed(seed),
         ).values
-        for rule in (DDIM(1.0), DDPM())
+        for solver in (DDIM(1.0), DDPM())
     )
     scale = second.abs().max().item()
     torch.testing.assert_close(first, second, rtol=0, atol=1e-6 * scale)

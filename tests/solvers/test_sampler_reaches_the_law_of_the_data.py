@@ -22,7 +22,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
 )
 from inftydiff.processes import Schedule
 from inftydiff.testing import GaussianDenoiser
@@ -41,95 +41,98 @@ def process_of(kind: str, schedule: Schedule = COSINE) -> DiffusionProcess:
     return DiffusionProcess.noise_only(schedule, T, noise=NOISE)
 
 
-def step_matrix(rule, denoiser, grid: Grid, t: torch.Tensor, s: torch.Tensor):
+def step_matrix(solver, denoiser, grid: Grid, t: torch.Tensor, s: torch.Tensor):
     """The matrix of a step's mean, a column a channel; draws cancel in the difference."""
     unit = torch.eye(grid.size, dtype=torch.float64).unsqueeze(0)
 
     def step(values: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         x = Function(grid, values)
-        return rule.step(denoiser, x, t[None], s[None], generator=generator).values
+        return solver.step(denoiser, x, t[None], s[None], generator=generator).values
 
     return (step(unit) - step(torch.zeros_like(unit)))[0]
 
 
-def injected_variance(rule, process, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-    if isinstance(rule, DDIM):
-        return (rule.eta * process.posterior_coefficients(t, s).std) ** 2
-    if rule.variance == "posterior":
+def injected_variance(solver, process, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    if isinstance(solver, DDIM):
+        return (solver.eta * process.posterior_coefficients(t, s).std) ** 2
+    if solver.variance == "posterior":
         return process.posterior_coefficients(t, s).std ** 2
     variance = process.transition_coefficients(s, t).std ** 2
     return torch.where(s == 0, 0.0, variance)
 
 
-def law(rule, process, grid: Grid, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def law(solver, process, grid: Grid, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The matrix that carries the first state to the samples' mean, and the samples' covariance."""
     denoiser = GaussianDenoiser(process, DATA)
     C = GaussianMeasure(None, process.noise_factor, process.noise).covariance(grid)
     carried = torch.eye(grid.size, dtype=torch.float64)
     covariance = process.prior.covariance(grid)
-    for t, s in itertools.pairwise(steps(n)):
-        A = step_matrix(rule, denoiser, grid, t, s)
+    for t, s in itertools.pairwise(timesteps(n)):
+        A = step_matrix(solver, denoiser, grid, t, s)
         carried = A @ carried
-        covariance = A @ covariance @ A.T + injected_variance(rule, process, t, s) * C
+        covariance = A @ covariance @ A.T + injected_variance(solver, process, t, s) * C
     return carried, covariance
 
 
-def error(rule, process, grid: Grid, n: int) -> float:
+def error(solver, process, grid: Grid, n: int) -> float:
     """The distance of the samples' covariance to that of S x0, relative."""
-    found = output_law(rule, process, DATA, on=grid, times=steps(n))
+    found = output_law(solver, process, DATA, on=grid, times=timesteps(n))
     difference = found.variances - found.data_variances
     return (difference.norm() / found.data_variances.norm()).item()
 
 
-RULES = [DDIM(), DDIM(0.5), DDIM(1.0), DDPM(), DDPM("transition")]
-CASES = [(rule, "mollified") for rule in RULES] + [(DDIM(), "noise only"), (DDPM(), "noise only")]
+SOLVERS = [DDIM(), DDIM(0.5), DDIM(1.0), DDPM(), DDPM("transition")]
+CASES = [(solver, "mollified") for solver in SOLVERS] + [
+    (DDIM(), "noise only"),
+    (DDPM(), "noise only"),
+]
 
 
-@pytest.mark.parametrize(("rule", "kind"), CASES, ids=str)
-def test_the_covariance_carried_by_dense_matrices_is_that_of_the_output_law(rule, kind: str):
+@pytest.mark.parametrize(("solver", "kind"), CASES, ids=str)
+def test_the_covariance_carried_by_dense_matrices_is_that_of_the_output_law(solver, kind: str):
     process = process_of(kind)
-    found = output_law(rule, process, DATA, on=SMALL, times=steps(6))
+    found = output_law(solver, process, DATA, on=SMALL, times=timesteps(6))
     everywhere = Subset(SMALL, torch.arange(SMALL.size))
     modal = ModalLaw(SMALL, found.variances, found.data_variances, found.variances)
     points = modal.at(everywhere)
-    _, carried = law(rule, process, SMALL, 6)
+    _, carried = law(solver, process, SMALL, 6)
     torch.testing.assert_close(points.signal, carried, rtol=1e-9, atol=1e-12)
     target = GaussianMeasure(None, process.signal @ DATA.factor, DATA.noise).covariance(SMALL)
     torch.testing.assert_close(points.noise, target, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("rule", "kind"), CASES, ids=str)
-def test_the_error_falls_as_the_steps_grow(rule, kind: str):
+@pytest.mark.parametrize(("solver", "kind"), CASES, ids=str)
+def test_the_error_falls_as_the_steps_grow(solver, kind: str):
     process = process_of(kind)
-    errors = [error(rule, process, COARSE, n) for n in (10, 20, 40)]
+    errors = [error(solver, process, COARSE, n) for n in (10, 20, 40)]
     for coarse, fine in itertools.pairwise(errors):
         assert fine < 0.65 * coarse
     assert errors[-1] < 0.11
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDIM(1.0), DDPM()], ids=str)
-def test_the_error_is_the_same_at_every_resolution(rule):
+@pytest.mark.parametrize("solver", [DDIM(), DDIM(1.0), DDPM()], ids=str)
+def test_the_error_is_the_same_at_every_resolution(solver):
     process = process_of("mollified")
     for n in (5, 20):
-        coarse, fine = (error(rule, process, grid, n) for grid in (COARSE, FINE))
+        coarse, fine = (error(solver, process, grid, n) for grid in (COARSE, FINE))
         assert fine == pytest.approx(coarse, rel=0.02)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_the_mean_is_forgotten_or_carried_to_the_data_s(rule):
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_the_mean_is_forgotten_or_carried_to_the_data_s(solver):
     process = process_of("mollified", LinearSchedule())
     generator = torch.Generator().manual_seed(0)
     start = process.draw_noise(SMALL, batch=2, channels=1, generator=generator, dtype=torch.float64)
-    carried, _ = law(rule, process, SMALL, 8)
+    carried, _ = law(solver, process, SMALL, 8)
     expected = carried @ start.values
     denoiser = GaussianDenoiser(process, DATA)
     drawn = [
         sample(
-            rule,
+            solver,
             denoiser,
             on=SMALL,
-            times=steps(8),
+            times=timesteps(8),
             batch=2,
             channels=1,
             generator=torch.Generator().manual_seed(1),
@@ -142,18 +145,18 @@ def test_the_mean_is_forgotten_or_carried_to_the_data_s(rule):
 
 def test_drawn_samples_have_the_propagated_covariance():
     process, grid, n = process_of("mollified"), Grid((4, 3)), 4_000
-    for rule in (DDIM(), DDPM()):
+    for solver in (DDIM(), DDPM()):
         x = sample(
-            rule,
+            solver,
             GaussianDenoiser(process, DATA),
             on=grid,
-            times=steps(4),
+            times=timesteps(4),
             batch=2,
             channels=n // 2,
             generator=torch.Generator().manual_seed(0),
         )
         draws = x.values.double().movedim(-1, 0).flatten(0, 1)
-        _, exact = law(rule, process, grid, 4)
+        _, exact = law(solver, process, grid, 4)
         variances = exact.diagonal()
         spread = ((torch.outer(variances, variances) + exact**2) / n).sqrt()
         assert ((draws.T @ draws / n - exact).abs() < 5 * spread + 1e-6 * exact.max()).all()

@@ -1,4 +1,4 @@
-"""Times that do not run down, starts that do not fit and rules that do not exist are refused."""
+"""Times that do not run down, starts that do not fit and solvers that do not exist are refused."""
 
 import math
 
@@ -9,13 +9,13 @@ import torch
 from inftydiff import (
     DDIM,
     DDPM,
+    Blurring,
     CosineSchedule,
     DiffusionProcess,
     DPMSolverPP,
     EulerMaruyama,
     Function,
     Grid,
-    HeatDissipation,
     Heun,
     Prediction,
     ProbabilityFlow,
@@ -25,7 +25,7 @@ from inftydiff import (
     WhiteNoise,
     gaussian_mollifier,
     sample,
-    steps,
+    timesteps,
     trajectory,
 )
 from inftydiff.processes import CallableDenoiser
@@ -49,7 +49,7 @@ def half(x_t: Function, t: torch.Tensor) -> Prediction:
 def run(draw=sample, denoiser=half, process=PROCESS, **changes):
     arguments = {
         "on": GRID,
-        "times": steps(3),
+        "times": timesteps(3),
         "batch": 2,
         "channels": 1,
         "generator": torch.Generator().manual_seed(0),
@@ -156,7 +156,7 @@ def test_a_method_that_is_not_adaptive():
         ProbabilityFlow(method="rk4")
 
 
-RULES = [
+SOLVERS = [
     DDPM(),
     DDPM("transition"),
     DDIM(),
@@ -173,7 +173,7 @@ def asked_for_nothing(x_t: Function, t: torch.Tensor) -> Prediction:
     raise AssertionError("The denoiser is not asked in a step that is refused.")
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
 @pytest.mark.parametrize(
     ("t", "s", "message"),
     [
@@ -183,21 +183,21 @@ def asked_for_nothing(x_t: Function, t: torch.Tensor) -> Prediction:
         (0.5, -0.1, r"Times lie in \[0, 1\]"),
     ],
 )
-def test_a_step_that_does_not_run_down(rule, t: float, s: float, message: str):
+def test_a_step_that_does_not_run_down(solver, t: float, s: float, message: str):
     x = Function(GRID, torch.zeros(2, 12, 1))
     now, after = (torch.full((2,), time, dtype=torch.float64) for time in (t, s))
     with pytest.raises(ValueError, match=message):
-        rule.step(
+        solver.step(
             CallableDenoiser(PROCESS, asked_for_nothing), x, now, after, generator=torch.Generator()
         )
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_blurring_diffusion_off_a_grid(rule):
-    process = DiffusionProcess.blurring(CosineSchedule(), HeatDissipation(0.1))
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_blurring_diffusion_off_a_grid(solver):
+    process = DiffusionProcess.blurring(CosineSchedule(), Blurring(0.1))
     x = Function(Subset(GRID, torch.tensor([1, 5])), torch.zeros(2, 2, 1))
     now, after = (torch.full((2,), time, dtype=torch.float64) for time in (0.6, 0.4))
     with pytest.raises(ValueError, match="functions on a full Grid; got Subset"):
-        rule.step(
+        solver.step(
             CallableDenoiser(process, asked_for_nothing), x, now, after, generator=torch.Generator()
         )

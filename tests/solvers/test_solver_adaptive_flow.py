@@ -11,7 +11,7 @@ import torch
 from solver_runs import ModeDenoiser, coefficients, function_of
 
 from inftydiff import CosineSchedule, Function, Grid, LinearSchedule, Prediction
-from inftydiff.processes import DiffusionProcess, HeatDissipation
+from inftydiff.processes import Blurring, DiffusionProcess
 from inftydiff.processes.schedules import FlowMatchingSchedule, VarianceExplodingSchedule
 from inftydiff.processes.solvers import ProbabilityFlow
 from inftydiff.processes.solvers.flow import LEAST_RATIO
@@ -52,19 +52,19 @@ class Counted:
 
 def denoiser_of(schedule, kind: str) -> ModeDenoiser:
     if kind == "blurring":
-        process = DiffusionProcess.blurring(schedule, HeatDissipation(0.1))
+        process = DiffusionProcess.blurring(schedule, Blurring(0.1))
     else:
         process = DiffusionProcess.white(schedule)
     return ModeDenoiser(process, RATIOS, torch.ones_like(RATIOS))
 
 
-def error(rule, denoiser, t: list[float], s: list[float], asked=None) -> torch.Tensor:
+def error(solver, denoiser, t: list[float], s: list[float], asked=None) -> torch.Tensor:
     """The relative errors of a step of typical states, (batch, modes)."""
     now, after = (torch.tensor(times, dtype=torch.float64) for times in (t, s))
     before, later = (denoiser.spread(times, GRID).unsqueeze(1) for times in (now, after))
     x = function_of(before, GRID)
     denoise = denoiser if asked is None else asked
-    end = rule.step(denoise, x, now, after, generator=torch.Generator())
+    end = solver.step(denoise, x, now, after, generator=torch.Generator())
     return (coefficients(end) / later - 1.0).abs()[:, 0]
 
 
@@ -83,14 +83,14 @@ def test_the_error_follows_the_tolerance(schedule, kind: str):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(method):
-    rule = ProbabilityFlow(rtol=1e-4, atol=1e-5, method=method)
-    assert error(rule, denoiser_of(CosineSchedule(), "white"), [0.6], [0.5]).max() < 2e-3
+    solver = ProbabilityFlow(rtol=1e-4, atol=1e-5, method=method)
+    assert error(solver, denoiser_of(CosineSchedule(), "white"), [0.6], [0.5]).max() < 2e-3
 
 
 @pytest.mark.parametrize("kind", ["white", "blurring"])
 def test_samples_with_times_of_their_own(kind: str):
-    rule = ProbabilityFlow(rtol=1e-6, atol=1e-7)
-    found = error(rule, denoiser_of(CosineSchedule(), kind), [0.9, 0.5, 0.4], [0.6, 0.1, 0.39])
+    solver = ProbabilityFlow(rtol=1e-6, atol=1e-7)
+    found = error(solver, denoiser_of(CosineSchedule(), kind), [0.9, 0.5, 0.4], [0.6, 0.1, 0.39])
     assert found.max() < 1e-4
 
 
@@ -139,8 +139,8 @@ def test_float32_states_stay_float32():
     x = Function(GRID, torch.ones(1, GRID.size, 2))
     t, s = torch.tensor([0.7]).double(), torch.tensor([0.4]).double()
     wide = Function(GRID, x.values.double())
-    rule, generator = ProbabilityFlow(rtol=1e-5, atol=1e-6), torch.Generator()
-    found, exact = (rule.step(denoiser, f, t, s, generator=generator).values for f in (x, wide))
+    solver, generator = ProbabilityFlow(rtol=1e-5, atol=1e-6), torch.Generator()
+    found, exact = (solver.step(denoiser, f, t, s, generator=generator).values for f in (x, wide))
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-4)
 

@@ -12,12 +12,19 @@ import torch
 from matern_laws import LAWS, PRIORS, PROCESSES, distance, times_of
 
 from inftydiff import DDIM, DPMSolverPP, Function, GaussianMeasure, Grid, Heun, UniPC
-from inftydiff.processes import StepRule
+from inftydiff.processes import Solver
 from inftydiff.testing.mixture_output import mixture_output_wasserstein
 from inftydiff.testing.oracles import MixtureDenoiser
 
 CALLS, MANY = 15, 100
-RULES = [DDIM(), Heun(), DPMSolverPP(2), DPMSolverPP(3), DPMSolverPP(2, stochastic=True), UniPC(3)]
+SOLVERS = [
+    DDIM(),
+    Heun(),
+    DPMSolverPP(2),
+    DPMSolverPP(3),
+    DPMSolverPP(2, stochastic=True),
+    UniPC(3),
+]
 """Candidates, each in the spacing that it recommends."""
 
 
@@ -29,7 +36,7 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("process", "prior"), LAWS)
 def test_on_matern_data(process: str, prior: str):
-    found = {rule: distance(rule, rule.spacing, CALLS, process, prior) for rule in RULES}
+    found = {solver: distance(solver, solver.spacing, CALLS, process, prior) for solver in SOLVERS}
     wanted = distance(DDIM(), "uniform", MANY, process, prior)
     best = min(found, key=found.__getitem__)
     assert found[best] <= wanted
@@ -45,17 +52,18 @@ def test_on_a_mixture(process: str):
     parts = [GaussianMeasure(wave * sign, rough.factor, rough.noise) for sign in (1.0, -1.0)]
     mixture = MixtureDenoiser(PROCESSES[process], (0.3, 0.7), parts)
 
-    def reached(rule: StepRule, spacing: str, calls: int) -> float:
+    def reached(solver: Solver, spacing: str, calls: int) -> float:
         return mixture_output_wasserstein(
-            rule,
+            solver,
             mixture,
             on=grid,
-            times=times_of(rule, spacing, calls),
+            times=times_of(solver, spacing, calls),
             generator=torch.Generator().manual_seed(0),
         )
 
     found = {
-        rule: reached(rule, rule.spacing, CALLS) for rule in (DPMSolverPP(2), UniPC(2), UniPC(3))
+        solver: reached(solver, solver.spacing, CALLS)
+        for solver in (DPMSolverPP(2), UniPC(2), UniPC(3))
     }
     wanted = reached(DDIM(), "uniform", MANY)
     best = min(found, key=found.__getitem__)

@@ -1,8 +1,8 @@
 """On an interval inside (0, 1) each deterministic solver converges at its order, mode by mode.
 
 The data are Gaussian, so the probability flow keeps a mode over its standard deviation, and the
-error is that of the last state against this. A multistep rule begins with the memory that it would
-have on the flow itself; begun without one, it has the order that its first steps leave.
+error is that of the last state against this. A multistep solver begins with the memory that it
+would have on the flow itself; begun without one, it has the order that its first steps leave.
 
 An error of order p has a factor that changes its sign at some variance of the data, where the order
 is higher; the modes here are chosen away from such places.
@@ -22,7 +22,7 @@ from solver_runs import (
 )
 
 from inftydiff import CosineSchedule, Grid, gaussian_mollifier
-from inftydiff.processes import DiffusionProcess, HeatDissipation, Schedule
+from inftydiff.processes import Blurring, DiffusionProcess, Schedule
 from inftydiff.processes.schedules import FlowMatchingSchedule, VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DPMSolverPP, Heun, UniPC
 
@@ -61,7 +61,7 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def denoiser_of(kind: str, schedule: Schedule) -> ModeDenoiser:
     if kind == "blurring":
-        process = DiffusionProcess.blurring(schedule, HeatDissipation(0.1))
+        process = DiffusionProcess.blurring(schedule, Blurring(0.1))
         return ModeDenoiser(process, RATIOS, torch.ones_like(RATIOS))
     if kind == "white":
         process = DiffusionProcess.white(schedule)
@@ -71,44 +71,44 @@ def denoiser_of(kind: str, schedule: Schedule) -> ModeDenoiser:
     return ModeDenoiser(process, RATIOS * law, law)
 
 
-def errors(rule, denoiser: ModeDenoiser, n: int, remembered: bool) -> torch.Tensor:
+def errors(solver, denoiser: ModeDenoiser, n: int, remembered: bool) -> torch.Tensor:
     """The relative errors of the modes after n equal steps."""
     first, last = INTERVALS[denoiser.process.schedule]
     times = torch.linspace(first, last, n + 1, dtype=torch.float64)
     x = function_of(torch.ones(1, 1, len(RATIOS), dtype=torch.float64), GRID)
     before = first + (first - last) / n * torch.arange(5, dtype=torch.float64)
-    needed = rule.order - isinstance(rule, DPMSolverPP) if remembered else 0
+    needed = solver.order - isinstance(solver, DPMSolverPP) if remembered else 0
     memory = exact_memory(denoiser, x, before[: needed + 1])
-    end = coefficients(end_of(rule, denoiser, x, times, memory))[0, 0]
+    end = coefficients(end_of(solver, denoiser, x, times, memory))[0, 0]
     return (end / (spread(denoiser, last, GRID) / spread(denoiser, first, GRID)) - 1.0).abs()
 
 
-def order(rule, denoiser: ModeDenoiser, *, remembered: bool, steps=(4, 8)) -> torch.Tensor:
+def order(solver, denoiser: ModeDenoiser, *, remembered: bool, steps=(4, 8)) -> torch.Tensor:
     """The observed orders of the modes."""
-    coarse, fine = (errors(rule, denoiser, n, remembered) for n in steps)
+    coarse, fine = (errors(solver, denoiser, n, remembered) for n in steps)
     return (coarse / fine).log2()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("rule", ORDERS, ids=str)
-def test_order(rule, schedule, kind: str):
-    remembered = isinstance(rule, DPMSolverPP | UniPC)
-    found = order(rule, denoiser_of(kind, schedule), remembered=remembered)
-    assert ((found - ORDERS[rule]).abs() < 0.2).all(), found
+@pytest.mark.parametrize("solver", ORDERS, ids=str)
+def test_order(solver, schedule, kind: str):
+    remembered = isinstance(solver, DPMSolverPP | UniPC)
+    found = order(solver, denoiser_of(kind, schedule), remembered=remembered)
+    assert ((found - ORDERS[solver]).abs() < 0.2).all(), found
 
 
-@pytest.mark.parametrize("rule", FIRST_STEPS_LEAVE, ids=str)
-def test_order_without_memory(rule):
+@pytest.mark.parametrize("solver", FIRST_STEPS_LEAVE, ids=str)
+def test_order_without_memory(solver):
     denoiser = denoiser_of("white", CosineSchedule())
     # UniPC's first step hardly errs in the mode with the least signal, which shows order four.
-    found = order(rule, denoiser, remembered=False, steps=(24, 48))[1:]
-    assert ((found - FIRST_STEPS_LEAVE[rule]).abs() < 0.2).all(), found
+    found = order(solver, denoiser, remembered=False, steps=(24, 48))[1:]
+    assert ((found - FIRST_STEPS_LEAVE[solver]).abs() < 0.2).all(), found
 
 
-@pytest.mark.parametrize("rule", ORDERS, ids=str)
-def test_a_deterministic_rule_draws_nothing(rule):
+@pytest.mark.parametrize("solver", ORDERS, ids=str)
+def test_a_deterministic_rule_draws_nothing(solver):
     denoiser = denoiser_of("white", CosineSchedule())
     times = torch.linspace(0.6, 0.3, 4, dtype=torch.float64)
-    _, injected = linear_law(rule, denoiser, times, GRID)
+    _, injected = linear_law(solver, denoiser, times, GRID)
     assert not injected.any()

@@ -1,4 +1,4 @@
-"""All modes of 32² follow the same trajectory at 256², with every rule and process.
+"""All modes of 32² follow the same trajectory at 256², with every solver and process.
 
 The noise is one function on both grids, without modes above those of 32² where these would be
 folded onto them. The denoiser is a nonlinear map of the modes of 32², so it is the same operator on
@@ -13,11 +13,11 @@ import torch
 from solver_runs import coefficients, function_of
 
 from inftydiff import (
+    Blurring,
     CosineSchedule,
     DiffusionProcess,
     Function,
     Grid,
-    HeatDissipation,
     Prediction,
     WhiteNoise,
     gaussian_mollifier,
@@ -51,9 +51,9 @@ PROCESSES = {
         domain=COARSE.domain,
         noise=NOISE,
     ),
-    "blurring": DiffusionProcess.blurring(SCHEDULE, HeatDissipation(0.05), noise=NOISE),
+    "blurring": DiffusionProcess.blurring(SCHEDULE, Blurring(0.05), noise=NOISE),
 }
-RULES = [
+SOLVERS = [
     DDPM(),
     DDPM("transition"),
     DDIM(),
@@ -94,12 +94,12 @@ def band_limited(x: Function, t: torch.Tensor) -> Prediction:
     return Prediction(signal, noise)
 
 
-def low_modes(rule, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.Tensor:
+def low_modes(solver, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.Tensor:
     """The modes of 32² of all states, (states, batch, channels, LOW, LOW)."""
     generator = torch.Generator().manual_seed(4)
     start = process.draw_noise(grid, batch=1, channels=1, generator=generator, dtype=torch.float64)
     states = trajectory(
-        rule,
+        solver,
         CallableDenoiser(process, band_limited),
         on=grid,
         times=times,
@@ -112,27 +112,27 @@ def low_modes(rule, process, grid: Grid, times: torch.Tensor = TIMES) -> torch.T
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_shared_modes(rule, kind: str):
+@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+def test_shared_modes(solver, kind: str):
     """To 1e-9, or of the largest mode where one is above one (Heun in the ratio overshoots)."""
-    coarse, fine = (low_modes(rule, PROCESSES[kind], grid) for grid in (COARSE, FINE))
+    coarse, fine = (low_modes(solver, PROCESSES[kind], grid) for grid in (COARSE, FINE))
     largest = max(1.0, coarse.abs().max().item())
     torch.testing.assert_close(fine, coarse, rtol=0, atol=1e-9 * largest)
     assert coarse[-1].abs().max() > 0.01
 
 
 def test_shared_modes_of_the_adaptive_flow_to_its_tolerance():
-    rule, times = ProbabilityFlow(rtol=1e-5, atol=1e-6), torch.tensor([0.9, 0.5]).double()
+    solver, times = ProbabilityFlow(rtol=1e-5, atol=1e-6), torch.tensor([0.9, 0.5]).double()
     coarse, fine = (
-        low_modes(rule, PROCESSES["mollified"], grid, times) for grid in (COARSE, Grid((96, 96)))
+        low_modes(solver, PROCESSES["mollified"], grid, times) for grid in (COARSE, Grid((96, 96)))
     )
     torch.testing.assert_close(fine, coarse, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDPM(), UniPC(3)], ids=str)
-def test_with_unit_noise_in_each_cell_the_trajectories_differ(rule):
+@pytest.mark.parametrize("solver", [DDIM(), DDPM(), UniPC(3)], ids=str)
+def test_with_unit_noise_in_each_cell_the_trajectories_differ(solver):
     coarse, fine = (
-        low_modes(rule, DiffusionProcess.white(SCHEDULE, noise=WhiteNoise(g.cell_volume**0.5)), g)
+        low_modes(solver, DiffusionProcess.white(SCHEDULE, noise=WhiteNoise(g.cell_volume**0.5)), g)
         for g in (COARSE, FINE)
     )
     assert (fine - coarse)[-1].abs().max() > 0.01

@@ -72,7 +72,9 @@ def theirs(scheduler, times: torch.Tensor, start: Function, noises=None) -> list
     return [*states, x]
 
 
-def compare(rule, schedule: Schedule, scheduler, calls: int, *, states: int | None = None) -> None:
+def compare(
+    solver, schedule: Schedule, scheduler, calls: int, *, states: int | None = None
+) -> None:
     """Hold our states against theirs, the first so many of them."""
     process = DiffusionProcess.white(schedule, noise=NOISE)
     denoiser = as_denoiser(process, network, predict=VelocityPrediction())
@@ -81,13 +83,13 @@ def compare(rule, schedule: Schedule, scheduler, calls: int, *, states: int | No
     values = torch.randn(2, GRID.size, 2, generator=generator, dtype=torch.float64)
     start = Function(GRID, values)
     noises = None
-    if isinstance(rule, DPMSolverPP) and rule.stochastic:
+    if isinstance(solver, DPMSolverPP) and solver.stochastic:
         generator = torch.Generator().manual_seed(1)
         draw = {"batch": 2, "channels": 2, "generator": generator, "dtype": torch.float64}
         noises = [process.draw_noise(GRID, **draw).to_image() for _ in range(calls)]
     expected = theirs(scheduler, times, start, noises)
     ours = trajectory(
-        rule,
+        solver,
         denoiser,
         on=GRID,
         times=times,
@@ -107,11 +109,11 @@ def compare(rule, schedule: Schedule, scheduler, calls: int, *, states: int | No
 @pytest.mark.parametrize("calls", [1, 2, 7, 20])
 @pytest.mark.parametrize("name", SOLVERS)
 def test_dpm_solver(name: str, calls: int, schedule: Schedule):
-    rule, options = SOLVERS[name]
+    solver, options = SOLVERS[name]
     scheduler = diffusers.DPMSolverMultistepScheduler(
         1000, prediction_type="v_prediction", final_sigmas_type="zero", **options
     )
-    compare(rule, schedule, scheduler, calls)
+    compare(solver, schedule, scheduler, calls)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
@@ -154,7 +156,7 @@ def test_order_three_of_diffusers_is_another_rule_than_ours():
         compare(DPMSolverPP(3), LinearSchedule(), scheduler, 7)
 
 
-def compare_with_draws(rule, process, scheduler, patch: pytest.MonkeyPatch, **options) -> int:
+def compare_with_draws(solver, process, scheduler, patch: pytest.MonkeyPatch, **options) -> int:
     """Hold every state of ours against theirs, with our noise put in; how often they drew."""
     denoiser = as_denoiser(process, network, predict=VelocityPrediction())
     times = torch.cat([(scheduler.timesteps + 1.0).double() / 1000.0, torch.zeros(1)]).double()
@@ -178,7 +180,7 @@ def compare_with_draws(rule, process, scheduler, patch: pytest.MonkeyPatch, **op
         x = scheduler.step(output, index, x, **options).prev_sample
         expected.append(x)
     ours = trajectory(
-        rule,
+        solver,
         denoiser,
         on=GRID,
         times=times,

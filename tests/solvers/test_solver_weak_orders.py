@@ -11,7 +11,7 @@ import torch
 from solver_runs import ModeDenoiser, exact_memory, linear_law, spread
 
 from inftydiff import CosineSchedule, GaussianMeasure, Grid, gaussian_mollifier
-from inftydiff.processes import DiffusionProcess, HeatDissipation
+from inftydiff.processes import Blurring, DiffusionProcess
 from inftydiff.processes.schedules import FlowMatchingSchedule, VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama
 
@@ -48,7 +48,7 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 def denoiser_of(kind: str, schedule) -> ModeDenoiser:
     noise = torch.ones_like(RATIOS)
     if kind == "blurring":
-        process = DiffusionProcess.blurring(schedule, HeatDissipation(0.1))
+        process = DiffusionProcess.blurring(schedule, Blurring(0.1))
     elif kind == "mollified":
         process = DiffusionProcess.mollified(schedule, MOLLIFIER)
         noise = GaussianMeasure(None, MOLLIFIER, process.noise).mode_variances(GRID)
@@ -57,16 +57,16 @@ def denoiser_of(kind: str, schedule) -> ModeDenoiser:
     return ModeDenoiser(process, RATIOS * noise, noise)
 
 
-def moments(rule, denoiser: ModeDenoiser, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def moments(solver, denoiser: ModeDenoiser, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The factor of the start in the mean, and the variance, given the start."""
     first, last = INTERVALS[denoiser.process.schedule]
     times = torch.linspace(first, last, n + 1, dtype=torch.float64)
     before = torch.tensor([first, first + (first - last) / n], dtype=torch.float64)
 
     def memory(x):
-        return exact_memory(denoiser, x, before[: getattr(rule, "order", 1)])
+        return exact_memory(denoiser, x, before[: getattr(solver, "order", 1)])
 
-    return linear_law(rule, denoiser, times, GRID, memory, denoiser.noise.sqrt())
+    return linear_law(solver, denoiser, times, GRID, memory, denoiser.noise.sqrt())
 
 
 def exact_moments(denoiser: ModeDenoiser) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,30 +86,30 @@ def slope(coarse: torch.Tensor, fine: torch.Tensor, order: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("rule", ORDERS, ids=str)
-def test_weak_order_of_mean_and_variance(rule, schedule, kind: str):
+@pytest.mark.parametrize("solver", ORDERS, ids=str)
+def test_weak_order_of_mean_and_variance(solver, schedule, kind: str):
     denoiser = denoiser_of(kind, schedule)
     exact = exact_moments(denoiser)
-    coarse, fine = (moments(rule, denoiser, n) for n in STEPS)
+    coarse, fine = (moments(solver, denoiser, n) for n in STEPS)
     for rough, better, true in zip(coarse, fine, exact, strict=True):
-        found = slope(rough / true - 1.0, better / true - 1.0, ORDERS[rule])
-        assert ((found - ORDERS[rule]).abs() < 0.2).all(), found
+        found = slope(rough / true - 1.0, better / true - 1.0, ORDERS[solver])
+        assert ((found - ORDERS[solver]).abs() < 0.2).all(), found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
 def test_between_flow_and_reverse_equation_the_marginal_has_order_one(schedule, kind: str):
-    rule, denoiser = DDIM(0.5), denoiser_of(kind, schedule)
+    solver, denoiser = DDIM(0.5), denoiser_of(kind, schedule)
     first, last = (spread(denoiser, t, GRID) ** 2 for t in INTERVALS[denoiser.process.schedule])
     errors = []
     for n in STEPS:
-        mean, variance = moments(rule, denoiser, n)
+        mean, variance = moments(solver, denoiser, n)
         errors.append(((mean**2 * first + variance) / last - 1.0).abs())
     assert (((errors[0] / errors[1]).log2() - 1.0).abs() < 0.2).all()
 
 
-@pytest.mark.parametrize("rule", [DDPM(), DDPM("transition")], ids=str)
-def test_the_mean_of_ancestral_steps_is_exact_for_gaussian_data(rule):
+@pytest.mark.parametrize("solver", [DDPM(), DDPM("transition")], ids=str)
+def test_the_mean_of_ancestral_steps_is_exact_for_gaussian_data(solver):
     denoiser = denoiser_of("white", CosineSchedule())
-    found, _ = moments(rule, denoiser, 3)
+    found, _ = moments(solver, denoiser, 3)
     torch.testing.assert_close(found, exact_moments(denoiser)[0], rtol=1e-12, atol=0)

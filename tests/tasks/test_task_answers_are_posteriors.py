@@ -6,7 +6,7 @@ import pytest
 import torch
 from task_models import DATA, exact_model, seeded, smooth_pictures
 
-from inftydiff import Function, MomentMatching, Scattered, UniPC, point_values, steps
+from inftydiff import Function, MomentMatching, Scattered, UniPC, point_values, timesteps
 from inftydiff.pipelines import tasks
 from inftydiff.pipelines.tasks.cells import known_cells
 from inftydiff.processes import Observation
@@ -15,8 +15,8 @@ from inftydiff.testing import exact_posterior
 MODEL = exact_model()
 GRID = MODEL.grid(16)
 HOW = tasks.Sampling(
-    rule=UniPC(3),
-    times=steps(20, spacing="log_snr", schedule=MODEL.process.schedule),
+    solver=UniPC(3),
+    times=timesteps(20, spacing="log_snr", schedule=MODEL.process.schedule),
     points=1 << 20,
 )
 SAMPLES, NOISE = 64, 0.1

@@ -15,7 +15,7 @@ from inftydiff.pipelines import tasks
 from inftydiff.pipelines.tasks.grids import grid_between, refines
 
 MODEL = exact_model(steps=3)
-WIDE = exact_model(steps=3, domain=Box((0.5, 1.0)), trained_at=16)
+WIDE = exact_model(steps=3, domain=Box((0.5, 1.0)), training_resolution=16)
 
 
 def halves(grid: Grid) -> torch.Tensor:
@@ -70,9 +70,9 @@ def test_what_is_hidden_does_not_matter():
 
 @given(known=st.integers(1, 20), wanted=st.integers(1, 40), trained=st.none() | st.integers(1, 40))
 def test_the_grid_between_refines_what_is_known_and_is_no_coarser(known, wanted, trained):
-    model = dataclasses.replace(MODEL.config, trained_at=trained)
+    model = dataclasses.replace(MODEL.config, training_resolution=trained)
     at, on = MODEL.grid(known), MODEL.grid(wanted)
-    pipeline = exact_model(trained_at=model.trained_at)
+    pipeline = exact_model(training_resolution=model.training_resolution)
     found = grid_between(pipeline, at, on)
     assert refines(found, at)
     assert found.shape[0] >= max(wanted, trained or 1)
@@ -89,7 +89,7 @@ def test_samples_do_not_depend_on_how_many_are_computed_at_a_time():
             halves(x.on),
             samples=2,
             generator=seeded(),
-            how=tasks.Sampling(rule=DDIM(), points=points),
+            how=tasks.Sampling(solver=DDIM(), points=points),
         ).samples.values
         for points in (1, 64 * 3, 1 << 16)
     ]

@@ -5,7 +5,7 @@ import torch
 from autoencoders import autoencoder
 from task_models import exact_model, seeded, smooth_pictures
 
-from inftydiff import Function, Grid, interpolate, recommended_steps
+from inftydiff import Function, Grid, interpolate, recommended_timesteps
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.pipelines import tasks
 from inftydiff.pipelines.tasks.encodings import DOWN, mixed_noise, with_drawn_modes
@@ -58,14 +58,14 @@ def test_noises_are_mixed_with_the_variance_that_they_have():
 def test_models_with_latents_encode_with_their_own():
     model = autoencoder()
     x = Function(model.grid(16), torch.rand(2, 256, 3, generator=seeded()).double())
-    times = recommended_steps(3, DOWN, model.process.schedule)
+    times = recommended_timesteps(3, DOWN, model.process.schedule)
     noise = model.invert(x, times=times, latent=model.encode(x))
     way = tasks.interpolate(model, x, count=2, encodings=True, generator=seeded())
     back = model.sample(
         on=x.on,
         batch=2,
         generator=seeded(),
-        rule=DOWN,
+        solver=DOWN,
         times=times,
         start=noise,
         latent=model.encode(x),

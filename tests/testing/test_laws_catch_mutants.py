@@ -78,7 +78,7 @@ def with_nodes_for_centres(f: Function) -> torch.Tensor:
 
 
 def about_the_mean_of_the_list(f: Function) -> torch.Tensor:
-    """Subtract the mean over the points, whatever they weigh."""
+    """Subtract the mean over the points, whatever they gradient."""
     return f.values - f.values.mean(-2, keepdim=True)
 
 

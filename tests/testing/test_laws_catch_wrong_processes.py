@@ -1,4 +1,4 @@
-"""Each law of schedules, processes and step rules catches an object that breaks it."""
+"""Each law of schedules, processes and solvers catches an object that breaks it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.processes import Amplitudes, CallableDenoiser
-from inftydiff.processes.solvers import DPMSolverPP, Memory, MultistepRule
+from inftydiff.processes.solvers import DPMSolverPP, Memory, MultistepSolver
 
 T = gaussian_mollifier(0.15)
 COSINE = CosineSchedule()
@@ -161,7 +161,7 @@ PROCESSES = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A step rule given by what it makes of DDPM's arguments."""
+    """A solver given by what it makes of DDPM's arguments."""
 
     take: Callable
     calls: int | None = 1
@@ -255,8 +255,8 @@ def with_a_signal_at_the_wrong_time(denoiser, x_t, t, s, generator):
 
 
 @dataclass(frozen=True)
-class Multi(MultistepRule):
-    """A multistep rule of second order, given by what it makes of its memory."""
+class Multi(MultistepSolver):
+    """A multistep solver of second order, given by what it makes of its memory."""
 
     remember: Callable
     order: int = 2
@@ -310,7 +310,7 @@ def overwritten(memory: Memory) -> Memory:
     return memory
 
 
-RULES = {
+SOLVERS = {
     "calls_as_it_says": [
         Rule(asking_twice),
         Rule(ddpm, calls=2),
@@ -340,7 +340,7 @@ RULES = {
 }
 
 
-MUTANTS = {"schedule": SCHEDULES, "process": PROCESSES, "rule": RULES}
+MUTANTS = {"schedule": SCHEDULES, "process": PROCESSES, "solver": SOLVERS}
 
 
 @pytest.mark.parametrize(("name", "mutant"), cases(MUTANTS))

@@ -116,7 +116,7 @@ def test_seeds_are_not_below_zero():
 
 @pytest.mark.parametrize("subject", [None, 3, "heat", torch.zeros(3), Grid((3,)), [1]])
 def test_what_has_no_laws_is_refused(subject):
-    with pytest.raises(TypeError, match=rf"LinearOperator.*StepRule.*got {type(subject).__name__}"):
+    with pytest.raises(TypeError, match=rf"LinearOperator.*Solver.*got {type(subject).__name__}"):
         laws_for(subject)
 
 

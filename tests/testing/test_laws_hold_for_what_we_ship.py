@@ -4,7 +4,8 @@
 law on 1000 drawn objects and probes. With ``JAXTYPING_DISABLE=1`` before it, which leaves out the
 checks of tensor types and more than halves the time, that took 12 minutes of one processor (73 by
 the clock, which it shared). Two kinds of objects are slow and have a tenth of the examples of some
-laws: measures, of the Monte Carlo law (noises and fields have 1000 each), and the rule that chooses
+laws: measures, of the Monte Carlo law (noises and fields have 1000 each), and the solver that
+    chooses
 its own steps. A false alarm of a Monte Carlo law has a probability of 10⁻¹² an example.
 """
 
@@ -36,11 +37,11 @@ from inftydiff import (
     wiener_inverse,
 )
 from inftydiff.operators.local import LocalOperator
-from inftydiff.operators.transfer import Average, Interpolation, NearestNeighbours
-from inftydiff.processes import HeatDissipation
+from inftydiff.operators.transfer import Interpolation, KernelSmoother, NearestNeighbours
+from inftydiff.processes import Blurring
 from inftydiff.testing import GaussianDenoiser, laws_for
 from inftydiff.testing.laws.law import Check
-from inftydiff.testing.laws.step_rules import STEP_LAWS
+from inftydiff.testing.laws.solvers import STEP_LAWS
 from inftydiff.testing.strategies import KnotSchedule
 
 REFINEMENT = {"denoiser": "fine denoiser", "model": "fine model"}
@@ -49,7 +50,7 @@ REFINEMENT = {"denoiser": "fine denoiser", "model": "fine model"}
 SLOW = ("measure", "smooth measure")
 """The kinds whose Monte Carlo law is tried on fewer examples."""
 
-ALL_LAWS = [kind for kind in KINDS if kind not in (*REFINEMENT.values(), "adaptive rule")]
+ALL_LAWS = [kind for kind in KINDS if kind not in (*REFINEMENT.values(), "adaptive solver")]
 """The kinds of which each example tries all laws."""
 
 FEWER = settings(max_examples=max(1, settings().max_examples // 10))
@@ -93,7 +94,7 @@ def test_draws_of_measures_have_the_covariance(data: st.DataObject, kind: str):
 @FEWER
 @given(data=st.data(), law=st.sampled_from(STEP_LAWS))
 def test_a_rule_that_chooses_its_steps_keeps_the_laws(data: st.DataObject, law: Check):
-    try_laws(data, "adaptive rule", only={law.__name__})
+    try_laws(data, "adaptive solver", only={law.__name__})
 
 
 T = gaussian_mollifier(0.1)
@@ -125,8 +126,11 @@ SUBJECTS = {
     "one factor a sample": (T * torch.tensor([0.5, -2.0], dtype=torch.float64), {}),
     "interpolation": (Interpolation(GRID, Grid((4, 7), OBLONG)), {"on": GRID}),
     "interpolation at points": (Interpolation(GRID, SCATTERED), {"on": GRID}),
-    "average": (Average(SUBSET, Grid((3, 3), OBLONG), width=0.3), {"on": SUBSET}),
-    "average of each sample": (Average(SUBSETS, Grid((3, 3), OBLONG), width=0.3), {"on": SUBSETS}),
+    "average": (KernelSmoother(SUBSET, Grid((3, 3), OBLONG), width=0.3), {"on": SUBSET}),
+    "average of each sample": (
+        KernelSmoother(SUBSETS, Grid((3, 3), OBLONG), width=0.3),
+        {"on": SUBSETS},
+    ),
     "nearest neighbours": (NearestNeighbours(SUBSET, Grid((3, 3), OBLONG)), {"on": SUBSET}),
     "local operator": (LocalOperator(KERNEL, 0.2), {"on": GRID}),
     "local operator on subsets": (LocalOperator(KERNEL, 0.2), {"on": SUBSETS}),
@@ -153,7 +157,7 @@ SUBJECTS = {
         ),
         {},
     ),
-    "blurring diffusion": (DiffusionProcess.blurring(COSINE, HeatDissipation(0.2)), {}),
+    "blurring diffusion": (DiffusionProcess.blurring(COSINE, Blurring(0.2)), {}),
     "noise prediction": (NoisePrediction(), {}),
     "DDIM with noise": (DDIM(0.5), {}),
     "exact denoiser": (

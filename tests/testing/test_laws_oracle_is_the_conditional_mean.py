@@ -25,7 +25,7 @@ from inftydiff import (
 )
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import BOUNDARIES, Point
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 from inftydiff.processes.schedules import FlowMatchingSchedule, VarianceExplodingSchedule
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.strategies import grids, seeds
@@ -160,7 +160,7 @@ def test_every_schedule_and_the_point(schedule):
 def test_an_operator_that_changes_with_time_acts_on_the_data_as_the_grid_reads_them(
     grid: Grid, seed: int
 ):
-    family = HeatDissipation(width=0.3)
+    family = Blurring(width=0.3)
     process = DiffusionProcess.blurring(CosineSchedule(), family, noise=WhiteNoise(0.4))
     factor = gaussian_mollifier(0.4 * min(grid.spacing))
     law = GaussianMeasure(None, factor, WhiteNoise())

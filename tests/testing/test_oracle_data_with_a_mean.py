@@ -17,7 +17,7 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.operators.domain import BOUNDARIES
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.strategies import grids, seeds
 
@@ -38,7 +38,7 @@ def test_at_the_mean_it_gives_the_means_and_off_it_what_it_gives_centred_data(
 ):
     process, centred = process_and_data(data, grid)
     if blurring:
-        process = DiffusionProcess.blurring(process.schedule, HeatDissipation(0.2))
+        process = DiffusionProcess.blurring(process.schedule, Blurring(0.2))
     values = state(grid, 2, 3, seed).values
     mean = Function(grid, values if own else values[0])
     law = GaussianMeasure(mean, centred.factor, centred.noise)

@@ -23,7 +23,7 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.operators.domain import BOUNDARIES
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.oracles import MixtureDenoiser
 from inftydiff.testing.strategies import grids, seeds
@@ -65,7 +65,7 @@ def same_as_oracle(oracle, predict, x_t, t) -> None:
 def test_on_grids(predict, data, grid: Grid, mixed: bool, blurring: bool, time: float, seed: int):
     process, law = process_and_data(data, grid)
     if blurring:
-        process = DiffusionProcess.blurring(process.schedule, HeatDissipation(0.2))
+        process = DiffusionProcess.blurring(process.schedule, Blurring(0.2))
     oracle = oracle_of(data, process, law, grid, mixed, seed)
     t = torch.full((2,), time, dtype=torch.float64)
     same_as_oracle(oracle, predict, state(grid, 2, 2, seed), t)

@@ -20,16 +20,16 @@ from inftydiff import (
     gaussian_mollifier,
 )
 from inftydiff.operators.covariance import matern
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
-from inftydiff.processes.times import steps
+from inftydiff.processes.times import timesteps
 from inftydiff.testing.oracles.joint import ModalLaw
 from inftydiff.testing.output_law import OutputLaw, output_law, variance_gain
 
 COSINE = CosineSchedule()
 T = gaussian_mollifier(1 / 32)
 MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=WhiteNoise(1 / 32))
-BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.05), noise=WhiteNoise(1 / 32))
+BLURRING = DiffusionProcess.blurring(COSINE, Blurring(0.05), noise=WhiteNoise(1 / 32))
 SMOOTH = GaussianMeasure(None, matern(2.5, 0.2, dim=2), WhiteNoise())
 ORDERS = [
     (DDIM(), 1, MOLLIFIED),
@@ -43,14 +43,14 @@ ORDERS = [
 ]
 
 
-def inside(rule, process, n: int) -> OutputLaw:
-    times = steps(n, spacing="log_snr", schedule=COSINE, start=0.9, end=0.1)
-    return output_law(rule, process, SMOOTH, on=Grid((8, 8)), times=times, start="marginal")
+def inside(solver, process, n: int) -> OutputLaw:
+    times = timesteps(n, spacing="log_snr", schedule=COSINE, start=0.9, end=0.1)
+    return output_law(solver, process, SMOOTH, on=Grid((8, 8)), times=times, start="marginal")
 
 
-@pytest.mark.parametrize(("rule", "order", "process"), ORDERS)
-def test_the_order(rule, order: int, process):
-    distances = [inside(rule, process, n).wasserstein_to_data().item() for n in (20, 40)]
+@pytest.mark.parametrize(("solver", "order", "process"), ORDERS)
+def test_the_order(solver, order: int, process):
+    distances = [inside(solver, process, n).wasserstein_to_data().item() for n in (20, 40)]
     assert math.log2(distances[0] / distances[1]) > order - 0.2
 
 
@@ -59,13 +59,13 @@ def test_unipc_is_of_higher_order():
     assert math.log2(distances[0] / distances[1]) > 2.5
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDPM(), UniPC(3)], ids=str)
+@pytest.mark.parametrize("solver", [DDIM(), DDPM(), UniPC(3)], ids=str)
 @pytest.mark.parametrize("smoothness", [0.5, 2.5])
-def test_the_distance_is_the_same_at_every_resolution(rule, smoothness: float):
+def test_the_distance_is_the_same_at_every_resolution(solver, smoothness: float):
     data = GaussianMeasure(None, matern(smoothness, 0.2, dim=2), WhiteNoise())
-    times = steps(15, spacing="log_snr", schedule=COSINE)
+    times = timesteps(15, spacing="log_snr", schedule=COSINE)
     laws = [
-        output_law(rule, MOLLIFIED, data, on=Grid((side, side)), times=times)
+        output_law(solver, MOLLIFIED, data, on=Grid((side, side)), times=times)
         for side in (32, 64, 96)
     ]
     distances = [(law.wasserstein_to_data() / law.rms()).item() for law in laws]
@@ -79,7 +79,7 @@ def test_the_distances_are_those_of_dense_matrices():
     generator = torch.Generator().manual_seed(0)
     mean = Function(grid, torch.randn(12, 2, generator=generator, dtype=torch.float64))
     data = GaussianMeasure(mean, gaussian_mollifier(0.15), WhiteNoise(0.5))
-    law = output_law(DDPM(), MOLLIFIED, data, on=grid, times=steps(10))
+    law = output_law(DDPM(), MOLLIFIED, data, on=grid, times=timesteps(10))
     half = Subset(grid, torch.arange(12))
     matrices = [dense(variances, half) for variances in (law.variances, law.data_variances)]
     output, target = matrices
@@ -115,7 +115,7 @@ def test_the_divergence_of_close_laws_is_half_the_square_of_their_relative_diffe
 
 
 def test_the_gain_of_a_mode_is_all_there_is():
-    times = steps(7)
+    times = timesteps(7)
     law = output_law(DDPM(), MOLLIFIED, SMOOTH, on=Grid((8, 8)), times=times)
     pushed = SMOOTH.pushforward(T).mode_variances(Grid((8, 8)))
     noise = GaussianMeasure(None, T, MOLLIFIED.noise).mode_variances(Grid((8, 8)))
@@ -124,7 +124,7 @@ def test_the_gain_of_a_mode_is_all_there_is():
 
 
 def test_output_laws_refuse():
-    times = steps(3)
+    times = timesteps(3)
     half = Subset(Grid((4, 4)), torch.arange(8))
     with pytest.raises(ValueError, match="diagonal on a full Grid; got Subset"):
         output_law(DDIM(), MOLLIFIED, SMOOTH, on=half, times=times)

@@ -1,6 +1,6 @@
 """The law of a sampler's output is that of impulses sent through it, on whatever grid.
 
-``output_law`` runs the rule once for each ratio of variances. Here it is run on the grid itself,
+``output_law`` runs the solver once for each ratio of variances. Here it is run on the grid itself,
 with an impulse in every mode for each draw of the noise, and on dense matrices.
 """
 
@@ -26,9 +26,9 @@ from inftydiff import (
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import bessel, matern
 from inftydiff.operators.domain import BOUNDARIES, Point
-from inftydiff.processes import CallableDenoiser, HeatDissipation
+from inftydiff.processes import Blurring, CallableDenoiser
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
-from inftydiff.processes.times import steps
+from inftydiff.processes.times import timesteps
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.impulses import ImpulseNoise
 from inftydiff.testing.output_law import output_law
@@ -39,7 +39,7 @@ T = gaussian_mollifier(1 / 16)
 MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=WhiteNoise(1 / 16))
 WHITE = DiffusionProcess.white(COSINE, noise=WhiteNoise(1 / 16))
 NOISE_ONLY = DiffusionProcess.noise_only(COSINE, T, noise=WhiteNoise(1 / 16))
-BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.1), noise=WhiteNoise(1 / 16))
+BLURRING = DiffusionProcess.blurring(COSINE, Blurring(0.1), noise=WhiteNoise(1 / 16))
 TRACE_CLASS = DiffusionProcess.trace_class(
     COSINE,
     bessel(4.0, 0.2 / 5.0**0.5, cutoff=40.0),
@@ -53,7 +53,7 @@ PROCESSES = {
     "blurring": BLURRING,
     "trace-class": TRACE_CLASS,
 }
-RULES = [
+SOLVERS = [
     DDIM(),
     DDIM(0.5),
     DDPM(),
@@ -67,8 +67,8 @@ RULES = [
 ]
 
 
-def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.Tensor:
-    """The variances by impulses on the grid: the rule draws at most ``channels - 1`` times."""
+def on_the_grid(solver, process, data, grid: Grid, times, channels: int) -> torch.Tensor:
+    """The variances by impulses on the grid: the solver draws at most ``channels - 1`` times."""
     basis, noise = eigenbasis(grid.domain), ImpulseNoise(process.noise)
     impulsive = replace(process, noise=noise)
     generator = torch.Generator().manual_seed(0)
@@ -76,7 +76,7 @@ def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.
         grid, batch=1, channels=channels, generator=generator, dtype=torch.float64
     )
     x = sample(
-        rule,
+        solver,
         CallableDenoiser(impulsive, GaussianDenoiser(process, data)),
         on=grid,
         times=times,
@@ -91,7 +91,7 @@ def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.
 
 
 @pytest.mark.parametrize(
-    ("rule", "name"),
+    ("solver", "name"),
     [
         (DDPM("transition"), "mollified"),
         (EulerMaruyama(), "white"),
@@ -102,62 +102,62 @@ def on_the_grid(rule, process, data, grid: Grid, times, channels: int) -> torch.
     ],
     ids=str,
 )
-def test_on_256_points(rule, name: str):
+def test_on_256_points(solver, name: str):
     grid, process = Grid((16, 16)), PROCESSES[name]
     data = GaussianMeasure(None, matern(0.5, 0.2, dim=2, cutoff=200.0), WhiteNoise())
-    times = steps(6, spacing="log_snr", schedule=COSINE)
-    law = output_law(rule, process, data, on=grid, times=times)
-    expected = on_the_grid(rule, process, data, grid, times, 7)
+    times = timesteps(6, spacing="log_snr", schedule=COSINE)
+    law = output_law(solver, process, data, on=grid, times=times)
+    expected = on_the_grid(solver, process, data, grid, times, 7)
     torch.testing.assert_close(law.variances, expected, rtol=1e-9, atol=1e-14)
 
 
-@pytest.mark.parametrize("rule", [DDPM(), UniPC(3)], ids=str)
-def test_on_1024_points(rule):
-    grid, times = Grid((32, 32)), steps(4)
+@pytest.mark.parametrize("solver", [DDPM(), UniPC(3)], ids=str)
+def test_on_1024_points(solver):
+    grid, times = Grid((32, 32)), timesteps(4)
     data = GaussianMeasure(None, matern(2.5, 0.2, dim=2), WhiteNoise())
-    law = output_law(rule, MOLLIFIED, data, on=grid, times=times)
-    expected = on_the_grid(rule, MOLLIFIED, data, grid, times, 5)
+    law = output_law(solver, MOLLIFIED, data, on=grid, times=times)
+    expected = on_the_grid(solver, MOLLIFIED, data, grid, times, 5)
     torch.testing.assert_close(law.variances, expected, rtol=1e-9, atol=1e-14)
 
 
 @given(
     grid=grids(most_dim=3, most=64, boundaries=BOUNDARIES),
-    rule=st.sampled_from(RULES),
+    solver=st.sampled_from(SOLVERS),
     name=st.sampled_from(sorted(PROCESSES)),
     number=st.integers(1, 5),
 )
-def test_on_any_box(grid: Grid, rule, name: str, number: int):
+def test_on_any_box(grid: Grid, solver, name: str, number: int):
     data = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise(0.4))
-    process, times = PROCESSES[name], steps(number)
-    law = output_law(rule, process, data, on=grid, times=times)
-    expected = on_the_grid(rule, process, data, grid, times, number + 1)
+    process, times = PROCESSES[name], timesteps(number)
+    law = output_law(solver, process, data, on=grid, times=times)
+    expected = on_the_grid(solver, process, data, grid, times, number + 1)
     scale = expected.max().item()
     torch.testing.assert_close(law.variances, expected, rtol=1e-8, atol=1e-14 * scale)
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDPM(), UniPC(2)], ids=str)
-def test_many_sources_are_carried_in_blocks(rule, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("solver", [DDIM(), DDPM(), UniPC(2)], ids=str)
+def test_many_sources_are_carried_in_blocks(solver, monkeypatch: pytest.MonkeyPatch):
     data = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise(0.4))
     whole, parts = [
-        output_law(rule, MOLLIFIED, data, on=Grid((3, 2)), times=steps(7)).variances
+        output_law(solver, MOLLIFIED, data, on=Grid((3, 2)), times=timesteps(7)).variances
         for block in (1 << 17, 4)
         if monkeypatch.setattr("inftydiff.testing.mode_runs.BLOCK", block) is None
     ]
     torch.testing.assert_close(parts, whole)
 
 
-@given(seed=seeds(), name=st.sampled_from(sorted(PROCESSES)), rule=st.sampled_from(RULES))
-def test_the_mean_is_that_of_a_run_without_noise(seed: int, name: str, rule):
+@given(seed=seeds(), name=st.sampled_from(sorted(PROCESSES)), solver=st.sampled_from(SOLVERS))
+def test_the_mean_is_that_of_a_run_without_noise(seed: int, name: str, solver):
     """Of which the noise is impulses in channels beyond those that there are."""
     grid, process = Grid((5, 4)), PROCESSES[name]
     generator = torch.Generator().manual_seed(seed)
     mean = Function(grid, torch.randn(20, 2, generator=generator, dtype=torch.float64))
     data = GaussianMeasure(mean, gaussian_mollifier(0.1), WhiteNoise(0.4))
-    times = steps(5)
-    law = output_law(rule, process, data, on=grid, times=times)
+    times = timesteps(5)
+    law = output_law(solver, process, data, on=grid, times=times)
     quiet = replace(process, noise=ImpulseNoise(process.noise, first=100))
     expected = sample(
-        rule,
+        solver,
         CallableDenoiser(quiet, GaussianDenoiser(process, data)),
         on=grid,
         times=times,
@@ -181,7 +181,7 @@ def mean_of_noise(grid: Grid) -> Function:
 def test_data_without_noise_in_a_mode_and_noise_without_data():
     """A mode that only one of the two has, and one that neither has."""
     narrow, wide = gaussian_mollifier(0.02), gaussian_mollifier(0.5)
-    grid, times = Grid((32,)), steps(5)
+    grid, times = Grid((32,)), timesteps(5)
     few = DiffusionProcess.noise_only(COSINE, wide)
     law = output_law(DDIM(), few, GaussianMeasure(None, narrow, WhiteNoise()), on=grid, times=times)
     assert (law.variances[20:] == 0.0).all()
@@ -198,5 +198,5 @@ def test_data_without_noise_in_a_mode_and_noise_without_data():
 def test_on_a_point():
     process = DiffusionProcess.white(COSINE, noise=WhiteNoise(0.5))
     data = GaussianMeasure(None, 2.0 * Identity(), WhiteNoise())
-    law = output_law(DDPM(), process, data, on=Grid((), Point()), times=steps(100))
+    law = output_law(DDPM(), process, data, on=Grid((), Point()), times=timesteps(100))
     assert law.variances.item() == pytest.approx(4.0, rel=0.1)

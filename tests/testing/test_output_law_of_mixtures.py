@@ -15,9 +15,9 @@ from inftydiff import (
 )
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import Point
-from inftydiff.processes import HeatDissipation
+from inftydiff.processes import Blurring
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
-from inftydiff.processes.times import steps
+from inftydiff.processes.times import timesteps
 from inftydiff.testing.mixture_output import mixture_line, mixture_output_wasserstein
 from inftydiff.testing.oracles import MixtureDenoiser
 from inftydiff.testing.output_law import output_law, variance_gain
@@ -26,10 +26,10 @@ from inftydiff.testing.scalar_mixture import ScalarMixture
 COSINE = CosineSchedule()
 T = gaussian_mollifier(1 / 16)
 MOLLIFIED = DiffusionProcess.mollified(COSINE, T, noise=WhiteNoise(1 / 8))
-BLURRING = DiffusionProcess.blurring(COSINE, HeatDissipation(0.1), noise=WhiteNoise(1 / 8))
+BLURRING = DiffusionProcess.blurring(COSINE, Blurring(0.1), noise=WhiteNoise(1 / 8))
 GRID = Grid((8, 6))
 COVARIANCE = (gaussian_mollifier(0.15), WhiteNoise(0.3))
-RULES = [DDIM(), DDPM(), EulerMaruyama(), Heun(), UniPC(3)]
+SOLVERS = [DDIM(), DDPM(), EulerMaruyama(), Heun(), UniPC(3)]
 G = torch.Generator()
 
 
@@ -41,18 +41,18 @@ def wave(kx: int, ky: int, channels: int = 1) -> Function:
 
 
 def log_snr(n: int) -> torch.Tensor:
-    return steps(n, spacing="log_snr", schedule=COSINE)
+    return timesteps(n, spacing="log_snr", schedule=COSINE)
 
 
 @pytest.mark.parametrize(
-    ("rule", "process"),
-    [*((rule, MOLLIFIED) for rule in RULES), (DDPM(), BLURRING), (UniPC(3), BLURRING)],
+    ("solver", "process"),
+    [*((solver, MOLLIFIED) for solver in SOLVERS), (DDPM(), BLURRING), (UniPC(3), BLURRING)],
 )
-def test_a_mixture_of_one_law_is_the_gaussian(rule, process):
+def test_a_mixture_of_one_law_is_the_gaussian(solver, process):
     law = GaussianMeasure(wave(1, 0, 2), *COVARIANCE)
-    expected = output_law(rule, process, law, on=GRID, times=log_snr(6)).wasserstein_to_data()
+    expected = output_law(solver, process, law, on=GRID, times=log_snr(6)).wasserstein_to_data()
     mixture = MixtureDenoiser(process, (0.4, 0.6), (law, law))
-    found = mixture_output_wasserstein(rule, mixture, on=GRID, times=log_snr(6), generator=G)
+    found = mixture_output_wasserstein(solver, mixture, on=GRID, times=log_snr(6), generator=G)
     assert found == pytest.approx(expected.norm().item(), rel=1e-4)
 
 
@@ -62,10 +62,10 @@ def scalar(separation: float, weights: tuple[float, float] = (0.5, 0.5)) -> Scal
     return ScalarMixture(process, weights, means, 1.0)
 
 
-def from_samples(mixture: ScalarMixture, rule, times, size: int = 40_000) -> float:
+def from_samples(mixture: ScalarMixture, solver, times, size: int = 40_000) -> float:
     """W₂ of sorted samples to the quantiles in their middle."""
     x = sample(
-        rule,
+        solver,
         mixture.denoiser,
         on=Grid((), Point()),
         times=times,
@@ -78,13 +78,13 @@ def from_samples(mixture: ScalarMixture, rule, times, size: int = 40_000) -> flo
     return (x.values.double().flatten().sort().values - wanted).square().mean().sqrt().item()
 
 
-@pytest.mark.parametrize("rule", [DDIM(), DDPM(), EulerMaruyama(), UniPC(3)], ids=str)
+@pytest.mark.parametrize("solver", [DDIM(), DDPM(), EulerMaruyama(), UniPC(3)], ids=str)
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (0.2, 0.8)])
-def test_quadrature_and_samples_agree(rule, weights):
+def test_quadrature_and_samples_agree(solver, weights):
     """Samples are off by about 0.02, five times the root of 2·3²/40000."""
     mixture = scalar(2.0, weights)
-    found = mixture.output_wasserstein(rule, times=log_snr(6), generator=G)
-    assert found == pytest.approx(from_samples(mixture, rule, log_snr(6)), abs=0.03)
+    found = mixture.output_wasserstein(solver, times=log_snr(6), generator=G)
+    assert found == pytest.approx(from_samples(mixture, solver, log_snr(6)), abs=0.03)
     assert found > 0.06
 
 
@@ -99,11 +99,11 @@ def test_many_steps_with_noise_do_not_spread_the_density():
 
 
 def test_a_rule_with_noise_and_memory_is_sampled():
-    rule, mixture = DPMSolverPP(2, stochastic=True), scalar(2.0)
+    solver, mixture = DPMSolverPP(2, stochastic=True), scalar(2.0)
     found = mixture.output_wasserstein(
-        rule, times=log_snr(6), generator=torch.Generator().manual_seed(1)
+        solver, times=log_snr(6), generator=torch.Generator().manual_seed(1)
     )
-    assert found == pytest.approx(from_samples(mixture, rule, log_snr(6)), abs=0.03)
+    assert found == pytest.approx(from_samples(mixture, solver, log_snr(6)), abs=0.03)
 
 
 @pytest.mark.parametrize("separation", [1.0, 3.0])
@@ -118,12 +118,12 @@ def test_with_many_steps_nothing_is_left(separation: float):
 
 def test_a_map_that_does_not_increase_is_sorted(monkeypatch: pytest.MonkeyPatch):
     """These steps of UniPC fold the line over."""
-    mixture, rule = scalar(3.0), UniPC(3)
-    times = steps(12, spacing="karras", schedule=COSINE)
-    found = mixture.output_wasserstein(rule, times=times, generator=G)
-    assert found == pytest.approx(from_samples(mixture, rule, times), rel=0.02)
+    mixture, solver = scalar(3.0), UniPC(3)
+    times = timesteps(12, spacing="karras", schedule=COSINE)
+    found = mixture.output_wasserstein(solver, times=times, generator=G)
+    assert found == pytest.approx(from_samples(mixture, solver, times), rel=0.02)
     monkeypatch.setattr("inftydiff.testing.scalar_mixture.QUANTILES", 5001)
-    again = mixture.output_wasserstein(rule, times=times, generator=G)
+    again = mixture.output_wasserstein(solver, times=times, generator=G)
     assert found == pytest.approx(again, rel=1e-3)
 
 

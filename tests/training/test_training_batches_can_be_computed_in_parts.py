@@ -13,10 +13,10 @@ from inftydiff.training.update import parts
 
 @pytest.mark.parametrize("latent", [None, 4])
 def test_the_result_is_the_same_but_for_rounding(tmp_path, latent):
-    settings = {"latent": latent, "max_steps": 3, "flips": True, "clip_norm": 0.1}
+    settings = {"latent": latent, "max_steps": 3, "horizontal_flip": True, "clip_norm": 0.1}
     whole = run(tmp_path / "1", **settings)
     for number in (3, 4):  # parts of two sizes, and of one picture
-        split = run(tmp_path / str(number), accumulate=number, **settings)
+        split = run(tmp_path / str(number), gradient_accumulation=number, **settings)
         for a, b in zip(whole.parameters(), split.parameters(), strict=True):
             assert_close(a, b, rtol=0, atol=2e-6)
 
@@ -24,7 +24,7 @@ def test_the_result_is_the_same_but_for_rounding(tmp_path, latent):
 def test_all_parts_but_the_last_keep_to_their_process(tmp_path, monkeypatch):
     alone = []
     monkeypatch.setattr(Accelerator, "no_sync", lambda *_: alone.append(1) or nullcontext())
-    run(tmp_path, accumulate=3, max_steps=2)
+    run(tmp_path, gradient_accumulation=3, max_steps=2)
     assert len(alone) == 2 * 2
 
 

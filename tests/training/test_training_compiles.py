@@ -18,7 +18,7 @@ def test_a_compiled_run_is_the_same_but_for_rounding(tmp_path):
     weights = []
     for compiled in (False, True):
         out = str(tmp_path / str(compiled))
-        settings = {"latent": 4, "max_steps": 3, "recompute": compiled, "log_every": 1}
+        settings = {"latent": 4, "max_steps": 3, "gradient_checkpointing": compiled, "log_every": 1}
         done = launched({"out": out, "compile": compiled, **settings}, limit=900.0)
         assert done.returncode == 0, done.stderr
         weights.append(load_pipeline(out).state_dict())

@@ -6,7 +6,7 @@ import pytest
 from training_script import TWO, curve, launched
 
 from inftydiff.pipelines import load_pipeline
-from inftydiff.training.order import BatchOrder
+from inftydiff.training.order import BatchSampler
 
 STEPS = 20
 
@@ -15,7 +15,12 @@ STEPS = 20
 @pytest.mark.parametrize("latent", [None, 4])
 def test_the_loss_curve_is_the_same(tmp_path, latent):
     settings = {"latent": latent, "max_steps": STEPS, "log_every": 1, "validate_every": 10}
-    settings |= {"flips": True, "warmup": 1, "accumulate": 2, "validation_images": 4}
+    settings |= {
+        "horizontal_flip": True,
+        "warmup": 1,
+        "gradient_accumulation": 2,
+        "validation_images": 4,
+    }
     one, two = tmp_path / "one", tmp_path / "two"
     reads = str(tmp_path / "reads.txt")
     done = launched({"out": str(one), "batch_size": 4, **settings})
@@ -34,7 +39,7 @@ def test_the_loss_curve_is_the_same(tmp_path, latent):
     weights = [load_pipeline(folder).state_dict().values() for folder in (one, two)]
     assert max(float((a - b).abs().max()) for a, b in zip(*weights, strict=True)) < 1e-5
 
-    orders = [BatchOrder(14, 2, seed=0, process=p, processes=2) for p in range(2)]
+    orders = [BatchSampler(14, 2, seed=0, process=p, processes=2) for p in range(2)]
     for process, order in enumerate(orders):
         read = [int(i) for i in (tmp_path / f"reads.{process}").read_text().split()]
         expected = [i for step in range(STEPS + 1) for i in order.batch(step)]

@@ -15,11 +15,11 @@ from inftydiff.pipelines import load_pipeline
 from inftydiff.training import checkpoint
 from inftydiff.training.batches import living_workers
 from inftydiff.training.lock import RunLock
-from inftydiff.training.order import BatchOrder
+from inftydiff.training.order import BatchSampler
 
 
 def test_a_worker_that_dies_is_named(tmp_path):
-    deadly = BatchOrder(14, 4, seed=0).batch(2)[0]
+    deadly = BatchSampler(14, 4, seed=0).batch(2)[0]
     out = tmp_path / "run"
     done = launched({"out": str(out), "workers": 2, "deadly": deadly, "checkpoint_steps": 1})
     assert done.returncode != 0

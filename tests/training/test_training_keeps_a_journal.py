@@ -12,7 +12,7 @@ from training_runs import SETTINGS, held_out, model, pictures, run, same
 
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import read_progress, train
-from inftydiff.training.samples import drawn, sheet
+from inftydiff.training.samples import drawn
 
 
 def lines(file):
@@ -52,7 +52,7 @@ def test_samples_come_by_the_timetable_and_change_nothing(tmp_path, latent):
         assert picture.size == (columns * 16, 2 * 16)
         seen = np.asarray(picture)
     pictures_drawn = drawn(shown, held_out())
-    assert np.array_equal(seen, sheet(pictures_drawn, columns).numpy())
+    assert np.array_equal(seen, image_grid(pictures_drawn, columns).numpy())
     if latent is not None:
         known = torch.stack([held_out()[i] for i in range(4)])
         assert torch.equal(pictures_drawn[:4], known)
@@ -60,18 +60,18 @@ def test_samples_come_by_the_timetable_and_change_nothing(tmp_path, latent):
 
 def test_sheets_are_rows_of_bytes():
     one = torch.tensor([-2.0, -1.0, 0.0, 1.0, float("nan")]).reshape(5, 1, 1, 1)
-    made = sheet(one, 3)
+    made = image_grid(one, 3)
     assert made.shape == (2, 3, 3)
     assert made[..., 0].tolist() == [[0, 0, 128], [255, 0, 0]]
     coloured = torch.stack([torch.full((3, 2, 4), v) for v in (-1.0, 1.0)])
-    assert sheet(coloured, 2).shape == (2, 8, 3)
-    assert sheet(coloured, 2)[:, 4:].min() == 255
+    assert image_grid(coloured, 2).shape == (2, 8, 3)
+    assert image_grid(coloured, 2)[:, 4:].min() == 255
 
 
 def test_other_channels_are_shown_in_grey():
     config = model(channels=2)
     shown = drawn(InftyDiff(config), pictures(4, channels=2))
-    assert sheet(shown, 8).shape == (32, 128, 3)
+    assert image_grid(shown, 8).shape == (32, 128, 3)
 
 
 def test_tensorboard_has_the_curves(tmp_path):

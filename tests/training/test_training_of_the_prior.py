@@ -13,7 +13,7 @@ from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.training import encode_pictures, train_prior
 from inftydiff.training.latents import LatentObjective
-from inftydiff.training.objective import Part
+from inftydiff.training.objective import Microbatch
 
 PRIOR = LatentPriorConfig(width=16, layers=3)
 LATENT = 4
@@ -73,8 +73,8 @@ def test_what_it_leaves_draws_functions(tmp_path):
 def test_the_loss_of_a_batch_does_not_depend_on_its_parts(tmp_path):
     objective = LatentObjective(run(tmp_path, max_steps=1)).double()
     z = codes(5).double()
-    whole = objective(z, Part(1, 7, 0, 5))
-    parts = [objective(z[a:b], Part(1, 7, a, 5)) for a, b in ((0, 2), (2, 3), (3, 5))]
+    whole = objective(z, Microbatch(1, 7, 0, 5))
+    parts = [objective(z[a:b], Microbatch(1, 7, a, 5)) for a, b in ((0, 2), (2, 3), (3, 5))]
     assert_close(torch.cat(parts), whole, rtol=1e-6, atol=1e-6)
 
 

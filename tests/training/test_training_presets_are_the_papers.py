@@ -45,7 +45,7 @@ def test_the_papers_settings(name):
     assert (config.learning_rate, config.batch_size) == (5e-5, 32)
     assert (config.weight_decay, config.warmup, config.decay) == (0.0, 0, "constant")
     assert (config.clip_norm, config.ema, config.points) == (1.0, 0.9995, 0.25)
-    assert (config.flips, config.precision) == (True, "auto")
+    assert (config.horizontal_flip, config.precision) == (True, "auto")
     assert config.patience is not None
     assert config.minutes is None
     assert [config.rate(step, 0.0) for step in (0, 10**5)] == [5e-5, 5e-5]
@@ -77,15 +77,17 @@ def test_the_command_takes_them(asked):
     model, config = asked("--preset", "infty_diff_64")
     assert config == training_preset("infty_diff_64")
     assert model.prior == preset("infty_diff_64").prior
-    _, config = asked("--preset", "infty_diff_64", "--learning-rate", "1e-4", "--no-flips")
+    _, config = asked(
+        "--preset", "infty_diff_64", "--learning-rate", "1e-4", "--no-horizontal-flip"
+    )
     wanted = training_preset("infty_diff_64")
-    assert config == dataclasses.replace(wanted, learning_rate=1e-4, flips=False)
+    assert config == dataclasses.replace(wanted, learning_rate=1e-4, horizontal_flip=False)
 
 
 def test_a_paper_preset_can_be_plain(asked):
     model, _ = asked("--preset", "infty_diff_64", "--latent", "None", "--prior.kind", "none")
     assert (model.latent, model.prior, model.kl_weight) == (None, None, None)
-    assert model.network.multipliers == preset("infty_diff_64").network.multipliers
+    assert model.network.channel_multipliers == preset("infty_diff_64").network.multipliers
 
 
 def test_the_prior_can_be_set(asked):

@@ -11,14 +11,14 @@ from training_runs import model, pictures, run
 from inftydiff.data import Images
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
-from inftydiff.training.objective import Objective, Part
+from inftydiff.training.objective import Microbatch, TrainingLoss
 
 
-def kept_and_gradients(config: InftyDiffConfig, data: Images, recompute: bool):
+def kept_and_gradients(config: InftyDiffConfig, data: Images, gradient_checkpointing: bool):
     """The bytes of what the backward pass keeps but for the weights, and the gradients."""
     with torch.random.fork_rng():
         pipeline = randomised(InftyDiff(config)).train()
-    recompute_blocks(pipeline, recompute)
+    recompute_blocks(pipeline, gradient_checkpointing)
     weights = {weight.untyped_storage().data_ptr() for weight in pipeline.parameters()}
     kept = {}
 
@@ -30,7 +30,7 @@ def kept_and_gradients(config: InftyDiffConfig, data: Images, recompute: bool):
 
     images = torch.stack([data[i] for i in range(2)]).double()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = Objective(pipeline, points=0.25)(images, Part(0, 0, 0, 2)).mean()
+        loss = TrainingLoss(pipeline, points=0.25)(images, Microbatch(0, 0, 0, 2)).mean()
     total = sum(kept.values())
     loss.backward()
     return total, {n: w.grad for n, w in pipeline.named_parameters() if w.grad is not None}
@@ -51,7 +51,8 @@ def test_less_than_half_is_kept_of_the_faces_model(latent):
 
 def test_a_run_is_the_same(tmp_path):
     plain, less = (
-        run(tmp_path / str(r), max_steps=2, latent=4, recompute=r) for r in (False, True)
+        run(tmp_path / str(r), max_steps=2, latent=4, gradient_checkpointing=r)
+        for r in (False, True)
     )
     for a, b in zip(plain.parameters(), less.parameters(), strict=True):
         assert_close(a, b, rtol=0, atol=1e-6)

@@ -25,8 +25,11 @@ from inftydiff.training import TrainConfig, train
         ({"warmup": -1}, "warmup must be a whole number of at least 0"),
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"weight_decay": float("nan")}, "weight_decay must be a finite number of at least 0"),
-        ({"accumulate": 0}, "accumulate must be"),
-        ({"accumulate": 5}, "4 pictures has at most so many parts; got accumulate=5"),
+        ({"gradient_accumulation": 0}, "gradient_accumulation must be"),
+        (
+            {"gradient_accumulation": 5},
+            "4 pictures has at most so many parts; got gradient_accumulation=5",
+        ),
         ({"workers": -1}, "workers must be a whole number of at least 0"),
         ({"patience": 0}, "patience must be"),
         ({"max_skipped": 0}, "max_skipped must be"),

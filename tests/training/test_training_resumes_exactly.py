@@ -12,7 +12,7 @@ from training_runs import SETTINGS, held_out, model, pictures, run, same
 from inftydiff.pipelines import load_pipeline
 from inftydiff.processes import NoisePrediction
 from inftydiff.training import read_progress, train
-from inftydiff.training.order import BatchOrder, picture_generator, step_generator
+from inftydiff.training.order import BatchSampler, picture_generator, step_generator
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])  # an epoch has three steps
@@ -99,10 +99,10 @@ def test_a_new_run_does_not_begin_where_there_is_one(tmp_path):
 def test_an_epoch_shows_each_picture_at_most_once(length, batch, processes, seed, first):
     if length < batch * processes:
         with pytest.raises(ValueError, match="A step takes"):
-            BatchOrder(length, batch, seed=seed, processes=processes)
+            BatchSampler(length, batch, seed=seed, processes=processes)
         return
     orders = [
-        BatchOrder(length, batch, seed=seed, process=p, processes=processes)
+        BatchSampler(length, batch, seed=seed, process=p, processes=processes)
         for p in range(processes)
     ]
     steps = orders[0].steps_an_epoch
@@ -117,8 +117,8 @@ def test_an_epoch_shows_each_picture_at_most_once(length, batch, processes, seed
     assert [next(later) for _ in range(3)] == [orders[0].batch(first + i) for i in range(3)]
 
 
-def beginning_at(order: BatchOrder, first: int) -> BatchOrder:
-    return BatchOrder(
+def beginning_at(order: BatchSampler, first: int) -> BatchSampler:
+    return BatchSampler(
         order.length,
         order.batch_size,
         seed=order.seed,
@@ -129,10 +129,10 @@ def beginning_at(order: BatchOrder, first: int) -> BatchOrder:
 
 
 def test_epochs_are_shuffled_anew():
-    order = BatchOrder(20, 20, seed=0)
+    order = BatchSampler(20, 20, seed=0)
     assert order.batch(0) != order.batch(1)
     assert sorted(order.batch(0)) == sorted(order.batch(1)) == list(range(20))
-    assert BatchOrder(20, 20, seed=1).batch(0) != order.batch(0)
+    assert BatchSampler(20, 20, seed=1).batch(0) != order.batch(0)
 
 
 def test_no_two_steps_or_pictures_draw_the_same():

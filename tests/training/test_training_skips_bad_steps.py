@@ -9,18 +9,18 @@ from training_runs import run, same
 from inftydiff.pipelines import latest, load_pipeline
 from inftydiff.training import Progress, TrainConfig, read_progress
 from inftydiff.training.bar import Bar
-from inftydiff.training.objective import Objective
+from inftydiff.training.objective import TrainingLoss
 
 
 @pytest.fixture
 def spoilt(monkeypatch):
     """A loss that is not a number at the second and the fifth step."""
-    forward = Objective.forward
+    forward = TrainingLoss.forward
 
     def loss(objective, images, part):
         return forward(objective, images, part) * (math.nan if part.step in (1, 4) else 1.0)
 
-    monkeypatch.setattr(Objective, "forward", loss)
+    monkeypatch.setattr(TrainingLoss, "forward", loss)
 
 
 def skipped(folder):
@@ -47,7 +47,7 @@ def test_a_bad_step_costs_itself_alone(tmp_path, latent):
 
 
 def test_a_gradient_that_is_not_finite_counts_too(tmp_path, monkeypatch):
-    forward = Objective.forward
+    forward = TrainingLoss.forward
 
     def steep(objective, images, part):
         loss = forward(objective, images, part)
@@ -55,7 +55,7 @@ def test_a_gradient_that_is_not_finite_counts_too(tmp_path, monkeypatch):
             loss.register_hook(lambda gradient: gradient * math.inf)
         return loss
 
-    monkeypatch.setattr(Objective, "forward", steep)
+    monkeypatch.setattr(TrainingLoss, "forward", steep)
     trained = run(tmp_path)
     assert list(skipped(tmp_path)) == [3]
     assert "the gradient is" in skipped(tmp_path)[3]
@@ -64,10 +64,10 @@ def test_a_gradient_that_is_not_finite_counts_too(tmp_path, monkeypatch):
 
 def test_many_in_a_row_end_the_run_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
     good = run(tmp_path, max_steps=3)
-    forward = Objective.forward
+    forward = TrainingLoss.forward
     broken = lambda *args: forward(*args) * math.nan  # noqa: E731
     with monkeypatch.context() as patch:
-        patch.setattr(Objective, "forward", broken)
+        patch.setattr(TrainingLoss, "forward", broken)
         with pytest.raises(FloatingPointError, match="2 steps in a row.*newest checkpoint is .*3,"):
             run(tmp_path, resume=True, max_steps=50, max_skipped=2, validate_every=100)
     assert latest(tmp_path).name == "step-00000003"

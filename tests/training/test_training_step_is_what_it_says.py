@@ -19,8 +19,8 @@ from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import NoisePrediction
 from inftydiff.training import TrainConfig, held_out_loss, train
-from inftydiff.training.objective import Objective, Part, spread_times
-from inftydiff.training.order import BatchOrder, picture_generator, step_generator
+from inftydiff.training.objective import Microbatch, TrainingLoss, low_discrepancy_times
+from inftydiff.training.order import BatchSampler, picture_generator, step_generator
 
 
 def weights(folder):
@@ -39,7 +39,7 @@ def test_three_steps_by_hand(tmp_path):
         torch.manual_seed(config.seed)
         pipeline = InftyDiff(model())
     optimiser = torch.optim.AdamW(pipeline.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
-    order, grid = BatchOrder(len(data), 4, seed=config.seed), Grid((16, 16))
+    order, grid = BatchSampler(len(data), 4, seed=config.seed), Grid((16, 16))
     average = None
     for step in range(3):
         x0 = Function.from_image(torch.stack([data[i] for i in order.batch(step)]))
@@ -48,7 +48,7 @@ def test_three_steps_by_hand(tmp_path):
         loss = denoising_loss(
             as_denoiser(pipeline.process, pipeline.network, predict=pipeline.predict),
             x0,
-            spread_times(Part(config.seed, step, 0, 4), 4),
+            low_discrepancy_times(Microbatch(config.seed, step, 0, 4), 4),
             at=Subset(grid, torch.stack(taken)),
             generator=step_generator(config.seed, step),
         )
@@ -71,7 +71,7 @@ def test_three_steps_by_hand(tmp_path):
 
 def test_flips_mirror_some_pictures(tmp_path):
     plain = run(tmp_path / "a", max_steps=1)
-    flipped = run(tmp_path / "b", max_steps=1, flips=True)
+    flipped = run(tmp_path / "b", max_steps=1, horizontal_flip=True)
     assert any(
         not torch.equal(a, b) for a, b in zip(plain.parameters(), flipped.parameters(), strict=True)
     )
@@ -79,7 +79,7 @@ def test_flips_mirror_some_pictures(tmp_path):
 
 @given(batch=st.integers(1, 64), seed=st.integers(0, 2**32))
 def test_times_are_spread_evenly(batch, seed):
-    t = spread_times(Part(seed, 0, 0, batch), batch)
+    t = low_discrepancy_times(Microbatch(seed, 0, 0, batch), batch)
     assert t.shape == (batch,)
     assert bool(((t >= 0) & (t < 1)).all())
     gaps = t.sort().values.diff()
@@ -87,7 +87,9 @@ def test_times_are_spread_evenly(batch, seed):
 
 
 def test_each_time_is_uniform():
-    draws = torch.stack([spread_times(Part(0, step, 0, 4), 4) for step in range(2000)])
+    draws = torch.stack(
+        [low_discrepancy_times(Microbatch(0, step, 0, 4), 4) for step in range(2000)]
+    )
     for k in (1, 2):  # Fourier coefficients of a uniform law are zero, with variance ½ / n
         wave = torch.cos(2 * math.pi * k * draws).mean(0)
         assert float(wave.abs().max()) < 5 * math.sqrt(0.5 / 2000)
@@ -99,10 +101,10 @@ def test_the_loss_of_a_batch_does_not_depend_on_its_parts(latent, kl_weight):
     if latent is None and kl_weight is not None:
         return
     pipeline = randomised(InftyDiff(model(latent=latent, kl_weight=kl_weight)))
-    objective = Objective(pipeline, points=0.25, flips=True)
+    objective = TrainingLoss(pipeline, points=0.25, horizontal_flip=True)
     images = torch.stack([pictures()[i] for i in range(5)]).double()
-    whole = objective(images, Part(1, 7, 0, 5))
-    parts = [objective(images[a:b], Part(1, 7, a, 5)) for a, b in ((0, 2), (2, 3), (3, 5))]
+    whole = objective(images, Microbatch(1, 7, 0, 5))
+    parts = [objective(images[a:b], Microbatch(1, 7, a, 5)) for a, b in ((0, 2), (2, 3), (3, 5))]
     assert_close(torch.cat(parts), whole, rtol=1e-10, atol=0)
 
 
@@ -137,7 +139,7 @@ def test_taking_all_points_takes_the_grid(monkeypatch):
 
     monkeypatch.setattr(MultiscaleNetwork, "forward", listen)
     for points in (1.0, 0.25):
-        Objective(pipeline, points=points)(images, Part(0, 0, 0, 2))
+        TrainingLoss(pipeline, points=points)(images, Microbatch(0, 0, 0, 2))
     assert isinstance(seen[0], Grid)
     assert seen[1].size == 64
 

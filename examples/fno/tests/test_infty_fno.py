@@ -14,7 +14,7 @@ import pytest
 import torch
 from infty_fno import FNO, FNOConfig
 
-from inftydiff import Box, Function, Grid, steps
+from inftydiff import Box, Function, Grid, timesteps
 from inftydiff.data import Images
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline, preset
 from inftydiff.testing import laws_for
@@ -130,7 +130,7 @@ def test_it_keeps_the_laws_of_neural_operators(grid):
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 40)])
 def test_it_reads_grids_of_fewer_cells_than_modes(shape):
     pipeline = model()
-    x = pipeline.sample(on=Grid(shape, pipeline.config.domain), seeds=[0], times=steps(2))
+    x = pipeline.sample(on=Grid(shape, pipeline.config.domain), seeds=[0], times=timesteps(2))
     assert x.values.isfinite().all()
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inftydiff.operators.local.convolution import depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
-from inftydiff.operators.local.form import Form, is_depthwise
+from inftydiff.operators.local.implementation import Form, is_depthwise
 
 __all__ = [
     "DirectForm",

@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff.operators.local.form import Form
+from inftydiff.operators.local.implementation import Form
 
 __all__ = ["EmbeddedForm", "scatter", "take"]
 

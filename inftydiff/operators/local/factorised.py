@@ -29,7 +29,7 @@ from torch import Tensor
 from inftydiff.operators.local.convolution import convolve, depthwise, mix
 from inftydiff.operators.local.definition import hat_matrix
 from inftydiff.operators.local.dense import lattices
-from inftydiff.operators.local.form import Form, is_depthwise
+from inftydiff.operators.local.implementation import Form, is_depthwise
 
 __all__ = ["FactorisedForm", "extent", "hats_of"]
 

@@ -37,7 +37,7 @@ from inftydiff.operators.local.dense import (
 )
 from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
 from inftydiff.operators.local.factorised import FactorisedForm, extent, hats_of
-from inftydiff.operators.local.form import Form
+from inftydiff.operators.local.implementation import Form
 from inftydiff.operators.local.pair_list import joined
 from inftydiff.operators.local.pair_search import lattice_pairs, lattice_windows, scattered_pairs
 from inftydiff.operators.local.pairs import KERNELS, PairsForm

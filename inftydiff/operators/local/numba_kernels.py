@@ -20,8 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.operators.local.pair_list import PairList
-from inftydiff.operators.local.team import run
-from inftydiff.operators.local.vectors import (
+from inftydiff.operators.local.simd import (
     add_to,
     array_of,
     fetch,
@@ -32,6 +31,7 @@ from inftydiff.operators.local.vectors import (
     store,
     zeros,
 )
+from inftydiff.operators.local.thread_pool import run
 
 __all__ = ["pair_sum", "pair_sum_gradients"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from inftydiff.operators.local.numba_kernels import TASK
 from inftydiff.operators.local.pair_list import PairList, row_starts
-from inftydiff.operators.local.team import run
-from inftydiff.operators.local.vectors import add_to, array_of
+from inftydiff.operators.local.simd import add_to, array_of
+from inftydiff.operators.local.thread_pool import run
 
 __all__ = ["window_pairs"]
 

@@ -32,7 +32,7 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
 from inftydiff.operators.local.bilinear import exact
 from inftydiff.operators.local.definition import check_reflecting, odd, sides
-from inftydiff.operators.local.form import is_depthwise
+from inftydiff.operators.local.implementation import is_depthwise
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 
 __all__ = ["LocalOperator", "local_operator"]

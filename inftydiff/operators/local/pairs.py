@@ -12,7 +12,7 @@ from torch import Tensor
 from inftydiff.operators.local import torch_kernels
 from inftydiff.operators.local.bilinear import bilinear
 from inftydiff.operators.local.dense import resample
-from inftydiff.operators.local.form import Form, is_depthwise
+from inftydiff.operators.local.implementation import Form, is_depthwise
 from inftydiff.operators.local.pair_list import PairList
 
 __all__ = ["KERNELS", "PairsForm"]

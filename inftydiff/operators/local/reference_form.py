@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.operators.local.definition import reference
-from inftydiff.operators.local.form import Form
+from inftydiff.operators.local.implementation import Form
 
 __all__ = ["ReferenceForm"]
 

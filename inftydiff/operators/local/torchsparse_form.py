@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff.operators.local.form import Form, is_depthwise
+from inftydiff.operators.local.implementation import Form, is_depthwise
 from inftydiff.operators.local.pairs import PairsForm
 from inftydiff.operators.local.torchsparse_kernels import Maps, convolve, depthwise
 

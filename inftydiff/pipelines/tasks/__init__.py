@@ -4,15 +4,15 @@ from inftydiff.pipelines.tasks.given import misfit, observation, sample_given
 from inftydiff.pipelines.tasks.inpainting import inpaint
 from inftydiff.pipelines.tasks.interpolation import interpolate, interpolate_samples
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import LatentSource, Sampling, Steering
+from inftydiff.pipelines.tasks.sampling import Guidance, LatentSource, Sampling
 from inftydiff.pipelines.tasks.sensors import from_sensors
 from inftydiff.pipelines.tasks.super_resolution import SuperResolution, super_resolve
 from inftydiff.pipelines.tasks.variation import vary
 
 __all__ = [
+    "Guidance",
     "LatentSource",
     "Sampling",
-    "Steering",
     "SuperResolution",
     "TaskResult",
     "from_sensors",

@@ -15,7 +15,7 @@ from torch import Tensor
 from inftydiff.operators import Function, Functionals, Grid, Subset, cell_averages, known_points
 from inftydiff.operators.evaluation import CellAverages, Evaluation, Restriction
 
-__all__ = ["known_cells", "put_back"]
+__all__ = ["data_consistency", "known_cells"]
 
 
 def known_cells(mask: Bool[Tensor, "points"] | None, *, of: Grid, on: Grid) -> Functionals:
@@ -39,7 +39,7 @@ def known_cells(mask: Bool[Tensor, "points"] | None, *, of: Grid, on: Grid) -> F
     return Evaluation(Restriction(of, Subset(of, index)) @ CellAverages(on, of), on)
 
 
-def put_back(f: Function, known: Function, mask: Bool[Tensor, "points"] | None) -> Function:
+def data_consistency(f: Function, known: Function, mask: Bool[Tensor, "points"] | None) -> Function:
     """Functions whose averages over known cells are the known ones.
 
     Args:

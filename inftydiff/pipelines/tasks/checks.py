@@ -4,7 +4,7 @@ import torch
 
 from inftydiff._typing import generator_for, instance
 from inftydiff.operators.discretisation import Grid
-from inftydiff.pipelines.tasks.sampling import Sampling, Steering
+from inftydiff.pipelines.tasks.sampling import Guidance, Sampling
 from inftydiff.processes.checks import a_grid, conforming, samples
 from inftydiff.processes.guidance import Guide, Projection
 
@@ -17,7 +17,7 @@ def check_task(
     how: Sampling,
     *,
     on: Grid | None = None,
-    guide: Steering | None = None,
+    guide: Guidance | None = None,
 ) -> int:
     """Return the number of samples as an integer, refusing arguments of other kinds.
 

@@ -24,15 +24,15 @@ from inftydiff.operators import Function, Grid
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.sampling import Sampling
-from inftydiff.processes import Heun, HeunInversion, recommended_steps
+from inftydiff.processes import Heun, HeunInversion, recommended_timesteps
 
 __all__ = ["DOWN", "INVERSION", "encode_noise", "mixed_noise", "with_drawn_modes"]
 
 INVERSION = HeunInversion()
-"""The rule that goes up."""
+"""The solver that goes up."""
 
 DOWN = Heun()
-"""The rule of the same order that goes down."""
+"""The solver of the same order that goes down."""
 
 
 def encode_noise(
@@ -43,7 +43,7 @@ def encode_noise(
     Args:
         model: the model; one with latents encodes with those of the functions, or given ones.
         x: clean functions on a full grid, values of shape ``(pictures, points, channels)``.
-        how: the times, by default those that suit the rule, as many as the model was saved with.
+        how: the times, by default those that suit the solver, as many as the model was saved with.
 
     Raises:
         ValueError: if latents of the prior are asked for, which are not the functions'.
@@ -55,7 +55,7 @@ def encode_noise(
         )
     times = how.times
     if times is None:
-        times = recommended_steps(model.config.steps, DOWN, model.process.schedule)
+        times = recommended_timesteps(model.config.steps, DOWN, model.process.schedule)
     latent = how.latent if isinstance(how.latent, Tensor) else None
     noise = model.invert(x, times=times, inversion=INVERSION, latent=latent, tile=how.tile)
     return noise, times

@@ -18,7 +18,7 @@ from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.grids import read_on, require_domain, require_model
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, draw, latents, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, draw, latents, like
 from inftydiff.processes import Observation, Projection
 from inftydiff.processes.checks import a_callable, a_function, states
 
@@ -66,7 +66,7 @@ def sample_given(
     grid: Grid,
     generator: torch.Generator,
     samples: int = 4,
-    guide: Steering | None = GUIDE,
+    guide: Guidance | None = GUIDE,
     how: Sampling = PLAIN,
     encoded: Function | None = None,
     everywhere: bool = True,
@@ -86,7 +86,7 @@ def sample_given(
         generator: the source of randomness: first of the noise, then of the latents.
         samples: how many samples a picture has.
         guide: how the samples are guided; None for samples that are not, and are compared only.
-        how: the step rule, the times and where latents come from.
+        how: the solver, the times and where latents come from.
         encoded: what the encoder of a model with latents reads; by default what is known.
         everywhere: whether that covers the domain, so that its latents are to be preferred to those
             of the prior.

@@ -46,7 +46,7 @@ def grid_between(model: InftyDiff, known: Grid, on: Grid) -> Grid:
     """
     for grid in (known, on):
         require_domain(model, grid)
-    trained = model.config.trained_at or 1
+    trained = model.config.training_resolution or 1
     needed = [max(trained / max(known.shape), 1.0)]
     needed += [n / cells for n, cells in zip(on.shape, known.shape, strict=True)]
     least = math.ceil(max(needed) - 1e-9)

@@ -6,8 +6,8 @@ back. The paper's reconstruction guidance knows :math:`S x_0` on them instead, b
 mollification of :func:`~inftydiff.processes.guidance.known_signal`.
 
 *The start time* :math:`t_s` (the paper's fig. 9): below 1, sampling begins from the picture itself,
-what it shows in the hidden part included, noised up to :math:`t_s`. The smaller it is, the nearer
-to that the hidden part stays.
+what it shows in the hidden part included, add_noise up to :math:`t_s`. The smaller it is, the
+nearer to that the hidden part stays.
 
 *Latents.* An encoder reads functions that have points everywhere, so a hidden part is filled first,
 from the nearest known points. A large hole makes the latent another picture's; unless told
@@ -26,13 +26,13 @@ from torch import Tensor
 from inftydiff._typing import Real, flag, instance
 from inftydiff.operators import Function, Grid, Subset, interpolate, known_points
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.cells import known_cells, put_back
+from inftydiff.pipelines.tasks.cells import data_consistency, known_cells
 from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import filled, grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like, noised
+from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, add_noise, like
 from inftydiff.processes import ReconstructionGuidance, known_signal
 
 __all__ = ["inpaint"]
@@ -48,7 +48,7 @@ def inpaint(
     samples: int = 4,
     start_time: Real = 1.0,
     noise_std: Real = NOISE,
-    guide: Steering = GUIDE,
+    guide: Guidance = GUIDE,
     composite: bool = True,
     how: Sampling = PLAIN,
 ) -> TaskResult:
@@ -66,7 +66,7 @@ def inpaint(
         noise_std: the deviation of the errors of the known values.
         guide: how samples are guided; ``ReconstructionGuidance`` is the paper's.
         composite: whether the known values are put back in the end, exactly.
-        how: the step rule, the times and where latents come from.
+        how: the solver, the times and where latents come from.
 
     Raises:
         TypeError: if the mask is not boolean.
@@ -99,7 +99,7 @@ def inpaint(
         seen = observation(model, reads, shown.values, noise_std=noise_std)
     start = None
     if start_time < 1.0:
-        start = noised(model, fine, start_time, samples=samples, generator=generator)
+        start = add_noise(model, fine, start_time, samples=samples, generator=generator)
     return sample_given(
         model,
         seen,
@@ -114,5 +114,5 @@ def inpaint(
         everywhere=start_time < 1.0,
         start=start,
         start_time=start_time,
-        finish=(lambda f: put_back(f, x, mask)) if composite else None,
+        finish=(lambda f: data_consistency(f, x, mask)) if composite else None,
     )

@@ -54,7 +54,7 @@ def interpolate(
         on: the grid of the answer; by default the pictures'.
         samples: how many ways, each with a noise of its own.
         encodings: mix the noise that encodes the pictures, instead of drawing one.
-        how: the step rule and the times.
+        how: the solver and the times.
 
     Returns:
         Samples of shape ``(count, samples, points, channels)``.
@@ -86,7 +86,7 @@ def interpolate(
                 f"Encodings leave nothing to draw: one way, not {samples}. Leave samples out."
             )
         noise, times = encode_noise(model, fine, how)
-        how = replace(how, rule=DOWN)
+        how = replace(how, solver=DOWN)
         start = mixed_noise(noise.values[0], noise.values[1], weights)
     else:
         start = model.start(on=grid, batch=samples, generator=generator).values.repeat(count, 1, 1)
@@ -120,7 +120,7 @@ def interpolate_samples(
         last: that of the other; with another seed, since noises are mixed as independent ones are.
         count: how many functions, both ends among them.
         on: the grid of the answer.
-        how: the step rule and the times.
+        how: the solver and the times.
 
     Returns:
         Samples of shape ``(count, 1, points, channels)``; what is observed are the two ends.

@@ -1,7 +1,7 @@
 r"""The sampling that all tasks share.
 
 Of each picture several samples are drawn: from noise at :math:`t = 1`, or from a function that is
-noised up to a *start time* :math:`t_s`, :math:`x_{t_s} = \alpha S\bar x + \sigma N\xi`. A model
+add_noise up to a *start time* :math:`t_s`, :math:`x_{t_s} = \alpha S\bar x + \sigma N\xi`. A model
 with latents decodes those that the encoder reads off what is known, or latents of its prior.
 """
 
@@ -24,30 +24,30 @@ from inftydiff.processes import (
     Guide,
     Observation,
     Projection,
+    Solver,
     State,
-    StepRule,
     guided,
     projected,
-    steps,
+    timesteps,
 )
 from inftydiff.processes.checks import MOST_ITERATIONS, a_callable, a_function, conforming
 from inftydiff.processes.sampler import check_decreasing
 
 __all__ = [
     "PLAIN",
+    "Guidance",
     "LatentSource",
     "Sampling",
-    "Steering",
+    "add_noise",
     "draw",
     "latents",
     "like",
-    "noised",
 ]
 
 LatentSource = Literal["known", "prior"]
 """Latents of what is known, by the encoder, or of the prior."""
 
-Steering: TypeAlias = Guide | Projection
+Guidance: TypeAlias = Guide | Projection
 """What moves samples towards what was observed."""
 
 POINTS = 1 << 16
@@ -60,7 +60,7 @@ class Sampling:
     """How a task samples.
 
     Args:
-        rule: the step rule; by default DDIM, with η = 1 where samples are projected, whose errors
+        solver: the solver; by default DDIM, with η = 1 where samples are projected, whose errors
             the fresh noise mends, and with η = 0 elsewhere.
         times: decreasing times from 1 to 0; by default uniform, as many as the model was saved
             with. A run that begins at an earlier time takes those below it.
@@ -79,7 +79,7 @@ class Sampling:
         ValueError: if the latents come from nowhere, or there are no rounds or points.
     """
 
-    rule: StepRule | None = None
+    solver: Solver | None = None
     times: Float[Tensor, "times"] | None = None
     latent: LatentSource | Float[Tensor, "pictures features"] | None = None
     rounds: int = 1
@@ -88,8 +88,8 @@ class Sampling:
     watch: Callable[[State], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.rule is not None:
-            conforming(self.rule, StepRule, "A step rule, unless None,", "Pass DDIM(), say.")
+        if self.solver is not None:
+            conforming(self.solver, Solver, "A solver, unless None,", "Pass DDIM(), say.")
         if self.times is not None:
             check_decreasing(self.times)
         rounds = whole(self.rounds, "The number of rounds", most=MOST_ITERATIONS)
@@ -115,7 +115,7 @@ class Sampling:
                 f"A start time lies above 0, where nothing would change, and at most at 1, where "
                 f"all is drawn anew; got {start!r}."
             )
-        times = steps(model.config.steps) if self.times is None else self.times.double()
+        times = timesteps(model.config.steps) if self.times is None else self.times.double()
         if start >= float(times[0]):
             return times
         below = times[times < start]
@@ -164,7 +164,7 @@ def latents(
     return model.encode(known).repeat_interleave(samples, 0)
 
 
-def noised(
+def add_noise(
     model: InftyDiff, x0: Function, t: Real, *, samples: int, generator: torch.Generator
 ) -> Function:
     """States at a time, with noise of its own for each sample of each picture.
@@ -191,7 +191,7 @@ def draw(
     latent: Float[Tensor, "batch features"] | None,
     how: Sampling,
     generator: torch.Generator,
-    guide: Steering | None = None,
+    guide: Guidance | None = None,
     observation: Observation | None = None,
 ) -> Function:
     """Sample, part by part, and undo the mollifier.
@@ -203,8 +203,8 @@ def draw(
         samples: how many samples a picture has.
         times: decreasing times.
         latent: the latents.
-        how: the rule and the size of the parts.
-        generator: of rules that draw.
+        how: the solver and the size of the parts.
+        generator: of solvers that draw.
         guide: how samples are guided, if they are.
         observation: what guides them, values of shape ``(pictures, m, channels)``.
 
@@ -237,7 +237,7 @@ def draw(
             on=on,
             batch=start.batch[0],
             generator=generator,
-            rule=_rule(how, guide),
+            solver=_rule(how, guide),
             times=times,
             start=start,
             latent=latent,
@@ -257,10 +257,10 @@ def like(model: InftyDiff, f: Function) -> Function:
     return Function(f.on, check_finite(f.values, "What is known").to(next(model.parameters())))
 
 
-def _rule(how: Sampling, guide: Steering | None) -> StepRule:
-    """The rule that was asked for, or the one that suits the guide."""
-    if how.rule is not None:
-        return how.rule
+def _rule(how: Sampling, guide: Guidance | None) -> Solver:
+    """The solver that was asked for, or the one that suits the guide."""
+    if how.solver is not None:
+        return how.solver
     return DDIM(1.0) if isinstance(guide, Projection) else DDIM()
 
 

@@ -16,7 +16,7 @@ from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_gi
 from inftydiff.pipelines.tasks.grids import filled
 from inftydiff.pipelines.tasks.pictures import require_channels
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, like
 from inftydiff.processes.checks import a_grid
 
 __all__ = ["from_sensors"]
@@ -30,7 +30,7 @@ def from_sensors(
     generator: torch.Generator,
     samples: int = 4,
     noise_std: Real = NOISE,
-    guide: Steering = GUIDE,
+    guide: Guidance = GUIDE,
     how: Sampling = PLAIN,
 ) -> TaskResult:
     """Sample functions of which values at some points are known.
@@ -44,7 +44,7 @@ def from_sensors(
         samples: how many samples a function has.
         noise_std: the deviation of the errors.
         guide: how samples are guided.
-        how: the step rule, the times and where latents come from.
+        how: the solver, the times and where latents come from.
 
     Raises:
         ValueError: if there are no points or one set a function, they lie in another domain, or as

@@ -23,14 +23,14 @@ import torch
 from inftydiff._typing import Real, choice, flag
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.cells import known_cells, put_back
+from inftydiff.pipelines.tasks.cells import data_consistency, known_cells
 from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, with_drawn_modes
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.grids import grid_between
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, Steering, like
+from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, like
 from inftydiff.processes.checks import a_grid
 
 __all__ = ["SuperResolution", "super_resolve"]
@@ -48,7 +48,7 @@ def super_resolve(
     method: SuperResolution = "posterior",
     samples: int = 4,
     noise_std: Real = NOISE,
-    guide: Steering = GUIDE,
+    guide: Guidance = GUIDE,
     composite: bool = True,
     how: Sampling = PLAIN,
 ) -> TaskResult:
@@ -65,8 +65,8 @@ def super_resolve(
         noise_std: the deviation of the errors of the coarse values.
         guide: how samples are guided, by ``"posterior"``.
         composite: whether the samples get exactly the coarse values as averages in the end.
-        how: the step rule, the times and where latents come from; ``"encodings"`` are decoded by
-            the rule of their own inversion.
+        how: the solver, the times and where latents come from; ``"encodings"`` are decoded by
+            the solver of their own inversion.
 
     Raises:
         ValueError: if the method is unknown, the pictures live on another domain, or as
@@ -85,7 +85,7 @@ def super_resolve(
         drawn = model.start(on=grid, batch=samples * x.batch[0], generator=generator)
         each = Function(grid, noise.values.repeat_interleave(samples, 0))
         start = with_drawn_modes(each, drawn, coarse=coarse)
-        how = replace(how, times=times, rule=DOWN)
+        how = replace(how, times=times, solver=DOWN)
     seen = observation(model, known_cells(None, of=coarse, on=grid), x.values, noise_std=noise_std)
     return sample_given(
         model,
@@ -99,5 +99,5 @@ def super_resolve(
         how=how,
         encoded=fine,
         start=start,
-        finish=(lambda f: put_back(f, x, None)) if composite else None,
+        finish=(lambda f: data_consistency(f, x, None)) if composite else None,
     )

@@ -1,8 +1,8 @@
 r"""Variations of pictures, and the pictures between two.
 
 A model with latents keeps a picture's latent and draws the rest anew. Any model keeps what is left
-of a picture at a *start time* :math:`t_s`: it is noised up to there, and sampled back. Both at once
-keep more.
+of a picture at a *start time* :math:`t_s`: it is add_noise up to there, and sampled back. Both at
+once keep more.
 """
 
 import torch
@@ -14,7 +14,7 @@ from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.grids import grid_between, read_on
 from inftydiff.pipelines.tasks.pictures import require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult
-from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, latents, like, noised
+from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, add_noise, draw, latents, like
 
 __all__ = ["vary"]
 
@@ -38,8 +38,9 @@ def vary(
         generator: the source of randomness: first of the noise, then of the latents.
         on: the grid of the answer; by default the pictures'.
         samples: how many samples a picture has.
-        start_time: the time :math:`t_s` that they are noised up to; at 1 only the latents are kept.
-        how: the step rule, the times and where latents come from.
+        start_time: the time :math:`t_s` that they are add_noise up to; at 1 only the latents are
+            kept.
+        how: the solver, the times and where latents come from.
 
     Raises:
         ValueError: if the start time is not in (0, 1], or is 1 where there are no latents of the
@@ -58,7 +59,7 @@ def vary(
     grid = grid_between(model, cells, on)
     fine = interpolate(x, grid)
     if start_time < 1.0:
-        start = noised(model, fine, start_time, samples=samples, generator=generator)
+        start = add_noise(model, fine, start_time, samples=samples, generator=generator)
     else:
         start = model.start(on=grid, batch=samples * x.batch[0], generator=generator)
     drawn = draw(

@@ -50,7 +50,7 @@ class DPS:
     def check(self, observation: Observation) -> None:
         an_observation(observation).require_noise("DPS, whose residual is in units of the errors,")
 
-    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+    def gradient(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         a_linearisation(at)
         length = at.residual.square().sum((-2, -1), keepdim=True).sqrt()
         scale = float(self.strength) / float(at.observation.noise_std)

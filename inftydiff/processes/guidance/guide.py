@@ -81,7 +81,7 @@ class Guide(Protocol):
             ValueError: if, say, the guide needs noise and there is none.
         """
 
-    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+    def gradient(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         """The vector z at the states of a linearisation."""
 
 
@@ -127,7 +127,7 @@ class GuidedDenoiser:
             GuidanceDiverged: if the guidance is so strong that the run is lost.
         """
         at = self.linearised(x_t, t)
-        z = self.guide.weigh(at)
+        z = self.guide.gradient(at)
         return self.moved(at, at.shift(at.pullback(z)))
 
     def linearised(self, x_t: Function, t: Float[Tensor, "batch"]) -> Linearisation:

@@ -71,7 +71,7 @@ class MomentMatching:
     def check(self, observation: Observation) -> None:
         an_observation(observation).require_noise("Moment matching")
 
-    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+    def gradient(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         a_linearisation(at)
         variance = float(at.observation.noise_std) ** 2
 

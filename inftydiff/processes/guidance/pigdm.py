@@ -63,7 +63,7 @@ class PiGDM:
     def check(self, observation: Observation) -> None:
         an_observation(observation).require_noise("Pseudoinverse guidance")
 
-    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+    def gradient(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         a_linearisation(at)
         variance = float(at.observation.noise_std) ** 2
         ratio = float(self.signal_to_noise)

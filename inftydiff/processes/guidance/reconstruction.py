@@ -74,7 +74,7 @@ class ReconstructionGuidance:
                 f"in L²; got {type(observation.reads).__name__}. Take MomentMatching()."
             )
 
-    def weigh(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
+    def gradient(self, at: Linearisation) -> Float[Tensor, "batch m channels"]:
         a_linearisation(at)
         reads = at.observation.reads
         assert isinstance(reads, Evaluation)

@@ -31,7 +31,7 @@ from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.solvers.ddpm import DDPM
-from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
+from inftydiff.processes.solvers.solver import check_step, fresh_noise, linear_combination
 from inftydiff.processes.times import Spacing
 
 __all__ = ["RePaint"]
@@ -42,7 +42,7 @@ ANCESTRAL = DDPM()
 @final
 @dataclass(frozen=True)
 class RePaint:
-    """The step rule that pastes what is known, for ``sample`` with any denoiser.
+    """The solver that pastes what is known, for ``sample`` with any denoiser.
 
     Args:
         known: what is known of the signal at points of the grid, made by ``known_signal``.
@@ -53,7 +53,7 @@ class RePaint:
         ValueError: if a number is below one, or the observation is not of points of a grid.
 
     Example:
-        >>> from inftydiff import CosineSchedule, Grid, known_signal, sample, steps
+        >>> from inftydiff import CosineSchedule, Grid, known_signal, sample, timesteps
         >>> from inftydiff.testing import GaussianDenoiser
         >>> from inftydiff import GaussianMeasure, WhiteNoise, gaussian_mollifier
         >>> process = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.3))
@@ -64,7 +64,7 @@ class RePaint:
         ...     RePaint(known),
         ...     GaussianDenoiser(process, data),
         ...     on=grid,
-        ...     times=steps(5),
+        ...     times=timesteps(5),
         ...     batch=2,
         ...     channels=1,
         ...     generator=torch.Generator().manual_seed(0),
@@ -119,7 +119,7 @@ class RePaint:
             if again:
                 forward = process.transition_coefficients(s, t, on=x.on)
                 noise = fresh_noise(process, x, generator)
-                x = combined((x, forward.scale), (noise, forward.std))
+                x = linear_combination((x, forward.scale), (noise, forward.std))
             for now, after in pairwise(times):
                 x = ANCESTRAL.step(denoiser, x, now, after, generator=generator)
                 x = self._pasted(process, x, after, generator)

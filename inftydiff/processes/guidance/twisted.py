@@ -49,7 +49,7 @@ from inftydiff.processes.guidance.guide import Guide, guided
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.schedule import check_times
-from inftydiff.processes.solvers.rule import combined, fresh_noise
+from inftydiff.processes.solvers.solver import fresh_noise, linear_combination
 
 __all__ = ["Particles", "twisted_smc"]
 
@@ -212,7 +212,7 @@ def twisted_smc(
         twist, sizes = log_weights, []
         for now, after in pairwise(times):
             at = wrapped.linearised(x, time(now))
-            z = guide.weigh(at)
+            z = guide.gradient(at)
             signal, gradient = at.prediction.signal, at.pullback(z)
             found = by_particle(-0.5 * (at.residual * z).sum((-2, -1)))
             log_weights, twist = _normalised(log_weights + found - twist), found
@@ -225,7 +225,7 @@ def twisted_smc(
                 twist = twist.gather(-1, chosen)
                 x, signal, gradient = (_chosen(f, chosen) for f in (x, signal, gradient))
             numbers = process.posterior_coefficients(time(now), time(after), on=on)
-            x = combined((x, numbers.state), (signal, numbers.signal))
+            x = linear_combination((x, numbers.state), (signal, numbers.signal))
             if float(after) > 0.0:
                 push = gradient * (at.sigma**2 / at.alpha * numbers.signal)
                 shift, noise = at.covariance(push), fresh_noise(process, x, generator)

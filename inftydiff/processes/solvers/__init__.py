@@ -1,4 +1,4 @@
-"""Solvers: step rules over any Gaussian measure, each written once for all processes."""
+"""Solvers: solvers over any Gaussian measure, each written once for all processes."""
 
 from inftydiff.processes.solvers.ddim import DDIM
 from inftydiff.processes.solvers.ddpm import DDPM
@@ -6,13 +6,13 @@ from inftydiff.processes.solvers.dpm_solver import DPMSolverPP
 from inftydiff.processes.solvers.euler_maruyama import EulerMaruyama
 from inftydiff.processes.solvers.flow import ProbabilityFlow
 from inftydiff.processes.solvers.heun import Heun
-from inftydiff.processes.solvers.rule import (
+from inftydiff.processes.solvers.solver import (
     Memory,
-    MultistepRule,
+    MultistepSolver,
     Past,
-    StepRule,
-    combined,
+    Solver,
     fresh_noise,
+    linear_combination,
 )
 from inftydiff.processes.solvers.unipc import UniPC
 
@@ -23,11 +23,11 @@ __all__ = [
     "EulerMaruyama",
     "Heun",
     "Memory",
-    "MultistepRule",
+    "MultistepSolver",
     "Past",
     "ProbabilityFlow",
-    "StepRule",
+    "Solver",
     "UniPC",
-    "combined",
     "fresh_noise",
+    "linear_combination",
 ]

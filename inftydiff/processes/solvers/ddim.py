@@ -16,8 +16,8 @@ from inftydiff._components import component
 from inftydiff._typing import Real, fraction
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
-from inftydiff.processes.spectra import scaled
+from inftydiff.processes.solvers.solver import check_step, fresh_noise, linear_combination
+from inftydiff.processes.spectra import scale_modes
 from inftydiff.processes.times import Spacing
 
 __all__ = ["DDIM"]
@@ -68,7 +68,7 @@ class DDIM:
         alpha, sigma = process.amplitudes(s, x_t.on)
         kept = (sigma**2 - injected**2).clamp(min=0.0).sqrt()
         prediction = asked(denoiser, x_t, t)
-        x_s = combined((process.source(prediction, t), alpha), (prediction.noise, kept))
+        x_s = linear_combination((process.source(prediction, t), alpha), (prediction.noise, kept))
         if self.eta == 0.0:
             return x_s
-        return x_s + scaled(fresh_noise(process, x_t, generator), injected)
+        return x_s + scale_modes(fresh_noise(process, x_t, generator), injected)

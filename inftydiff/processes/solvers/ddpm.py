@@ -17,7 +17,7 @@ from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
+from inftydiff.processes.solvers.solver import check_step, fresh_noise, linear_combination
 from inftydiff.processes.times import Spacing
 
 __all__ = ["DDPM"]
@@ -68,4 +68,4 @@ class DDPM:
             std = process.transition_coefficients(s, t, on=x_t.on).std.masked_fill(last, 0.0)
         source = process.source(asked(denoiser, x_t, t), t)
         noise = fresh_noise(process, x_t, generator)
-        return combined((x_t, numbers.state), (source, numbers.signal), (noise, std))
+        return linear_combination((x_t, numbers.state), (source, numbers.signal), (noise, std))

@@ -19,7 +19,7 @@ with the weights of :mod:`~inftydiff.processes.solvers.exponential`. The first s
 where :math:`h = \infty`, is of order one and gives the denoiser's signal. These are the
 variants ``dpmsolver++`` and ``sde-dpmsolver++`` of diffusers, with the ``midpoint`` type and
 ``final_sigmas_type="zero"``, except for one term of 3M: diffusers gives the second difference half
-the weight that makes the rule exact for quadratic polynomials, and so is of order two. Order 1 is
+the weight that makes the solver exact for quadratic polynomials, and so is of order two. Order 1 is
 DDIM and, stochastic, DDPM.
 """
 
@@ -41,14 +41,14 @@ from inftydiff.processes.solvers.exponential import (
     interpolatory_weights,
     midpoint_weight,
 )
-from inftydiff.processes.solvers.rule import (
+from inftydiff.processes.solvers.solver import (
     Memory,
-    MultistepRule,
+    MultistepSolver,
     Past,
     check_memory,
     check_step,
-    combined,
     fresh_noise,
+    linear_combination,
 )
 
 __all__ = ["DPMSolverPP"]
@@ -57,7 +57,7 @@ __all__ = ["DPMSolverPP"]
 @component("solver", "dpm_solver_pp")
 @final
 @dataclass(frozen=True)
-class DPMSolverPP(MultistepRule):
+class DPMSolverPP(MultistepSolver):
     r"""DPM-Solver++ with one call a step.
 
     Args:
@@ -70,7 +70,7 @@ class DPMSolverPP(MultistepRule):
         ValueError: if there is no such variant.
 
     Example:
-        >>> from inftydiff import CosineSchedule, DiffusionProcess, Grid, WhiteNoise, steps
+        >>> from inftydiff import CosineSchedule, DiffusionProcess, Grid, WhiteNoise, timesteps
         >>> from inftydiff import GaussianMeasure, gaussian_mollifier, sample
         >>> from inftydiff.testing import GaussianDenoiser
         >>> process = DiffusionProcess.white(CosineSchedule(), noise=WhiteNoise(0.1))
@@ -79,7 +79,7 @@ class DPMSolverPP(MultistepRule):
         ...     DPMSolverPP(order=3),
         ...     GaussianDenoiser(process, data),
         ...     on=Grid((8, 8)),
-        ...     times=steps(15, spacing="log_snr", schedule=process.schedule),
+        ...     times=timesteps(15, spacing="log_snr", schedule=process.schedule),
         ...     batch=2,
         ...     channels=1,
         ...     generator=torch.Generator().manual_seed(0),
@@ -137,7 +137,7 @@ class DPMSolverPP(MultistepRule):
         if self.stochastic:
             x_s = _stochastic_step(x_t, start, end, h, sources, nodes)
             noise = fresh_noise(process, x_t, generator)
-            x_s = x_s + combined((noise, end.sigma * (-torch.expm1(-2.0 * h)).sqrt()))
+            x_s = x_s + linear_combination((noise, end.sigma * (-torch.expm1(-2.0 * h)).sqrt()))
         else:
             x_s = exponential_step(x_t, start, end, sources, self._weights(h, nodes))
         return x_s, (now, *pasts)[: self.order - 1]
@@ -162,4 +162,4 @@ def _stochastic_step(
     weights = midpoint_weight(2.0 * h, nodes[0]) if nodes else []
     first = -torch.expm1(-2.0 * h) - sum(weights, torch.zeros_like(h))
     terms = [(m, end.alpha * w) for m, w in zip(sources, [first, *weights], strict=True)]
-    return combined((x, end.sigma / start.sigma * (-h).exp()), *terms)
+    return linear_combination((x, end.sigma / start.sigma * (-h).exp()), *terms)

@@ -23,7 +23,7 @@ from torch import Tensor
 from inftydiff._components import component
 from inftydiff.operators.function import Function
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.solvers.rule import check_step, combined, fresh_noise
+from inftydiff.processes.solvers.solver import check_step, fresh_noise, linear_combination
 from inftydiff.processes.times import Spacing
 
 __all__ = ["EulerMaruyama"]
@@ -60,7 +60,7 @@ class EulerMaruyama:
         sigma_t = process.amplitudes(t, x_t.on).sigma
         last = sigma_s == 0.0
         prediction = asked(denoiser, x_t, t)
-        return combined(
+        return linear_combination(
             (x_t, (2.0 - scale).masked_fill(last, 0.0)),
             (prediction.noise, (-(std**2) / sigma_t).masked_fill(last, 0.0)),
             (process.source(prediction, t), torch.where(last, alpha_s, 0.0)),

@@ -1,4 +1,4 @@
-r"""Exponential integrators in the log-SNR, the arithmetic that several rules share.
+r"""Exponential integrators in the log-SNR, the arithmetic that several solvers share.
 
 With :math:`\lambda = \log(\alpha/\sigma)` (of each mode, if the signal operator changes with time)
 the probability flow from :math:`t` to :math:`s` is
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from inftydiff.operators.function import Function
 from inftydiff.processes.diffusion import Amplitudes
-from inftydiff.processes.solvers.rule import combined
+from inftydiff.processes.solvers.solver import linear_combination
 
 __all__ = [
     "exponential_step",
@@ -97,7 +97,7 @@ def interpolatory_weights(
 
 
 def midpoint_weight(h: Tensor, node: Tensor) -> list[Tensor]:
-    r"""The weight of one node by the rule of the midpoint, :math:`(1 - e^{-h})/(2r)`."""
+    r"""The weight of one node by the solver of the midpoint, :math:`(1 - e^{-h})/(2r)`."""
     return _finite([-0.5 * torch.expm1(-h) / node])
 
 
@@ -122,7 +122,7 @@ def exponential_step(
     first = total - sum(weights, torch.zeros_like(total))
     factors = [first, *weights]
     terms = [(m, end.alpha * w) for m, w in zip(sources, factors, strict=True)]
-    return combined((x, scale), *terms)
+    return linear_combination((x, scale), *terms)
 
 
 def _finite(weights: list[Tensor]) -> list[Tensor]:

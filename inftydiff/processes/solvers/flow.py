@@ -36,8 +36,8 @@ from inftydiff.processes.denoiser import (
 from inftydiff.processes.diffusion import DiffusionProcess, check_order
 from inftydiff.processes.ode import adaptive_integrator
 from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
-from inftydiff.processes.solvers.rule import check_step, combined
-from inftydiff.processes.spectra import scaled
+from inftydiff.processes.solvers.solver import check_step, linear_combination
+from inftydiff.processes.spectra import scale_modes
 from inftydiff.processes.times import Spacing
 
 __all__ = ["LEAST_RATIO", "ProbabilityFlow"]
@@ -118,7 +118,7 @@ class ProbabilityFlow:
         prediction = asked(denoiser, x, stop)
         check_answer(prediction.signal, stop, "A denoiser's answer")
         ended = end.sigma == 0.0
-        return combined(
+        return linear_combination(
             (process.source(prediction, stop), torch.where(ended, end.alpha, 0.0)),
             (x, torch.where(ended, 0.0, torch.ones_like(end.sigma))),
         )
@@ -130,15 +130,17 @@ class ProbabilityFlow:
 
         def velocity(share: Tensor, w: Tensor) -> Tensor:
             time, angle, rate = path(share.double().clamp(0.0, 1.0))
-            prediction = asked(denoiser, scaled(Function(on, w), _length(process, time, on)), time)
-            change = combined(
+            prediction = asked(
+                denoiser, scale_modes(Function(on, w), _length(process, time, on)), time
+            )
+            change = linear_combination(
                 (prediction.noise, rate * angle.cos()),
                 (process.source(prediction, time), -rate * angle.sin()),
             )
             check_answer(change, time, "A denoiser's answer")
             return change.values
 
-        w = scaled(x_t, 1.0 / start)
+        w = scale_modes(x_t, 1.0 / start)
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64, device=w.values.device)
         _, reached = adaptive_integrator("ProbabilityFlow")(
             velocity,
@@ -149,7 +151,7 @@ class ProbabilityFlow:
             method=self.method,
             options={"norm": _largest, "step_t": ends[1:]},
         )
-        return scaled(Function(on, reached), end)
+        return scale_modes(Function(on, reached), end)
 
 
 class _Place(NamedTuple):
@@ -171,15 +173,15 @@ def _path(
         angle = torch.lerp(first, last, share)
         ratio = torch.minimum(torch.maximum(angle.tan(), low), high)
         time = time_at_ratio(process.schedule, ratio.cpu()).to(ratio.device)
-        fading = process.fading(time, on)
-        if fading is None:
+        log_derivative = process.log_derivative(time, on)
+        if log_derivative is None:
             return _Place(time, angle, last - first)
-        one_each = (-1, *(1,) * (fading.ndim - 1))
+        one_each = (-1, *(1,) * (log_derivative.ndim - 1))
         pace = _pace(process.schedule, time * (1.0 - BEFORE), ratio).reshape(one_each)
         alpha = process.schedule.alpha(time)
         m = process.amplitudes(time, on).alpha / alpha.reshape(one_each)
         rho, way = ratio.reshape(one_each), (last - first).reshape(one_each)
-        rate = m * (1.0 + rho**2 - rho * fading * pace) / (m**2 + rho**2)
+        rate = m * (1.0 + rho**2 - rho * log_derivative * pace) / (m**2 + rho**2)
         return _Place(time, torch.atan2(rho, m), way * rate)
 
     return place

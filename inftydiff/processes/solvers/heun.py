@@ -36,7 +36,7 @@ from inftydiff.processes.solvers.exponential import (
     half_log_snr,
     interpolatory_weights,
 )
-from inftydiff.processes.solvers.rule import check_step, chosen, combined
+from inftydiff.processes.solvers.solver import check_step, linear_combination, where
 from inftydiff.processes.times import Spacing
 
 __all__ = ["Heun"]
@@ -85,16 +85,16 @@ class Heun:
         start, end = process.amplitudes(t, x_t.on), process.amplitudes(s, x_t.on)
         first = asked(denoiser, x_t, t)
         source = process.source(first, t)
-        euler = combined((source, end.alpha), (first.noise, end.sigma))
+        euler = linear_combination((source, end.alpha), (first.noise, end.sigma))
         last = end.sigma.flatten() == 0.0
         if bool(last.all()):
             return euler
         time = torch.where(last, t, s)
-        second = asked(denoiser, chosen(last, x_t, euler), time)
+        second = asked(denoiser, where(last, x_t, euler), time)
         if self.variable == "ratio":
             change = 0.5 * (end.sigma - start.sigma * end.alpha / start.alpha)
             change = change.masked_fill(end.sigma == 0.0, 0.0)
-            return combined(
+            return linear_combination(
                 (euler, torch.ones_like(end.sigma)), (second.noise, change), (first.noise, -change)
             )
         h = half_log_snr(end) - half_log_snr(start)

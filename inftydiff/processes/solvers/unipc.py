@@ -34,7 +34,13 @@ from inftydiff.processes.solvers.exponential import (
     interpolatory_weights,
     midpoint_weight,
 )
-from inftydiff.processes.solvers.rule import Memory, MultistepRule, Past, check_memory, check_step
+from inftydiff.processes.solvers.solver import (
+    Memory,
+    MultistepSolver,
+    Past,
+    check_memory,
+    check_step,
+)
 
 __all__ = ["UniPC"]
 
@@ -42,7 +48,7 @@ __all__ = ["UniPC"]
 @component("solver", "unipc")
 @final
 @dataclass(frozen=True)
-class UniPC(MultistepRule):
+class UniPC(MultistepSolver):
     """The unified predictor and corrector, with one call a step.
 
     Args:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
-from inftydiff.processes import Amplitudes, GaussianMeasure, Prediction, Schedule, scaled
+from inftydiff.processes import Amplitudes, GaussianMeasure, Prediction, Schedule, scale_modes
 from inftydiff.processes.noise import Noise
 from inftydiff.testing.dense import Gaussian, LinearGaussian, matrix_of, modes_of
 from inftydiff.testing.laws.law import Check, Claim, equal, same, true
@@ -99,7 +99,7 @@ def amplitudes_scale_the_source(process: Process, probe: Probe) -> Iterator[Clai
     for kind, what in (("source", source), ("source of a prediction with x0", given)):
         yield same(
             f"α · {kind} + σ · noise = x_t",
-            scaled(what, amplitudes.alpha) + scaled(noise, amplitudes.sigma),
+            scale_modes(what, amplitudes.alpha) + scale_modes(noise, amplitudes.sigma),
             state,
             tolerance=TOLERANCE,
         )

@@ -1,4 +1,4 @@
-"""Where step rules are tried: processes, a denoiser for them, and a step or a few of a rule."""
+"""Where solvers are tried: processes, a denoiser for them, and a step or a few of a solver."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from torch import Tensor
 from inftydiff.operators import Function, Grid, gaussian_mollifier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.processes import (
+    Blurring,
     CallableDenoiser,
     CosineSchedule,
     Denoiser,
     DiffusionProcess,
-    HeatDissipation,
     Prediction,
-    SignalFamily,
-    StepRule,
+    Solver,
+    TimeDependentSignal,
     WhiteNoise,
     multiplier_of,
 )
-from inftydiff.processes.solvers import Memory, MultistepRule
+from inftydiff.processes.solvers import Memory, MultistepSolver
 from inftydiff.testing.dense import modes_of
 from inftydiff.testing.probe import Probe, longest_side
 
@@ -35,7 +35,7 @@ INTENSITY = 0.3
 """The intensity of the noise."""
 
 PARTS = (1.0, 0.7, 0.5)
-"""The times of a multistep rule's trajectory, in units of its first."""
+"""The times of a multistep solver's trajectory, in units of its first."""
 
 Case: TypeAlias = tuple[str, DiffusionProcess]
 """The name of a kind of diffusion, and a process."""
@@ -61,7 +61,7 @@ class Modewise:
         assert isinstance(grid, Grid)
         spectra = spectra_of(self.process, grid)
         P, V = spectra.signal, spectra.noise
-        if isinstance(self.process.signal, SignalFamily):
+        if isinstance(self.process.signal, TimeDependentSignal):
             P = P * self.process.signal.multiplier(t)(spectra.eigenvalues).square()
         alpha, sigma = (
             amplitude(t.double()).unsqueeze(-1)
@@ -98,7 +98,7 @@ def spectra_of(process: DiffusionProcess, grid: Grid) -> Spectra:
     """The spectra of one of the processes here; computed once, for they are asked for often."""
     eigenvalues = eigenbasis(grid.domain).eigenvalues(grid.shape).flatten()
     data = gaussian_mollifier(WIDTH * longest_side(grid.domain))
-    signal = data if isinstance(process.signal, SignalFamily) else process.signal @ data
+    signal = data if isinstance(process.signal, TimeDependentSignal) else process.signal @ data
     noise = process.noise.intensity * multiplier_of(process.noise_factor)(eigenvalues)
     modes = modes_of(grid)
     return Spectra(eigenvalues, multiplier_of(signal)(eigenvalues).square(), noise**2, modes)
@@ -114,25 +114,25 @@ class Heard:
     t: Tensor
 
 
-def calls(rule: StepRule) -> int | None:
-    """How often the rule asks in a step: what it says, or once; None if it depends."""
-    return getattr(rule, "calls", 1)
+def calls(solver: Solver) -> int | None:
+    """How often the solver asks in a step: what it says, or once; None if it depends."""
+    return getattr(solver, "calls", 1)
 
 
 def cases(probe: Probe) -> Iterator[Case]:
-    """The processes that a rule is tried on, with their names."""
+    """The processes that a solver is tried on, with their names."""
     schedule, noise = CosineSchedule(), WhiteNoise(INTENSITY)
     side = longest_side(probe.domain)
     T = gaussian_mollifier(WIDTH * side)
     yield "white", DiffusionProcess.white(schedule, noise=noise)
     yield "mollified", DiffusionProcess.mollified(schedule, T, noise=noise)
     yield "noise-only", DiffusionProcess.noise_only(schedule, T, noise=noise)
-    blur = HeatDissipation(WIDTH * side)
+    blur = Blurring(WIDTH * side)
     yield "blurring", DiffusionProcess.blurring(schedule, blur, noise=noise)
 
 
 def run(
-    rule: StepRule,
+    solver: Solver,
     denoiser: Denoiser,
     x: Function,
     t: Tensor,
@@ -142,19 +142,19 @@ def run(
     anew: bool = False,
     before_the_last: Callable[[Function, Tensor], None] = lambda x, t: None,
 ) -> Function:
-    """A step from t to a part of t; of a multistep rule, the last of a few.
+    """A step from t to a part of t; of a multistep solver, the last of a few.
 
     Each of them starts from the state that the one before gave, or ``anew`` from the first.
     """
     generator = probe.generator()
-    if not isinstance(rule, MultistepRule):
+    if not isinstance(solver, MultistepSolver):
         before_the_last(x, t)
-        return rule.step(denoiser, x, t, end * t, generator=generator)
+        return solver.step(denoiser, x, t, end * t, generator=generator)
     memory: Memory = ()
     for part, following in zip(PARTS, (*PARTS[1:], 0.5 * end), strict=True):
         if part == PARTS[-1]:
             before_the_last(x, part * t)
-        x_s, memory = rule.advance(
+        x_s, memory = solver.advance(
             denoiser, x, part * t, following * t, memory, generator=generator
         )
         x = x if anew else x_s
@@ -162,7 +162,7 @@ def run(
 
 
 def step(
-    rule: StepRule,
+    solver: Solver,
     process: DiffusionProcess,
     probe: Probe,
     *,
@@ -175,10 +175,10 @@ def step(
     x_t = probe.smooth(probe.grid if on is None else on)
     t = probe.times() if t is None else t
     few = Function(x_t.on, x_t.values[:samples])
-    return run(rule, Modewise(process), few, t[:samples], probe, anew=anew)
+    return run(solver, Modewise(process), few, t[:samples], probe, anew=anew)
 
 
-def listen(rule: StepRule, process: DiffusionProcess, probe: Probe, end: float) -> Heard:
+def listen(solver: Solver, process: DiffusionProcess, probe: Probe, end: float) -> Heard:
     """What the denoiser is asked in a step to a part of the time."""
     asked: list[tuple[Function, Tensor]] = []
     begun: list[tuple[Function, Tensor]] = []
@@ -193,7 +193,7 @@ def listen(rule: StepRule, process: DiffusionProcess, probe: Probe, end: float) 
         begun.append((x_t, t))
 
     run(
-        rule,
+        solver,
         CallableDenoiser(process, denoise),
         probe.smooth(probe.grid),
         probe.times(),

@@ -26,7 +26,7 @@ from inftydiff.processes import (
     GaussianMeasure,
     Parameterisation,
     Prediction,
-    SignalFamily,
+    TimeDependentSignal,
 )
 from inftydiff.processes.checks import one_a_sample, states
 from inftydiff.processes.diffusion import check_process
@@ -76,7 +76,7 @@ class GaussianDenoiser:
         check_process(self.process)
         a_measure(self.data, "The data")
         operators = [self.process.noise_factor, self.data.factor]
-        if not isinstance(self.process.signal, SignalFamily):
+        if not isinstance(self.process.signal, TimeDependentSignal):
             operators.append(self.process.signal)
         for operator in operators:
             multiplier_of(operator)
@@ -183,7 +183,7 @@ class GaussianDenoiser:
 
     def _law(self, on: Discretisation, t: Tensor) -> JointLaw:
         family = self.process.signal
-        if not isinstance(family, SignalFamily):
+        if not isinstance(family, TimeDependentSignal):
             if on not in self._laws:
                 self._laws.clear()
                 self._laws[on] = joint_law(self.process, self.data, family, on)
@@ -205,7 +205,7 @@ class GaussianDenoiser:
         mean = self.data.mean
         if mean is None:
             return None
-        if isinstance(self.process.signal, SignalFamily):
+        if isinstance(self.process.signal, TimeDependentSignal):
             mean = Function(mean.on, mean.values.expand(len(t), -1, -1))
         signal = replace(self.data, mean=self.process.signal_at(t.double())(mean))
         shift = signal.mean_on(x_t.on)

@@ -28,7 +28,7 @@ from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.linear import Field
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.processes import DiffusionProcess, GaussianMeasure, RandomField
-from inftydiff.processes.spectra import ComputedMultiplier, multiplier_of, scaled
+from inftydiff.processes.spectra import ComputedMultiplier, multiplier_of, scale_modes
 
 __all__ = ["JointLaw", "Means", "ModalLaw", "PointLaw", "joint_law"]
 
@@ -93,7 +93,7 @@ class ModalLaw:
         total = alpha**2 * signal + sigma**2 * noise
 
         def mean(part: Tensor, else_: Tensor) -> Function:
-            return scaled(x, torch.where(total > 0.0, part / total, else_))
+            return scale_modes(x, torch.where(total > 0.0, part / total, else_))
 
         nothing = torch.zeros_like(sigma)
         return Means(

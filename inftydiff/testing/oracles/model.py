@@ -19,10 +19,10 @@ from inftydiff.processes import (
     Denoiser,
     Parameterisation,
     Prediction,
-    SignalFamily,
+    TimeDependentSignal,
 )
 from inftydiff.processes.denoiser import asked, check_denoiser
-from inftydiff.processes.spectra import multiplier_of, scaled
+from inftydiff.processes.spectra import multiplier_of, scale_modes
 
 __all__ = ["PerfectModel"]
 
@@ -77,9 +77,9 @@ class PerfectModel:
 
     def _clean(self, prediction: Prediction) -> Function | None:
         signal, S = prediction.signal, self.denoiser.process.signal
-        if isinstance(S, SignalFamily | Identity) or not isinstance(signal.on, Grid):
+        if isinstance(S, TimeDependentSignal | Identity) or not isinstance(signal.on, Grid):
             return prediction.clean
         spectrum = eigenbasis(signal.on.domain).eigenvalues(signal.on.shape, signal.values.device)
         factors = multiplier_of(S)(spectrum)
         inverse = torch.where(factors == 0.0, 0.0, 1.0 / factors)
-        return scaled(signal, inverse.expand(signal.batch[0], *signal.on.shape))
+        return scale_modes(signal, inverse.expand(signal.batch[0], *signal.on.shape))

@@ -31,10 +31,10 @@ from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.spectra import ComputedMultiplier
 
-__all__ = ["HeatDissipation", "SignalFamily"]
+__all__ = ["Blurring", "TimeDependentSignal"]
 
 
-class SignalFamily(ABC):
+class TimeDependentSignal(ABC):
     """One spectral operator for each time: the identity at zero, and no factor ever grows."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class SignalFamily(ABC):
         return SpectralOperator(self.multiplier(floating(t, "Times")))
 
     @final
-    def fading(
+    def log_derivative(
         self, t: Float[Tensor, "batch"], eigenvalues: Float[Tensor, "*modes"]
     ) -> Float[Tensor, "batch *modes"]:
         r"""The rate :math:`\dot m_t/m_t` at which the modes fade, by automatic differentiation.
@@ -75,13 +75,13 @@ class SignalFamily(ABC):
         return rate
 
 
-declare("signal_family", SignalFamily)
+declare("time_dependent_signal", TimeDependentSignal)
 
 
-@component("signal_family", "heat_dissipation")
+@component("time_dependent_signal", "blurring")
 @final
 @dataclass(frozen=True)
-class HeatDissipation(SignalFamily):
+class Blurring(TimeDependentSignal):
     r"""The heat semigroup run to a time that grows with :math:`t`, above a floor.
 
     .. math:: S_t = d + (1 - d)\exp\left(\tfrac12 w_t^2\Delta\right), \qquad
@@ -97,7 +97,7 @@ class HeatDissipation(SignalFamily):
 
     Example:
         >>> import torch
-        >>> family = HeatDissipation(width=0.2)
+        >>> family = Blurring(width=0.2)
         >>> factors = family.multiplier(torch.tensor([0.0, 1.0]))(torch.tensor([0.0, 900.0]))
         >>> factors.tolist()
         [[1.0, 1.0], [1.0, 0.0010...]]

@@ -1,6 +1,6 @@
-r"""What a step rule is: one step from :math:`t` to :math:`s < t`, with memory or without.
+r"""What a solver is: one step from :math:`t` to :math:`s < t`, with memory or without.
 
-A rule is a frozen value. It asks the denoiser at :math:`t`, never at a time where
+A solver is a frozen value. It asks the denoiser at :math:`t`, never at a time where
 :math:`\sigma = 0`; takes its noise from the denoiser's process; and leaves no noise in a step to
 :math:`\sigma = 0`. Two class attributes say how it likes to be used: ``calls``, how often it asks
 in a step (None if that depends), and ``spacing``, the recommended spacing of the times.
@@ -21,27 +21,27 @@ from inftydiff.operators.function import Function
 from inftydiff.processes.checks import a_function, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
-from inftydiff.processes.spectra import scaled
+from inftydiff.processes.spectra import scale_modes
 from inftydiff.processes.times import Spacing
 
 __all__ = [
     "Memory",
-    "MultistepRule",
+    "MultistepSolver",
     "Past",
     "Separable",
-    "StepRule",
+    "Solver",
     "check_memory",
     "check_step",
-    "chosen",
-    "combined",
     "fresh_noise",
+    "linear_combination",
     "separable",
+    "where",
 ]
 
 
 @runtime_checkable
-class StepRule(Protocol):
-    """What the loop asks of a step rule."""
+class Solver(Protocol):
+    """What the loop asks of a solver."""
 
     def step(
         self,
@@ -55,31 +55,31 @@ class StepRule(Protocol):
         """The state at ``s`` from the state at ``t``."""
 
 
-declare("solver", StepRule)
+declare("solver", Solver)
 
 
 @runtime_checkable
 class Separable(Protocol):
-    """A step rule that says whether a sample of a batch is what it would be alone."""
+    """A solver that says whether a sample of a batch is what it would be alone."""
 
     @property
     def separable(self) -> bool:
         """Say whether a step draws no noise, and its size does not depend on other samples."""
 
 
-def separable(rule: StepRule) -> bool:
-    """Return whether a sample of a batch is what it would be alone; False of rules that are silent.
+def separable(solver: Solver) -> bool:
+    """Return whether each sample of a batch is what it would be alone; False if nothing says so.
 
     Args:
-        rule: the step rule.
+        solver: the solver.
     """
-    return isinstance(rule, Separable) and rule.separable
+    return isinstance(solver, Separable) and solver.separable
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Past:
-    r"""What a multistep rule remembers of a time.
+    r"""What a multistep solver remembers of a time.
 
     Args:
         t: the time, of shape ``(batch,)``.
@@ -104,11 +104,11 @@ Memory: TypeAlias = tuple[Past, ...]
 """The times before the present one, latest first; empty at the first step."""
 
 
-class MultistepRule(ABC):
-    """A step rule that also uses what the denoiser said in the steps before.
+class MultistepSolver(ABC):
+    """A solver that also uses what the denoiser said in the steps before.
 
-    The memory is passed in and handed back, so a rule is a frozen value like the others and one
-    rule serves many trajectories at once. A rule shortens the memory to what it needs.
+    The memory is passed in and handed back, so a solver is a frozen value like the others and one
+    solver serves many trajectories at once. A solver shortens the memory to what it needs.
     """
 
     calls: ClassVar[int | None] = 1
@@ -174,7 +174,7 @@ def check_memory(memory: Memory) -> Memory:
     return memory
 
 
-def combined(*terms: tuple[Function, Tensor]) -> Function:
+def linear_combination(*terms: tuple[Function, Tensor]) -> Function:
     """Return the sum of functions, each times its factors, one a sample or also one a mode.
 
     Args:
@@ -190,13 +190,13 @@ def combined(*terms: tuple[Function, Tensor]) -> Function:
     for term in terms:
         if not isinstance(term, tuple) or len(term) != 2:
             raise TypeError(f"A term must be a pair (function, factors); got {kind_of(term)}.")
-    total, *others = (scaled(f, factors) for f, factors in terms)
+    total, *others = (scale_modes(f, factors) for f, factors in terms)
     for other in others:
         total = total + other
     return total
 
 
-def chosen(which: Bool[Tensor, "batch"], f: Function, g: Function) -> Function:
+def where(which: Bool[Tensor, "batch"], f: Function, g: Function) -> Function:
     """Of two functions, the first for the samples that are chosen and the second for the others."""
     return Function(f.on, torch.where(which.to(f.values.device)[:, None, None], f.values, g.values))
 

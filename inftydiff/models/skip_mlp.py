@@ -31,14 +31,14 @@ from inftydiff._typing import (
     store,
     whole,
 )
-from inftydiff.models._initial import zeroed
-from inftydiff.models.embedding import sinusoidal
+from inftydiff.models._initial import zero_init
+from inftydiff.models.embedding import timestep_embedding
 from inftydiff.models.neural_operator import require_batch
 from inftydiff.operators import Discretisation, Function
 from inftydiff.operators.discretisation import require_discretisation
 from inftydiff.operators.domain import Point
 
-__all__ = ["LatentPrior", "LatentPriorConfig", "PriorConfig"]
+__all__ = ["LatentPriorConfig", "PriorConfig", "SkipMLP"]
 
 TIME_FEATURES = 64
 """Sines and cosines of the time."""
@@ -70,7 +70,7 @@ declare("prior", PriorConfig)
 @final
 @dataclass(frozen=True)
 class LatentPriorConfig:
-    """What a :class:`LatentPrior` is built from, but for the size of a latent.
+    """What a :class:`SkipMLP` is built from, but for the size of a latent.
 
     Args:
         width: the number of channels of a layer.
@@ -105,17 +105,17 @@ class LatentPriorConfig:
             object.__setattr__(self, "condition", whole(self.condition, name, most=MOST_CHANNELS))
         store(self, fraction, "dropout", subject=subject, one=False)
 
-    def build(self, latent: int) -> "LatentPrior":
+    def build(self, latent: int) -> "SkipMLP":
         """Build the network.
 
         Args:
             latent: the number of features of a latent.
         """
-        return LatentPrior(latent, self)
+        return SkipMLP(latent, self)
 
 
 @final
-class LatentPrior(nn.Module):
+class SkipMLP(nn.Module):
     """The skip-connected perceptron, a neural operator on ``Point()``.
 
     Args:
@@ -128,7 +128,7 @@ class LatentPrior(nn.Module):
 
     Example:
         >>> from inftydiff import Grid
-        >>> prior = LatentPrior(5, LatentPriorConfig(width=16, layers=3))
+        >>> prior = SkipMLP(5, LatentPriorConfig(width=16, layers=3))
         >>> z = Function(Grid((), Point()), torch.zeros(2, 1, 5))
         >>> tuple(prior(z, torch.tensor([0.1, 0.9])).values.shape)
         (2, 1, 5)
@@ -151,7 +151,7 @@ class LatentPrior(nn.Module):
             _Layer(latent if i == 0 else width + latent, width, config.dropout)
             for i in range(config.layers - 1)
         )
-        self.last = zeroed(nn.Linear(width + latent, latent))
+        self.last = zero_init(nn.Linear(width + latent, latent))
 
     def forward(
         self,
@@ -190,7 +190,7 @@ class LatentPrior(nn.Module):
         if condition is not None or (latent is not None and self.embed_condition is None):
             raise TypeError("This latent prior takes no condition; leave it out.")
         z = x.values.squeeze(1).to(self.last.weight.dtype)
-        embedding = self.embed_time(sinusoidal(t, TIME_FEATURES).to(z.dtype))
+        embedding = self.embed_time(timestep_embedding(t, TIME_FEATURES).to(z.dtype))
         if self.embed_condition is not None:
             embedding = embedding + self.embed_condition(self._marked(latent, known, z))
         h = z

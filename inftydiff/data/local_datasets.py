@@ -9,7 +9,7 @@ from typing import Literal
 from inftydiff._typing import a_path
 from inftydiff.data.files import pictures_below
 from inftydiff.data.lazy import FileSource, LazyImages, OnError
-from inftydiff.data.reduction import Reduction, pixel_shape
+from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["Split", "numbered", "require_root", "sized_folder", "wanted_files", "warn_incomplete"]
 

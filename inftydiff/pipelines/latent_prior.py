@@ -26,29 +26,29 @@ from inftydiff.processes import (
     Denoiser,
     DiffusionProcess,
     NoisePrediction,
-    StepRule,
+    Solver,
     UniPC,
     WhiteNoise,
     as_denoiser,
     classifier_free,
     denoising_loss,
-    recommended_steps,
+    recommended_timesteps,
     sample,
 )
 from inftydiff.processes.checks import conforming
 from inftydiff.processes.sampler import check_decreasing
 
-__all__ = ["LatentDiffusion"]
+__all__ = ["LatentPrior"]
 
 PLACE = Grid((), Point())
 PREDICT = NoisePrediction()
 RULE = UniPC()
 SCHEDULE = ConstantSchedule()
-TIMES = recommended_steps(50, RULE, SCHEDULE)
+TIMES = recommended_timesteps(50, RULE, SCHEDULE)
 
 
 @final
-class LatentDiffusion(nn.Module):
+class LatentPrior(nn.Module):
     """A prior over latents.
 
     Args:
@@ -57,7 +57,7 @@ class LatentDiffusion(nn.Module):
 
     Example:
         >>> from inftydiff.models import LatentPriorConfig
-        >>> prior = LatentDiffusion(3, LatentPriorConfig(width=8, layers=2))
+        >>> prior = LatentPrior(3, LatentPriorConfig(width=8, layers=2))
         >>> generator = torch.Generator().manual_seed(0)
         >>> prior.fit(torch.randn(10, 3, generator=generator))
         >>> tuple(prior.sample(batch=2, generator=generator).shape)
@@ -188,7 +188,7 @@ class LatentDiffusion(nn.Module):
         generator: torch.Generator,
         condition: Float[Tensor, "batch conditions"] | None = None,
         guidance: float = 1.0,
-        rule: StepRule = RULE,
+        solver: Solver = RULE,
         times: Float[Tensor, "times"] = TIMES,
     ) -> Float[Tensor, "batch features"]:
         """Draw latents.
@@ -198,7 +198,7 @@ class LatentDiffusion(nn.Module):
             generator: the source of randomness.
             condition: what each is conditioned on.
             guidance: the strength of the condition.
-            rule: the step rule.
+            solver: the solver.
             times: decreasing times from 1 to 0; by default 50 steps in the spacing for ``UniPC``.
 
         Raises:
@@ -211,7 +211,7 @@ class LatentDiffusion(nn.Module):
                 "This prior has not been trained: it does not know the spread of the latents. "
                 "Train it by `inftydiff train-prior`, or give latents."
             )
-        conforming(rule, StepRule, "A step rule", "Pass UniPC(), say.")
+        conforming(solver, Solver, "A solver", "Pass UniPC(), say.")
         check_decreasing(times)
         start = self.process.draw_noise(
             PLACE,
@@ -222,7 +222,7 @@ class LatentDiffusion(nn.Module):
             device=self.mean.device,
         ) * float(self.process.schedule.sigma(torch.ones((), dtype=torch.float64)))
         z = sample(
-            rule,
+            solver,
             self.denoiser(condition, guidance=guidance),
             on=PLACE,
             times=times,

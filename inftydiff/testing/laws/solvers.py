@@ -1,16 +1,16 @@
-r"""Laws of step rules, tried on white, mollified, noise-only and blurring diffusion.
+r"""Laws of solvers, tried on white, mollified, noise-only and blurring diffusion.
 
-A step asks the denoiser as often as the rule says (``calls``; once, if it does not say), first
+A step asks the denoiser as often as the solver says (``calls``; once, if it does not say), first
 about :math:`x_t` at :math:`t`, never at an earlier time than :math:`s` and never where
 :math:`\sigma = 0`. It injects the process's own noise, keyed by sample; a step to
 :math:`\sigma = 0` leaves the estimate of the signal and no noise; and it is the same step on every
-grid. A multistep rule is tried on a short trajectory, with its memory passed on. A rule that
+grid. A multistep solver is tried on a short trajectory, with its memory passed on. A solver that
 chooses its steps itself (``calls`` is None) shares them among the samples of a batch, and keeps the
 laws within its tolerances alone.
 
 The denoiser is that of Gaussian data observed mode by mode, a linear operator for each time that
-does not depend on the grid. A rule may refuse blurring diffusion, whose signal operator depends on
-time, by a ``ValueError`` or a ``TypeError``.
+does not depend on the grid. A solver may refuse blurring diffusion, whose signal operator depends
+on time, by a ``ValueError`` or a ``TypeError``.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from inftydiff.operators import Function
-from inftydiff.processes import CallableDenoiser, Prediction, StepRule
-from inftydiff.processes.solvers import Memory, MultistepRule
+from inftydiff.processes import CallableDenoiser, Prediction, Solver
+from inftydiff.processes.solvers import Memory, MultistepSolver
 from inftydiff.testing.laws.law import Check, Claim, at_most, equal, same, true
 from inftydiff.testing.laws.purity import arguments_untouched, random_state_untouched
 from inftydiff.testing.laws.stepping import Case, Modewise, calls, cases, listen, run, step
@@ -30,20 +30,20 @@ from inftydiff.testing.probe import Probe, refined
 __all__ = ["STEP_LAWS"]
 
 ADAPTIVE = 0.02
-"""How exact a rule is taken to be that chooses its steps itself."""
+"""How exact a solver is taken to be that chooses its steps itself."""
 
 SMOOTH = ("mollified", "noise-only")
 """The processes whose noise has point values."""
 
 
-def on_each_process(law: Callable[[StepRule, Case, Probe], Iterator[Claim]]) -> Check:
-    """A law of a step rule on one process, tried on all; blurring diffusion may be refused."""
+def on_each_process(law: Callable[[Solver, Case, Probe], Iterator[Claim]]) -> Check:
+    """A law of a solver on one process, tried on all; blurring diffusion may be refused."""
 
     @wraps(law)
-    def check(rule: StepRule, probe: Probe) -> Iterator[Claim]:
+    def check(solver: Solver, probe: Probe) -> Iterator[Claim]:
         for case in cases(probe):
             try:
-                yield from law(rule, case, probe)
+                yield from law(solver, case, probe)
             except (ValueError, TypeError):
                 if case[0] != "blurring":
                     raise
@@ -52,13 +52,13 @@ def on_each_process(law: Callable[[StepRule, Case, Probe], Iterator[Claim]]) -> 
 
 
 @on_each_process
-def calls_as_it_says(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def calls_as_it_says(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """A step to σ > 0 asks the denoiser ``calls`` times, and no step asks more often."""
-    number, (name, process) = calls(rule), case
+    number, (name, process) = calls(solver), case
     if number is None:
         return
     for end in (0.5, 0.0):
-        asked = listen(rule, process, probe, end).asked
+        asked = listen(solver, process, probe, end).asked
         fits = len(asked) == number if end > 0.0 else 1 <= len(asked) <= number
         where = "" if end > 0.0 else " to σ = 0"
         yield true(
@@ -70,12 +70,12 @@ def calls_as_it_says(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim
 
 
 @on_each_process
-def asks_at_the_start(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def asks_at_the_start(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """The denoiser is asked first about x_t at t, then at times from t down to s, where σ > 0."""
-    tolerance = 1e-6 if calls(rule) is None else 0.0
+    tolerance = 1e-6 if calls(solver) is None else 0.0
     name, process = case
     for end in (0.5, 0.0):
-        heard = listen(rule, process, probe, end)
+        heard = listen(solver, process, probe, end)
         (state, time), *_ = heard.asked
         yield equal(
             f"the denoiser's time in a step of {name} diffusion = t",
@@ -94,7 +94,7 @@ def asks_at_the_start(rule: StepRule, case: Case, probe: Probe) -> Iterator[Clai
 
 
 @on_each_process
-def ends_at_the_signal(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def ends_at_the_signal(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """A step to σ = 0 gives the denoiser's signal: no noise is left and none is added."""
     name, process = case
     clean, noise = probe.function(1), probe.function(2)
@@ -105,7 +105,7 @@ def ends_at_the_signal(rule: StepRule, case: Case, probe: Probe) -> Iterator[Cla
     t = probe.times()
     x_t = process.signal_at(t)(clean) * process.schedule.alpha(t)
     x_t = x_t + noise * process.schedule.sigma(t)
-    end = run(rule, CallableDenoiser(process, denoise), x_t, t, probe, end=0.0)
+    end = run(solver, CallableDenoiser(process, denoise), x_t, t, probe, end=0.0)
     yield same(
         f"x_0 in {name} diffusion = the denoiser's signal",
         end,
@@ -115,70 +115,70 @@ def ends_at_the_signal(rule: StepRule, case: Case, probe: Probe) -> Iterator[Cla
 
 
 @on_each_process
-def batch_prefix(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def batch_prefix(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """The first samples of a large batch are stepped as the small batch is."""
     name, process = case
     yield equal(
         f"(a step of a batch)[:1] = a step of its first sample, in {name} diffusion",
-        step(rule, process, probe).values[:1],
-        step(rule, process, probe, samples=1).values,
-        tolerance=_tolerance(rule, probe.tolerance),
+        step(solver, process, probe).values[:1],
+        step(solver, process, probe, samples=1).values,
+        tolerance=_tolerance(solver, probe.tolerance),
     )
 
 
 @on_each_process
-def each_sample_has_its_time(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def each_sample_has_its_time(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """A sample's step depends on its own times alone."""
     name, process = case
     t, other = probe.times(), probe.times()
     other[:-1] = 0.97
     yield equal(
         f"a step of the last sample = the same with other times before it, in {name} diffusion",
-        step(rule, process, probe, t=t).values[-1],
-        step(rule, process, probe, t=other).values[-1],
-        tolerance=_tolerance(rule, probe.tolerance),
+        step(solver, process, probe, t=t).values[-1],
+        step(solver, process, probe, t=other).values[-1],
+        tolerance=_tolerance(solver, probe.tolerance),
     )
 
 
 @on_each_process
-def one_step_on_every_grid(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def one_step_on_every_grid(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """A step of smooth states is the same on a grid thrice as fine, if the noise has values."""
     name, process = case
     if name not in SMOOTH:
         return
     fine, shared = refined(probe.grid, 3)
-    coarse, finer = (step(rule, process, probe, on=on, anew=True) for on in (probe.grid, fine))
+    coarse, finer = (step(solver, process, probe, on=on, anew=True) for on in (probe.grid, fine))
     yield equal(
         f"a step at the shared points of a grid thrice as fine = the step, in {name} diffusion",
         finer.values[:, shared],
         coarse.values,
-        tolerance=_tolerance(rule, 1e-7),
+        tolerance=_tolerance(solver, 1e-7),
     )
 
 
 @on_each_process
-def reproducible(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def reproducible(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """The generator's state decides the step."""
     name, process = case
-    first, second = step(rule, process, probe), step(rule, process, probe)
+    first, second = step(solver, process, probe), step(solver, process, probe)
     yield same(f"a step from the same state = the step, in {name} diffusion", second, first)
 
 
 @on_each_process
-def no_mutation(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
-    """A step changes neither the state nor the times, nor what a multistep rule remembers."""
+def no_mutation(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
+    """A step changes neither the state nor the times, nor what a multistep solver remembers."""
     _, process = case
     x, t, s = probe.smooth(probe.grid), probe.times(), 0.5 * probe.times()
-    if not isinstance(rule, MultistepRule):
+    if not isinstance(solver, MultistepSolver):
         yield from arguments_untouched(
-            lambda: rule.step(Modewise(process), x, t, s, generator=probe.generator()),
+            lambda: solver.step(Modewise(process), x, t, s, generator=probe.generator()),
             [x, t, s],
         )
         return
 
     def advance(x: Function, t: Tensor, s: Tensor, memory: Memory) -> tuple[Function, Memory]:
         generator = probe.generator()
-        return rule.advance(Modewise(process), x, t, s, memory, generator=generator)
+        return solver.advance(Modewise(process), x, t, s, memory, generator=generator)
 
     later, memory = advance(x, t, s, ())
     remembered = [part for past in memory for part in (past.t, past.x, past.source, past.noise)]
@@ -188,13 +188,13 @@ def no_mutation(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
 
 
 @on_each_process
-def no_global_randomness(rule: StepRule, case: Case, probe: Probe) -> Iterator[Claim]:
+def no_global_randomness(solver: Solver, case: Case, probe: Probe) -> Iterator[Claim]:
     """A step leaves the global random state alone."""
-    yield from random_state_untouched(lambda: step(rule, case[1], probe))
+    yield from random_state_untouched(lambda: step(solver, case[1], probe))
 
 
-def _tolerance(rule: StepRule, exact: float) -> float:
-    return ADAPTIVE if calls(rule) is None else exact
+def _tolerance(solver: Solver, exact: float) -> float:
+    return ADAPTIVE if calls(solver) is None else exact
 
 
 def _within(time: Tensor, t: Tensor, end: float, case: Case) -> Iterator[Claim]:

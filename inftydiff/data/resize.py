@@ -48,7 +48,7 @@ class Reduction:
     background: str = "ffffff"
 
     def __post_init__(self) -> None:
-        from inftydiff.data.raster import hex_colour
+        from inftydiff.data.image_io import hex_colour
 
         store(self, whole, "channels", least=0)
         if self.channels not in (1, 3):
@@ -62,13 +62,13 @@ class Reduction:
         Raises:
             ValueError: if the picture has more than eight bits a channel.
         """
-        from inftydiff.data.raster import reduce
+        from inftydiff.data.image_io import reduce
 
         return reduce(image, self.shape, self.background, self.channels)
 
     def decode(self, file: Path | BytesIO) -> UInt8[ndarray, "c h w"]:
         """Read a file that PIL can open and reduce the picture."""
-        from inftydiff.data.raster import decode
+        from inftydiff.data.image_io import decode
 
         return decode(file, self.shape, self.background, self.channels)
 
