@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inftydiff.cli.main import main
-from inftydiff.operators.local import BACKENDS, installed_backends, team
+from inftydiff.operators.local import BACKENDS, installed_backends, thread_pool
 from inftydiff.operators.local.backend import automatic_pairs
 
 
@@ -35,7 +35,7 @@ def test_the_threads_are_named(layer, capsys, monkeypatch):
     assert main(["info"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "Kernels for CPUs" in line]
     assert layer in line
-    assert team.threading_layer() in ("OpenMP", "Python")
+    assert thread_pool.threading_layer() in ("OpenMP", "Python")
 
 
 def test_many_points_of_a_refined_grid_are_convolved(capsys):

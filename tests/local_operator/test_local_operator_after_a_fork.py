@@ -12,7 +12,7 @@ import torch
 from local_operators import Case, backends, outcome, threads, truth
 from torch.testing import assert_close
 
-from inftydiff.operators.local import team
+from inftydiff.operators.local import thread_pool
 
 CASE = Case((24, 24), (1, 1), 3, 4, (2,), 300, 2, 0)
 
@@ -53,13 +53,13 @@ def test_on_one_thread(used, backend):
 
 
 def test_python_s_threads_are_the_child_s_own(monkeypatch):
-    monkeypatch.setattr(team, "_openmp", lambda: None)
+    monkeypatch.setattr(thread_pool, "_openmp", lambda: None)
     met = Barrier(2)
     task = CFUNCTYPE(None, c_void_p)(lambda data: met.wait(30) and None)
     address = cast(task, c_void_p).value
 
     def compute() -> list[str]:
-        team.run(address, 0)
+        thread_pool.run(address, 0)
         return sorted(thread.name for thread in enumerate_threads())
 
     with threads(2):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inftydiff.operators.local import team
+from inftydiff.operators.local import thread_pool
 
 HOME = Path("/my environment/lib/python3.12/site-packages/torch")
 SITE = HOME.parent
@@ -25,25 +25,25 @@ def maps(*paths: str) -> str:
 @pytest.mark.parametrize("own", [f"{HOME}/lib/libgomp.so.1", f"{SITE}/torch.libs/libgomp-98.so.1"])
 def test_torch_s_own_comes_first_and_another_package_s_last(own):
     for loaded in ([OTHERS, SYSTEM, own], [own, OTHERS, SYSTEM]):
-        assert team._libraries(maps(*loaded), HOME) == [own, SYSTEM, OTHERS]
+        assert thread_pool._libraries(maps(*loaded), HOME) == [own, SYSTEM, OTHERS]
 
 
 def test_without_torch_s_own():
-    assert team._libraries(maps(OTHERS, SYSTEM), HOME) == [SYSTEM, OTHERS]
-    assert team._libraries(maps(), HOME) == []
+    assert thread_pool._libraries(maps(OTHERS, SYSTEM), HOME) == [SYSTEM, OTHERS]
+    assert thread_pool._libraries(maps(), HOME) == []
 
 
 def test_a_path_with_spaces_is_whole():
     path = f"{HOME}/lib/libgomp.so.1"
     assert " " in path
-    assert team._libraries(maps(path), HOME) == [path]
+    assert thread_pool._libraries(maps(path), HOME) == [path]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is loaded")
 def test_what_is_loaded_here():
     home = Path(torch.__file__).parent
     brought = {str(path) for path in home.glob("lib/libgomp*")}
-    loaded = team._libraries(Path("/proc/self/maps").read_text(), home)
+    loaded = thread_pool._libraries(Path("/proc/self/maps").read_text(), home)
     assert all(Path(path).exists() for path in loaded)
     if not brought.isdisjoint(loaded):
         assert loaded[0] in brought

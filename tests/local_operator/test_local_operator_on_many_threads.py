@@ -13,7 +13,7 @@ from functions import values
 from local_operators import Case, backends, outcome, threads
 from torch.testing import assert_close
 
-from inftydiff.operators.local import reference, team
+from inftydiff.operators.local import reference, thread_pool
 
 CASES = {
     "subsets": Case((24, 24), (1, 1), 3, 17, (2,), 300, 2, 0),
@@ -28,10 +28,10 @@ runners = pytest.mark.parametrize("runner", ["OpenMP", "Python"])
 def _run_by(runner, monkeypatch):
     """Have kernels run by OpenMP's team, or by Python's threads as where there is none."""
     if runner == "Python":
-        monkeypatch.setattr(team, "_openmp", lambda: None)
-    elif team.threading_layer() != runner:
+        monkeypatch.setattr(thread_pool, "_openmp", lambda: None)
+    elif thread_pool.threading_layer() != runner:
         pytest.skip("torch has no OpenMP of GNU's here")
-    assert team.threading_layer() == runner
+    assert thread_pool.threading_layer() == runner
 
 
 def everything(case: Case) -> list[list[torch.Tensor]]:
@@ -113,7 +113,7 @@ def test_whoever_runs_them_the_bits_are_the_same(name, backend, monkeypatch):
     case = CASES[name]
     with threads(2):
         team_s = outcome(case.map_by(backend), case.values, case.weight)
-        monkeypatch.setattr(team, "_openmp", lambda: None)
+        monkeypatch.setattr(thread_pool, "_openmp", lambda: None)
         python_s = outcome(case.map_by(backend), case.values, case.weight)
     assert all(map(torch.equal, team_s, python_s))
 

@@ -101,8 +101,8 @@ CASES = {
     "log_snr": (p.log_snr, {"schedule": same(SCHEDULE), "t": LATE}),
     "noise_variance_rate": (p.noise_variance_rate, {"schedule": same(SCHEDULE), "t": LATE}),
     "time_at_ratio": (p.time_at_ratio, {"schedule": same(SCHEDULE), "ratio": LATE}),
-    "steps": (
-        p.steps,
+    "timesteps": (
+        p.timesteps,
         {
             "n": same(4),
             "spacing": same("karras"),
@@ -296,7 +296,7 @@ def test_times_that_would_be_truncated(schedule, dtype: torch.dtype):
 @pytest.mark.parametrize("shape", [(2, 4, 8), (4, 4, 4), (2, 4, 0), (2, 16)])
 def test_factors_of_other_modes(shape):
     with pytest.raises(ValueError, match=r"Factors must have the shape \(2, 4, 4\), one a sample"):
-        p.scaled(X, torch.ones(shape))
+        p.scale_modes(X, torch.ones(shape))
 
 
 def test_terms_that_are_none():
