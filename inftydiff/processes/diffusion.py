@@ -225,7 +225,7 @@ class DiffusionProcess:
     def amplitudes(self, t: Float[Tensor, "batch"], on: Discretisation) -> Amplitudes:
         r"""The amplitudes of source and noise, :math:`x_t = \alpha_t\,source + \sigma_t N\xi`.
 
-        They scale functions by :func:`~inftydiff.processes.scaled`.
+        They scale functions by :func:`~inftydiff.processes.scale_modes`.
 
         Args:
             t: times in [0, 1], of shape ``(batch,)``.

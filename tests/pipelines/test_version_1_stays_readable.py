@@ -8,13 +8,20 @@ import torch
 from safetensors.torch import load_file
 from version_1 import VERSION_1, pictures
 
-from inftydiff import DDPM, Function
+from inftydiff import DDPM, CosineSchedule, Function
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.training import TrainConfig, train
 
 ANSWERS = load_file(VERSION_1 / "answers.safetensors")
 SIZES = [tuple(name.split(".")) for name in ANSWERS if name.split(".")[1].isdigit()]
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}
+
+FIRST_STEP = torch.finfo(torch.float32).eps / float(CosineSchedule().alpha(torch.ones(1)))
+"""What rounding does to the first estimate of a model that predicts the noise, at a few points.
+
+The signal is (x − σ noise)/α there, and α(1) = 5e-5. The clip hides it but for values within the
+bounds, so the answers in single precision are no better than this: 2.4e-3.
+"""
 
 
 def seeded(seed):
@@ -36,7 +43,7 @@ def test_samples_are_the_same(name, cells):
     torch.testing.assert_close(drawn(model, int(cells)), ANSWERS[f"{name}.{cells}"], **TOLERANCE)
 
 
-def test_a_random_rule_draws_the_same():
+def test_a_random_solver_draws_the_same():
     model = InftyDiff.from_pretrained(VERSION_1 / "plain")
     x = drawn(model, 16, solver=DDPM())
     torch.testing.assert_close(x, ANSWERS["plain.ddpm"], **TOLERANCE)
@@ -58,8 +65,9 @@ def test_latents_are_read_and_drawn_the_same():
         ("drawn", {}),
         ("conditioned", {"condition": torch.eye(2), "guidance": 2.0}),
     ):
-        x = drawn(model, 16, **how)
-        torch.testing.assert_close(x, ANSWERS[f"latent.{name}"], **TOLERANCE)
+        x, answer = drawn(model, 16, **how), ANSWERS[f"latent.{name}"]
+        assert (x - answer).norm() < 1e-4 * answer.norm()
+        torch.testing.assert_close(x, answer, rtol=0.0, atol=FIRST_STEP)
 
 
 def test_a_run_goes_on_to_where_it_would_have_come(tmp_path):
