@@ -40,7 +40,7 @@ from inftydiff._typing import check_finite, floating
 __all__ = ["frechet_distance", "kernel_distance", "weighted_frechet", "weighted_kernel"]
 
 ROWS = 2048
-"""How many rows of a kernel's matrix are held at a time."""
+"""The number of rows of a kernel's matrix held at a time."""
 
 
 def frechet_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:

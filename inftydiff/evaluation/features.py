@@ -25,7 +25,7 @@ class FeatureNetwork(Protocol):
 
     @property
     def name(self) -> str:
-        """What to write beside a distance: the network and how pictures are prepared for it."""
+        """The text beside a distance: the network, and how pictures are prepared for it."""
         ...
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:

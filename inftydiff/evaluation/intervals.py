@@ -54,7 +54,7 @@ class Estimate:
 @final
 @dataclass(frozen=True)
 class Distances:
-    """How far apart two sets of pictures are.
+    """The distances of two sets of pictures.
 
     Args:
         frechet: the Fréchet distance.
@@ -118,7 +118,7 @@ def compare(
 
 
 def _counts(rows: int, resamples: int, generator: torch.Generator) -> Float[Tensor, "resamples n"]:
-    """How often each row is in each resample."""
+    """Return how often each row is in each resample."""
     drawn = torch.randint(rows, (resamples, rows), generator=generator, device=generator.device)
     counts = torch.zeros(resamples, rows, dtype=torch.float64, device=drawn.device)
     return counts.scatter_add_(1, drawn, torch.ones_like(counts))

@@ -22,6 +22,7 @@ from inftydiff.processes.denoiser import (
     asked,
     check_denoiser,
 )
+from inftydiff.processes.parameterisation import noise_from_signal
 from inftydiff.processes.spectra import (
     multiplier_of,
 )
@@ -62,6 +63,7 @@ def range_projection(denoiser: Denoiser, *, floor: float = 0.1) -> CallableDenoi
         prediction = asked(denoiser, x_t, t)
         alpha, sigma = process.schedule.alpha(t.double()), process.schedule.sigma(t.double())
         signal = projection(prediction.signal)
-        return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), prediction.clean)
+        noise = noise_from_signal(x_t, signal, alpha=alpha, sigma=sigma)
+        return Prediction(signal, noise, prediction.clean)
 
     return CallableDenoiser(process, projected)

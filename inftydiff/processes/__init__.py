@@ -1,5 +1,6 @@
 """Probability on function spaces: noises, Gaussian measures, diffusion processes and samplers."""
 
+from inftydiff.processes.amplitudes import Amplitudes
 from inftydiff.processes.budget import ErrorBudget, error_budget
 from inftydiff.processes.certificates import (
     NotTraceClass,
@@ -38,7 +39,7 @@ from inftydiff.processes.denoiser import (
     NetworkDenoiser,
     as_denoiser,
 )
-from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.divergence import kl_divergence, wasserstein
 from inftydiff.processes.elbo import EvidenceBound, elbo, evidence_bound
 from inftydiff.processes.empirical import RadialSpectrum, empirical_spectrum
@@ -65,7 +66,6 @@ from inftydiff.processes.guidance import (
     classifier_free,
     guided,
     known_signal,
-    projected,
     twisted_smc,
 )
 from inftydiff.processes.inversion import RoundTrip, inversion_trajectory, invert, round_trip
@@ -248,7 +248,6 @@ __all__ = [
     "noise_variance_rate",
     "observe",
     "optimal_wiener",
-    "projected",
     "rates",
     "recommended_timesteps",
     "require_trace_class",

@@ -39,13 +39,8 @@ from inftydiff._typing import Real, check_finite, floating
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.operators.multiplier import (
-    Multiplier,
-)
-from inftydiff.processes.checks import (
-    a_grid,
-    an_operator,
-)
+from inftydiff.operators.multiplier import Multiplier
+from inftydiff.processes.checks import a_grid, an_operator
 from inftydiff.processes.deconvolution import Spectrum, variance_spectrum
 from inftydiff.processes.empirical import rings
 from inftydiff.processes.random_field import MOST_MODES
@@ -54,7 +49,7 @@ from inftydiff.processes.spectra import multiplier_of
 __all__ = ["ErrorBudget", "error_budget"]
 
 REFINEMENT = 4
-"""How many times as many cells along each axis the finest grid has by default."""
+"""The ratio of the cells of the finest grid along each axis, by default."""
 
 DECAYED = 1e-20
 """A spectrum that falls below this, relative to its bound, is that of a function with values."""
@@ -63,7 +58,7 @@ DECAYED = 1e-20
 @final
 @dataclass(frozen=True, eq=False)
 class ErrorBudget:
-    r"""Where the mean square error of a deconvolved sample comes from.
+    r"""The parts of the mean square error of a deconvolved sample.
 
     One entry for each mode of the finest grid, for each ring of wave numbers (:meth:`bands`), or
     one in all (:meth:`total`). Every entry is a part of :math:`\mathbb E\lVert\cdot\rVert^2` of one
@@ -145,7 +140,7 @@ def error_budget(
     output: Float[Tensor, "*modes"] | None = None,
     finest: Grid | None = None,
 ) -> ErrorBudget:
-    r"""What is left of a function that is mollified, sampled on a grid and deconvolved.
+    r"""Return the error budget of a function that is mollified, sampled and deconvolved.
 
     Args:
         mollifier: the spectral operator :math:`T`.

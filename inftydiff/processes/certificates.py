@@ -1,4 +1,4 @@
-r"""Whether a Gaussian measure lives on functions: the trace-class certificate.
+r"""The trace-class certificate: does a Gaussian measure live on functions?
 
 The measure :math:`\mathcal N(\mu, \tau^2 FF^*)` is one on :math:`L^2(\Omega)` if and only if its
 covariance is *trace-class*: the total variance
@@ -22,16 +22,9 @@ import torch
 
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.domain import Domain, unit_box
-from inftydiff.operators.multiplier import (
-    Multiplier,
-)
-from inftydiff.processes.checks import (
-    a_domain,
-)
-from inftydiff.processes.gaussian import (
-    GaussianMeasure,
-    a_measure,
-)
+from inftydiff.operators.multiplier import Multiplier
+from inftydiff.processes.checks import a_domain
+from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.noise import RandomField
 from inftydiff.processes.spectral_sum import squared_sum
 
@@ -75,7 +68,7 @@ class NotTraceClass:
 @final
 @dataclass(frozen=True)
 class Unknown:
-    """What is known of the measure does not decide.
+    """The answer where what is known of the measure does not decide.
 
     Args:
         reason: what is missing, in a sentence.
@@ -94,7 +87,7 @@ TraceCertificate: TypeAlias = TraceClass | NotTraceClass | Unknown
 
 
 def trace_class(measure: GaussianMeasure, domain: Domain | None = None) -> TraceCertificate:
-    r"""Whether a Gaussian measure is one on :math:`L^2` of a domain.
+    r"""Decide whether a Gaussian measure is one on :math:`L^2` of a domain.
 
     Decided by the decay of the operator, without its cut-off, and the dimension; the trace is the
     sum over all modes.
@@ -180,7 +173,7 @@ def require_trace_class(measure: GaussianMeasure, domain: Domain | None = None) 
 def spectrum(
     measure: GaussianMeasure, domain: Domain
 ) -> tuple[Multiplier, Asymptote | None] | Unknown:
-    r"""What a measure's factor and intensity multiply white noise of intensity one by.
+    r"""Return the multiplier that makes the measure of white noise of intensity one.
 
     Returns:
         The multiplier :math:`\tau m`, without a cut-off, and its asymptote; or what is missing.

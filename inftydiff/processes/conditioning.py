@@ -42,15 +42,14 @@ from inftydiff.processes.checks import (
     conforming,
     samples,
 )
-from inftydiff.processes.cholesky import cholesky
 from inftydiff.processes.normals import normals
 
-__all__ = ["ConditionedMeasure", "Prior"]
+__all__ = ["ConditionedMeasure", "Prior", "cholesky"]
 
 
 @runtime_checkable
 class Prior(Protocol):
-    """What can be conditioned: a ``GaussianMeasure``, or a class of one's own."""
+    """A measure that can be conditioned: a ``GaussianMeasure``, or a class of one's own."""
 
     def mean_on(self, on: Discretisation) -> Function | None:
         """The mean's values, or None for zero."""
@@ -116,7 +115,7 @@ class ConditionedMeasure:
         """
         a_place(on)
         mean = self.prior.mean_on(on)
-        values = self._gain(on) @ self._residual
+        values = self._gain(on) @ self._residual  # (*batch, points, channels)
         return self._as_observed(on, values if mean is None else values + mean.values.double())
 
     def covariance(
@@ -178,7 +177,7 @@ class ConditionedMeasure:
             channels=channels,
             counts=(seen.on.size,),
             device=seen.values.device,
-        ).mT
+        ).mT  # (batch, m, channels)
         there = self._read(field, seen.on) + self.noise_std * errors
         values = self._read(field, on) + self._gain(on) @ (self._residual - there)
         mean = self.prior.mean_on(on)
@@ -204,7 +203,7 @@ class ConditionedMeasure:
 
     @cached_property
     def _residual(self) -> Float[Tensor, "*batch points channels"]:
-        """What was seen less the prior's mean."""
+        """Return the values seen, less the prior's mean."""
         values = self.observed.values.double()
         mean = self.prior.mean_on(self.observed.on)
         if mean is None:
@@ -217,7 +216,7 @@ class ConditionedMeasure:
         return values - mean.values.to(values)
 
     def _whitened(self, on: Discretisation) -> Float[Tensor, "*batch points others"]:
-        cross = self.prior.covariance(self.observed.on, on).to(self._cholesky)
+        cross = self.prior.covariance(self.observed.on, on).to(self._cholesky)  # (m, points)
         return torch.linalg.solve_triangular(self._cholesky, cross, upper=False)
 
     def _gain(self, on: Discretisation) -> Float[Tensor, "*batch others points"]:
@@ -226,3 +225,29 @@ class ConditionedMeasure:
 
     def _as_observed(self, on: Discretisation, values: Tensor) -> Function:
         return Function(on, values.to(self.observed.values))
+
+
+def cholesky(
+    covariance: Float[Tensor, "*batch points points"], complaint: str
+) -> Float[Tensor, "*batch points points"]:
+    r"""Return the lower triangular :math:`L` with :math:`L L^T` the covariance.
+
+    Args:
+        covariance: symmetric matrices, float64.
+        complaint: what to say if one is not positive.
+
+    Raises:
+        ValueError: with the complaint, if a pivot is not above what rounding leaves of zero.
+
+    Example:
+        >>> cholesky(torch.eye(2) * 4.0, "")
+        tensor([[2., 0.],
+                [0., 2.]])
+    """
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    scale = covariance.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True)
+    rounding = covariance.shape[-1] * torch.finfo(covariance.dtype).eps * scale
+    pivots = root.diagonal(dim1=-2, dim2=-1).square()
+    if bool(failed.any()) or not bool((pivots > rounding).all()):
+        raise ValueError(complaint)
+    return root

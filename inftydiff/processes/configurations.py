@@ -13,6 +13,7 @@ what it builds, by the constructor of the same name.
 ===============  ===========================================================================
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
@@ -40,6 +41,14 @@ __all__ = [
 
 CELL = 1 / 64
 """The side of a cell of a grid of 64², in which noise has one unit unless said otherwise."""
+
+OPERATORS = {
+    "mollifier": "mollifier",
+    "factor": "noise factor",
+    "signal": "signal operator",
+    "noise_factor": "noise factor",
+}
+"""The fields that hold operators, and what they are called in errors."""
 
 
 @runtime_checkable
@@ -69,24 +78,45 @@ def _mollifier() -> LinearOperator:
     return gaussian_mollifier(CELL)
 
 
-def _check(config: ProcessConfig, noise: Noise) -> None:
-    check_schedule(config.schedule)
-    conforming(noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
+class _Configuration(ABC):
+    """The part that all configurations share: their checks, and that of the domain."""
 
+    schedule: Schedule
+    noise: Noise
 
-def _fitting(operator: LinearOperator, domain: Domain) -> LinearOperator:
-    """An operator of a process, refusing one that was normalised for another dimension."""
-    a_domain(domain)
-    multiplier = spectral_multiplier(operator)
-    if multiplier is not None:
-        check_dimension(multiplier, domain.dim)
-    return operator
+    def __post_init__(self) -> None:
+        check_schedule(self.schedule)
+        conforming(self.noise, Noise, "The noise of a process", "Pass WhiteNoise(intensity).")
+        for name, operator in self._operators().items():
+            an_operator(operator, f"The {OPERATORS[name]} of a process")
+
+    @final
+    def build(self, domain: Domain) -> DiffusionProcess:
+        """Build the process of functions on a domain.
+
+        Raises:
+            ValueError: if an operator was normalised for another dimension, or the covariance is
+                not of trace class where it must be.
+        """
+        a_domain(domain)
+        for operator in self._operators().values():
+            multiplier = spectral_multiplier(operator)
+            if multiplier is not None:
+                check_dimension(multiplier, domain.dim)
+        return self._built(domain)
+
+    @abstractmethod
+    def _built(self, domain: Domain) -> DiffusionProcess:
+        """Build the process of operators that fit the domain."""
+
+    def _operators(self) -> dict[str, LinearOperator]:
+        return {name: value for name, value in vars(self).items() if name in OPERATORS}
 
 
 @component("process", "mollified")
 @final
 @dataclass(frozen=True)
-class MollifiedProcess:
+class MollifiedProcess(_Configuration):
     """Mollified diffusion, S = N = T: the paper's process.
 
     Args:
@@ -109,24 +139,14 @@ class MollifiedProcess:
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
-    def __post_init__(self) -> None:
-        _check(self, self.noise)
-        an_operator(self.mollifier, "The mollifier of a process")
-
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process.
-
-        Raises:
-            ValueError: if the operator was normalised for another dimension.
-        """
-        mollifier = _fitting(self.mollifier, domain)
-        return DiffusionProcess.mollified(self.schedule, mollifier, noise=self.noise)
+    def _built(self, domain: Domain) -> DiffusionProcess:
+        return DiffusionProcess.mollified(self.schedule, self.mollifier, noise=self.noise)
 
 
 @component("process", "white")
 @final
 @dataclass(frozen=True)
-class WhiteProcess:
+class WhiteProcess(_Configuration):
     """White-noise diffusion, S = N = I: DDPM, cell by cell.
 
     Args:
@@ -140,19 +160,14 @@ class WhiteProcess:
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
-    def __post_init__(self) -> None:
-        _check(self, self.noise)
-
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process."""
-        a_domain(domain)
+    def _built(self, domain: Domain) -> DiffusionProcess:
         return DiffusionProcess.white(self.schedule, noise=self.noise)
 
 
 @component("process", "noise_only")
 @final
 @dataclass(frozen=True)
-class NoiseOnlyProcess:
+class NoiseOnlyProcess(_Configuration):
     """Diffusion with mollified noise on data as they are, S = I and N = T.
 
     Args:
@@ -168,24 +183,14 @@ class NoiseOnlyProcess:
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
-    def __post_init__(self) -> None:
-        _check(self, self.noise)
-        an_operator(self.mollifier, "The mollifier of a process")
-
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process.
-
-        Raises:
-            ValueError: if the operator was normalised for another dimension.
-        """
-        mollifier = _fitting(self.mollifier, domain)
-        return DiffusionProcess.noise_only(self.schedule, mollifier, noise=self.noise)
+    def _built(self, domain: Domain) -> DiffusionProcess:
+        return DiffusionProcess.noise_only(self.schedule, self.mollifier, noise=self.noise)
 
 
 @component("process", "trace_class")
 @final
 @dataclass(frozen=True)
-class TraceClassProcess:
+class TraceClassProcess(_Configuration):
     """Diffusion with noise that is a function, S = I and N a factor of a trace-class operator.
 
     Args:
@@ -201,25 +206,16 @@ class TraceClassProcess:
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
-    def __post_init__(self) -> None:
-        _check(self, self.noise)
-        an_operator(self.factor, "The noise factor of a process")
-
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process.
-
-        Raises:
-            ValueError: if the factor was normalised for another dimension, or the covariance is not
-                known to be trace-class on this domain.
-        """
-        factor = _fitting(self.factor, domain)
-        return DiffusionProcess.trace_class(self.schedule, factor, domain=domain, noise=self.noise)
+    def _built(self, domain: Domain) -> DiffusionProcess:
+        return DiffusionProcess.trace_class(
+            self.schedule, self.factor, domain=domain, noise=self.noise
+        )
 
 
 @component("process", "blurring")
 @final
 @dataclass(frozen=True)
-class BlurringProcess:
+class BlurringProcess(_Configuration):
     """Blurring diffusion: a signal operator that changes with time, and white noise.
 
     Args:
@@ -236,19 +232,17 @@ class BlurringProcess:
     noise: Noise = field(default_factory=_noise)
 
     def __post_init__(self) -> None:
-        _check(self, self.noise)
+        super().__post_init__()
         instance(self.blur, TimeDependentSignal, "The blur of a process", "Pass Blurring(width).")
 
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process."""
-        a_domain(domain)
+    def _built(self, domain: Domain) -> DiffusionProcess:
         return DiffusionProcess.blurring(self.schedule, self.blur, noise=self.noise)
 
 
 @component("process", "general")
 @final
 @dataclass(frozen=True)
-class GeneralProcess:
+class GeneralProcess(_Configuration):
     """Diffusion with any two operators.
 
     Args:
@@ -266,16 +260,10 @@ class GeneralProcess:
     schedule: Schedule = field(default_factory=_cosine)
     noise: Noise = field(default_factory=_noise)
 
-    def __post_init__(self) -> None:
-        _check(self, self.noise)
-        an_operator(self.signal, "The signal operator of a process")
-        an_operator(self.noise_factor, "The noise factor of a process")
-
-    def build(self, domain: Domain) -> DiffusionProcess:
-        """Build the process.
-
-        Raises:
-            ValueError: if an operator was normalised for another dimension.
-        """
-        signal, factor = _fitting(self.signal, domain), _fitting(self.noise_factor, domain)
-        return DiffusionProcess(self.schedule, signal=signal, noise_factor=factor, noise=self.noise)
+    def _built(self, domain: Domain) -> DiffusionProcess:
+        return DiffusionProcess(
+            self.schedule,
+            signal=self.signal,
+            noise_factor=self.noise_factor,
+            noise=self.noise,
+        )

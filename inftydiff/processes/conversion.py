@@ -22,19 +22,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from inftydiff._typing import (
-    positive,
-    whole,
-)
-from inftydiff.processes.checks import (
-    MOST_STEPS,
-    conforming,
-)
-from inftydiff.processes.schedule import (
-    Schedule,
-    check_schedule,
-    noise_ratio,
-)
+from inftydiff._typing import positive, whole
+from inftydiff.processes.checks import MOST_STEPS, conforming
+from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio
 from inftydiff.processes.schedules import FlowMatchingSchedule, TabulatedSchedule
 
 __all__ = ["AzulaSchedule", "from_azula", "from_diffusers", "to_azula", "to_diffusers"]
@@ -42,7 +32,7 @@ __all__ = ["AzulaSchedule", "from_azula", "from_diffusers", "to_azula", "to_diff
 
 @runtime_checkable
 class AzulaSchedule(Protocol):
-    """What azula asks of a schedule."""
+    """The interface that azula asks of a schedule."""
 
     def alpha(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """The amplitude of the signal, shaped like ``t``."""

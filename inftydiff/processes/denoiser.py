@@ -17,7 +17,12 @@ from inftydiff._typing import Real, instance, kind_of
 from inftydiff.operators.function import Function, require_same
 from inftydiff.processes.checks import a_model, bounds, states
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
-from inftydiff.processes.parameterisation import ANSWER, Parameterisation, Prediction
+from inftydiff.processes.parameterisation import (
+    ANSWER,
+    Parameterisation,
+    Prediction,
+    noise_from_signal,
+)
 from inftydiff.processes.schedule import check_times
 
 __all__ = [
@@ -190,7 +195,7 @@ class NetworkDenoiser:
         if self.clip is None:
             return prediction
         signal = Function(x_t.on, prediction.signal.values.clamp(*self.clip))
-        noise = (x_t - signal * alpha) * (1.0 / sigma)
+        noise = noise_from_signal(x_t, signal, alpha=alpha, sigma=sigma)
         clean = prediction.clean
         if clean is not None:
             clean = Function(clean.on, clean.values.clamp(*self.clip))

@@ -25,7 +25,7 @@ is constant and :math:`x_0` if not; a solver is one formula in amplitudes, sourc
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,14 @@ from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Identity, LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes.amplitudes import (
+    Amplitudes,
+    Posterior,
+    Transition,
+    check_order,
+    posterior_between,
+    transition_between,
+)
 from inftydiff.processes.certificates import require_trace_class
 from inftydiff.processes.checks import a_function, a_place, an_operator, conforming, one_a_sample
 from inftydiff.processes.gaussian import GaussianMeasure
@@ -48,57 +56,12 @@ from inftydiff.processes.spectra import ComputedMultiplier, scale_modes
 from inftydiff.processes.time_dependent_signal import TimeDependentSignal
 
 __all__ = [
-    "Amplitudes",
     "DiffusionProcess",
-    "Posterior",
-    "Transition",
-    "check_order",
     "check_process",
 ]
 
 UNIT = WhiteNoise()
 """White noise of intensity one."""
-
-
-class Amplitudes(NamedTuple):
-    r"""The amplitudes of source and noise at a time, in float64.
-
-    Both have the shape ``(batch,)`` if the signal operator is constant. If it changes with time
-    they have the shapes ``(batch, *modes)`` and ``(batch, 1, …)``.
-
-    Args:
-        alpha: :math:`\alpha_t`, or :math:`\alpha_t m_t(\lambda_k)` mode by mode.
-        sigma: :math:`\sigma_t`.
-    """
-
-    alpha: Tensor
-    sigma: Tensor
-
-
-class Transition(NamedTuple):
-    r"""The numbers of :math:`x_t|x_s`, shaped like the amplitudes, float64.
-
-    Args:
-        scale: :math:`\alpha_{t|s}`.
-        std: :math:`\sigma_{t|s}`, the noise added.
-    """
-
-    scale: Tensor
-    std: Tensor
-
-
-class Posterior(NamedTuple):
-    r"""The numbers of :math:`x_s|x_t, x_0`, shaped like the amplitudes, float64.
-
-    Args:
-        state: the weight of :math:`x_t` in the mean.
-        signal: the weight of the source (:math:`S x_0`, or :math:`x_0`) in the mean.
-        std: the factor of :math:`N\xi`.
-    """
-
-    state: Tensor
-    signal: Tensor
-    std: Tensor
 
 
 @final
@@ -440,21 +403,10 @@ class DiffusionProcess:
         return Amplitudes(alpha.reshape(one_each) * factors, sigma.reshape(one_each))
 
     def _transition(self, s: Tensor, t: Tensor, spectrum: Tensor | None) -> Transition:
-        alpha_s, sigma_s = self._amplitudes(s, spectrum)
-        alpha_t, sigma_t = self._amplitudes(t, spectrum)
-        scale = alpha_t / alpha_s
-        variance = sigma_t**2 - (scale * sigma_s) ** 2
-        return Transition(scale, variance.clamp(min=0.0).sqrt())
+        return transition_between(self._amplitudes(s, spectrum), self._amplitudes(t, spectrum))
 
     def _posterior(self, t: Tensor, s: Tensor, spectrum: Tensor | None) -> Posterior:
-        scale, std = self._transition(s, t, spectrum)
-        alpha_s, sigma_s = self._amplitudes(s, spectrum)
-        _, sigma_t = self._amplitudes(t, spectrum)
-        return Posterior(
-            state=scale * (sigma_s / sigma_t) ** 2,
-            signal=alpha_s * (std / sigma_t) ** 2,
-            std=sigma_s * std / sigma_t,
-        )
+        return posterior_between(self._amplitudes(t, spectrum), self._amplitudes(s, spectrum))
 
     def _factor(
         self, std: Tensor, formula: Callable[[Tensor], Tensor], t: Tensor
@@ -476,27 +428,8 @@ def check_process(process: DiffusionProcess) -> DiffusionProcess:
     return instance(process, DiffusionProcess, "A process", advice)
 
 
-def check_order(s: Tensor, t: Tensor) -> None:
-    """Refuse times that are not 0 ≤ s < t ≤ 1.
-
-    Raises:
-        ValueError: if a time is out of range or the order is wrong.
-    """
-    check_times(s)
-    check_times(t)
-    if t.shape != s.shape and t.ndim and s.ndim:
-        raise ValueError(
-            f"A step goes between times of one shape; got s of {tuple(s.shape)} and t of "
-            f"{tuple(t.shape)}."
-        )
-    if not bool((s < t).all()):
-        raise ValueError(
-            f"A step goes between times s < t; got s = {s.tolist()} and t = {t.tolist()}."
-        )
-
-
 def _smooth(operator: LinearOperator) -> bool:
-    """Whether an operator makes functions of white noise."""
+    """Return whether an operator makes functions of white noise."""
     white = RandomField(seed=0, domain=unit_box(1), batch=1, channels=1, intensity=1.0)
     field = operator(white)
     return isinstance(field, RandomField) and field.smooth

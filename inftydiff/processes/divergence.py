@@ -31,8 +31,7 @@ from inftydiff._typing import instance
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.processes.checks import a_place, channel_count
-from inftydiff.processes.cholesky import cholesky
-from inftydiff.processes.conditioning import ConditionedMeasure
+from inftydiff.processes.conditioning import ConditionedMeasure, cholesky
 from inftydiff.processes.gaussian import GaussianMeasure
 
 __all__ = ["kl_divergence", "wasserstein"]

@@ -41,40 +41,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import (
-    Real,
-    choice,
-    flag,
-    generator_for,
-)
-from inftydiff.operators.algebra import (
-    same_multiplier,
-)
-from inftydiff.operators.basis import (
-    eigenbasis,
-)
-from inftydiff.operators.function import (
-    Function,
-    require_same,
-)
-from inftydiff.operators.linear import (
-    LinearOperator,
-)
-from inftydiff.processes.denoiser import (
-    Denoiser,
-    asked,
-    check_answer,
-    check_denoiser,
-)
-from inftydiff.processes.diffusion import (
-    DiffusionProcess,
-)
-from inftydiff.processes.reference import (
-    NoDensity,
-    Reference,
-    require_density,
-    require_states,
-)
+from inftydiff._typing import Real, choice, flag, generator_for
+from inftydiff.operators.algebra import same_multiplier
+from inftydiff.operators.basis import eigenbasis
+from inftydiff.operators.function import Function, require_same
+from inftydiff.operators.linear import LinearOperator
+from inftydiff.processes.denoiser import Denoiser, asked, check_answer, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.reference import NoDensity, Reference, require_density, require_states
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.spectra import grid_coefficients, multiplier_of
 

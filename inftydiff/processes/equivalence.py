@@ -1,4 +1,4 @@
-r"""Whether two Gaussian measures are mutually absolutely continuous, by Feldman and Hájek.
+r"""Equivalence of Gaussian measures, by the theorem of Feldman and Hájek.
 
 Two Gaussian measures on a function space are either *equivalent* (the same sets have measure zero)
 or *singular* (a set of measure one under the one has measure zero under the other). For
@@ -55,7 +55,7 @@ ROUNDING = 1e-12
 """Coefficients of a mean below this, relative to its norm, are zero where nothing varies."""
 
 MODES = 1 << 16
-"""How many modes are looked at for zeros of a multiplier."""
+"""The number of modes that are looked at for zeros of a multiplier."""
 
 UNDERFLOW = 300.0
 """Exponents up to which a factor of zero is one, and not a positive number too small to be held."""
@@ -90,7 +90,7 @@ Equivalence: TypeAlias = Equivalent | Singular | Unknown
 
 
 def equivalence(p: GaussianMeasure, q: GaussianMeasure, domain: Domain) -> Equivalence:
-    r"""Whether two Gaussian measures on a domain are equivalent or singular.
+    r"""Decide whether two Gaussian measures on a domain are equivalent or singular.
 
     Operators are taken without their cut-off, zeros of a multiplier are looked for among the lowest
     65,000 modes, and numbers that agree to nine digits are the same. A mean on a grid is the
@@ -197,7 +197,7 @@ class _Tail:
     asymptote: Asymptote | None
 
     def vanishes(self, eigenvalues: Float[Tensor, "*modes"]) -> Bool[Tensor, "*modes"]:
-        """Where the multiplier is zero, and not too small a number to be held."""
+        """Return where the multiplier is exactly zero, not only too small a number to be held."""
         tail = self.asymptote
         held = UNDERFLOW / tail.rate if tail is not None and tail.rate > 0.0 else math.inf
         zero = self.multiplier(eigenvalues) == 0.0

@@ -43,10 +43,10 @@ from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
 from inftydiff.operators.function import Function
-from inftydiff.processes.anderson import Iterates
+from inftydiff.processes.amplitudes import check_order
 from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import DiffusionProcess, check_order
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.ddim import DDIM
 from inftydiff.processes.solvers.heun import Heun
 from inftydiff.processes.solvers.solver import Solver, check_step, linear_combination, where
@@ -57,10 +57,16 @@ __all__ = ["DDIMInversion", "FixedPointInversion", "HeunInversion", "InversionRu
 DETERMINISTIC = DDIM()
 """The sampler's solver that is inverted unless another is asked for."""
 
+REMEMBERED = 5
+"""The number of differences of iterates that the fixed point's acceleration combines."""
+
+RIDGE = 1e-10
+"""The ridge of its least squares, whose normed differences may be parallel."""
+
 
 @runtime_checkable
 class InversionRule(Protocol):
-    """What the loop asks of a rule that goes up in time."""
+    """The interface that the loop asks of a rule that goes up in time."""
 
     @property
     def solver(self) -> Solver:
@@ -167,6 +173,7 @@ class FixedPointInversion:
             zero or there is no iteration.
 
     References:
+        Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12 (1965).
         Pan et al., "Effective real image editing with accelerated iterative diffusion inversion",
         ICCV 2023.
     """
@@ -218,7 +225,7 @@ class FixedPointInversion:
 
         x, best = guess, guess
         least = torch.full_like(size, torch.inf)
-        past = Iterates()
+        past = _Iterates()
         for _ in range(self.iterations):
             change, error = missing(x)
             best = where(error < least, x, best)
@@ -251,3 +258,43 @@ def _along(process: DiffusionProcess, source: Function, noise: Function, t: Tens
     """The state at t that has this source and this noise."""
     end = process.amplitudes(t, source.on)
     return linear_combination((source, end.alpha), (noise, end.sigma))
+
+
+@final
+class _Iterates:
+    r"""Anderson's acceleration of :math:`x \leftarrow x + f(x)`, sample by sample.
+
+    Of the last iterates the combination is taken whose :math:`f`, were it affine, is least.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, Tensor] | None = None
+        self._steps: list[Tensor] = []
+        self._changes: list[Tensor] = []
+
+    def next(self, x: Function, change: Function) -> Function:
+        """The next iterate, of the present one and the change that it asks for."""
+        here, wanted = x.values.flatten(1), change.values.flatten(1)
+        if self._last is not None:
+            self._steps = [*self._steps, here - self._last[0]][-REMEMBERED:]
+            self._changes = [*self._changes, wanted - self._last[1]][-REMEMBERED:]
+        self._last = here, wanted
+        following = here + wanted
+        if self._steps:
+            changes = torch.stack(self._changes, 1)
+            weights = _least_squares(changes, wanted)
+            moves = torch.stack(self._steps, 1) + changes
+            following = following - (weights.unsqueeze(1) @ moves).squeeze(1)
+        return Function(x.on, following.reshape(x.values.shape))
+
+
+def _least_squares(
+    rows: Float[Tensor, "batch rows values"], target: Float[Tensor, "batch values"]
+) -> Float[Tensor, "batch rows"]:
+    """The combination of rows nearest to a target, sample by sample, and not a long one."""
+    wide = rows.double()
+    length = wide.square().sum(-1, keepdim=True).sqrt().clamp(min=torch.finfo(wide.dtype).tiny)
+    wide = wide / length
+    ridge = RIDGE * torch.eye(rows.shape[1], dtype=wide.dtype, device=wide.device)
+    weights = torch.linalg.solve(wide @ wide.mT + ridge, wide @ target.double().unsqueeze(-1))
+    return (weights / length).squeeze(-1).to(rows.dtype)

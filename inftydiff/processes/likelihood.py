@@ -43,44 +43,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import (
-    Real,
-    check_device,
-    flag,
-    generator_for,
-    number,
-    positive,
-    whole,
-)
-from inftydiff.operators.function import (
-    Function,
-    require_same,
-)
-from inftydiff.processes.checks import (
-    states,
-)
-from inftydiff.processes.denoiser import (
-    Denoiser,
-    asked,
-    check_answer,
-    check_denoiser,
-)
-from inftydiff.processes.diffusion import (
-    DiffusionProcess,
-)
-from inftydiff.processes.ode import adaptive_integrator
-from inftydiff.processes.reference import (
-    NoDensity,
-    Reference,
-    require_density,
-    require_states,
-)
+from inftydiff._typing import Real, check_device, flag, generator_for, number, positive, whole
+from inftydiff.operators.function import Function, require_same
+from inftydiff.processes.checks import states
+from inftydiff.processes.denoiser import Denoiser, asked, check_answer, check_denoiser
+from inftydiff.processes.diffusion import DiffusionProcess
+from inftydiff.processes.reference import NoDensity, Reference, require_density, require_states
 from inftydiff.processes.schedule import noise_ratio, time_at_ratio
+from inftydiff.processes.solvers.flow import adaptive_integrator
 
 __all__ = ["log_likelihood"]
 
 LARGEST_RATIO = 1e6
-"""Where the flow ends if the schedule's signal vanishes at t = 1: σ/α, with an SNR of 10⁻¹²."""
+"""The ratio σ/α at which the flow ends if the signal vanishes at t = 1: an SNR of 10⁻¹²."""
 
 FIRST_STEP = 0.5
 """The first step in log σ/α tried, which is the scale on which the flow of a mode changes."""
@@ -265,7 +240,7 @@ def _largest(state: State) -> Tensor:
 
 
 def _ends(process: DiffusionProcess, time: float, device: torch.device) -> State:
-    """Where the flow starts and ends, in log σ/α."""
+    """Return where the flow starts and ends, in log σ/α."""
     times = torch.tensor([time, 1.0], dtype=torch.float64)
     first, last = noise_ratio(process.schedule, times).clamp(max=LARGEST_RATIO).log().to(device)
     if not bool(first < last):

@@ -31,7 +31,7 @@ __all__ = ["Noise", "RandomField", "WhiteNoise"]
 
 @runtime_checkable
 class Noise(Protocol):
-    """What draws random fields: ``WhiteNoise``, or a class of one's own."""
+    """A source of random fields: ``WhiteNoise``, or a class of one's own."""
 
     @property
     def intensity(self) -> Real:

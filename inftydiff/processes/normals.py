@@ -25,7 +25,7 @@ MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 LAST_SHIFT = 31
 
 CHUNK = 1 << 16
-"""How many numbers are made at a time; so many stay in a processor's cache."""
+"""The numbers that are made at a time; so many stay in a processor's cache."""
 
 
 def normals(

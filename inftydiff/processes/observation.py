@@ -40,9 +40,7 @@ from inftydiff._typing import (
     not_negative,
     store,
 )
-from inftydiff.operators.by_value import (
-    ByValue,
-)
+from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
@@ -62,7 +60,7 @@ PROBES = 3
 @final
 @dataclass(frozen=True, eq=False)
 class Observation(ByValue):
-    r"""What was read of a function.
+    r"""The values that were read of a function.
 
     Args:
         reads: the functionals :math:`A`, or a differentiable callable that takes functions with
@@ -122,7 +120,7 @@ class Observation(ByValue):
         return self.values.shape[-2]
 
     def read(self, prediction: Prediction) -> Float[Tensor, "batch m channels"]:
-        """What would be read without errors if a prediction were right.
+        """Return what would be read without errors if a prediction were right.
 
         Args:
             prediction: what a denoiser says, values of shape ``(batch, points, channels)``.
@@ -137,7 +135,7 @@ class Observation(ByValue):
         return self.read_signal(prediction.signal)
 
     def read_signal(self, signal: Function) -> Float[Tensor, "batch m channels"]:
-        """What would be read without errors of a signal S x0: A D of it.
+        """Return what would be read without errors of a signal S x0: A D of it.
 
         Raises:
             ValueError: as :meth:`read`.

@@ -22,6 +22,7 @@ from inftydiff._typing import floating
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.processes.checks import a_function, an_operator
+from inftydiff.processes.spectra import scale_modes
 
 __all__ = [
     "CleanPrediction",
@@ -30,6 +31,7 @@ __all__ = [
     "Prediction",
     "SignalPrediction",
     "VelocityPrediction",
+    "noise_from_signal",
 ]
 
 
@@ -40,7 +42,7 @@ ANSWER = "Give a denoiser, which is called with (x_t, t) and gives Prediction(si
 @final
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    r"""What a denoiser says of a state.
+    r"""A denoiser's estimates for a state.
 
     Args:
         signal: the estimate of :math:`S x_0`.
@@ -59,8 +61,28 @@ class Prediction:
             a_function(self.clean, "The clean estimate of a prediction, unless None,")
 
 
+def noise_from_signal(
+    x_t: Function,
+    signal: Function,
+    *,
+    alpha: Float[Tensor, "*batch_modes"],
+    sigma: Float[Tensor, "*batch_modes"],
+) -> Function:
+    r"""Return the noise of states that have a given signal, :math:`(x_t - \alpha\,signal)/\sigma`.
+
+    At :math:`\sigma = 0` a state says nothing of its noise, and the values are not finite.
+
+    Args:
+        x_t: the states, values of shape ``(batch, points, channels)``.
+        signal: the signal, or what else ``alpha`` multiplies, shaped like the states.
+        alpha: its amplitudes, of shape ``(batch,)``, or mode by mode ``(batch, *modes)``.
+        sigma: the amplitudes of the noise, shaped likewise.
+    """
+    return scale_modes(x_t - scale_modes(signal, alpha), 1.0 / sigma)
+
+
 class Parameterisation(ABC):
-    """What a network predicts: its target in training, and how its output is read."""
+    """The function that a network predicts: its target in training, and how its output is read."""
 
     @abstractmethod
     def target(
@@ -137,7 +159,7 @@ class SignalPrediction(Parameterisation):
         signal_operator: LinearOperator,
     ) -> Prediction:
         _check_read(output, x_t, alpha, sigma)
-        return Prediction(output, (x_t - output * alpha) * (1.0 / sigma))
+        return Prediction(output, noise_from_signal(x_t, output, alpha=alpha, sigma=sigma))
 
 
 @component("parameterisation", "clean")
@@ -168,7 +190,8 @@ class CleanPrediction(Parameterisation):
         _check_read(output, x_t, alpha, sigma)
         an_operator(signal_operator, "The signal operator")
         signal = signal_operator(output)
-        return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), output)
+        noise = noise_from_signal(x_t, signal, alpha=alpha, sigma=sigma)
+        return Prediction(signal, noise, output)
 
 
 @component("parameterisation", "velocity")
@@ -211,13 +234,7 @@ def _check_target(signal: Function, noise: Function, clean: Function, *numbers: 
     """Refuse what is no function, and amplitudes that are no tensors."""
     for f, name in ((signal, "signal"), (noise, "noise"), (clean, "clean")):
         a_function(f, f"The {name} of a target")
-    for amplitude in numbers:
-        floating(amplitude, "An amplitude")
-        if amplitude.shape != numbers[0].shape:
-            raise ValueError(
-                "The amplitudes alpha and sigma must have one shape; got "
-                f"{tuple(numbers[0].shape)} and {tuple(amplitude.shape)}."
-            )
+    _check_amplitudes(*numbers)
 
 
 def _check_read(output: Function, x_t: Function, *numbers: Tensor) -> None:
@@ -229,10 +246,15 @@ def _check_read(output: Function, x_t: Function, *numbers: Tensor) -> None:
             "What a network gives must have the shape of the states, "
             f"{tuple(x_t.values.shape)}; got {tuple(output.values.shape)}."
         )
-    for amplitude in numbers:
+    _check_amplitudes(*numbers)
+
+
+def _check_amplitudes(alpha: Tensor, sigma: Tensor) -> None:
+    """Refuse amplitudes that are no tensors, or of two shapes."""
+    for amplitude in (alpha, sigma):
         floating(amplitude, "An amplitude")
-        if amplitude.shape != numbers[0].shape:
-            raise ValueError(
-                "The amplitudes alpha and sigma must have one shape; got "
-                f"{tuple(numbers[0].shape)} and {tuple(amplitude.shape)}."
-            )
+    if alpha.shape != sigma.shape:
+        raise ValueError(
+            "The amplitudes alpha and sigma must have one shape; got "
+            f"{tuple(alpha.shape)} and {tuple(sigma.shape)}."
+        )

@@ -56,10 +56,10 @@ TOLERANCE = 1e-10
 """Modes whose factor is below this, relative to the multiplier's bound, are left out of a field."""
 
 CHUNK = 1 << 24
-"""How many numbers the synthesis at scattered points holds at a time."""
+"""The numbers that the synthesis at scattered points holds at a time."""
 
 MOST_MODES = 1 << 28
-"""How many modes a field may have."""
+"""The most modes that a field may have."""
 
 MOST_NUMBERS = 1 << 34
 """The most coefficients that are drawn at a time, 128 GiB of them."""
@@ -170,7 +170,7 @@ class RandomField(Field):
 
     @property
     def smooth(self) -> bool:
-        """Whether the field has point values: its multiplier decays."""
+        """Return whether the field has point values: its multiplier decays."""
         return math.isfinite(self._bandwidth())
 
     def __call__(
@@ -277,8 +277,9 @@ class RandomField(Field):
         else:
             counts = tuple(map(min, grid.shape, other_grid.shape))
             variances = self._factors(counts, None).square()
+        # (*batch, *modes) -> (*batch, 1, modes)
         variances = variances.reshape(*variances.shape[: variances.ndim - grid.dim], 1, -1)
-        rows = _grid_modes(on, counts)
+        rows = _grid_modes(on, counts)  # (*batch, points, modes)
         columns = rows if other is on else _grid_modes(other, counts).to(rows)
         return (rows * variances.to(rows)) @ columns.mT
 
@@ -328,7 +329,7 @@ class RandomField(Field):
                     f"The field has {self.batch} samples, its operator {factors.shape[0]} scales. "
                     "Give one scale a sample."
                 )
-            factors = factors.unsqueeze(1)
+            factors = factors.unsqueeze(1)  # (batch, 1, *modes)
         numbers = self.batch * self.channels * math.prod(counts)
         if numbers > MOST_NUMBERS:
             raise ValueError(
@@ -349,13 +350,15 @@ class RandomField(Field):
     def _synthesise_on(self, grid: Grid, device: torch.device | str | None) -> Tensor:
         coefficients = self._coefficients(self._mode_counts(grid.shape), device)
         if self.smooth:
+            # (batch, channels, *modes) -> (batch, channels, *grid.shape)
             coefficients = self._basis.fold(coefficients, grid.shape)
         values = self._basis.synthesis(coefficients) / math.sqrt(grid.cell_volume)
-        return values.reshape(self.batch, self.channels, grid.size).mT
+        return values.reshape(self.batch, self.channels, grid.size).mT  # (batch, points, channels)
 
     def _synthesise_at(self, points: Tensor) -> Tensor:
         counts = self._mode_counts(())
         coefficients = self._coefficients(counts, points.device)
+        # (batch, channels, *modes) -> (batch, modes, channels)
         coefficients = coefficients.reshape(self.batch, self.channels, -1).mT
         size = max(1, CHUNK // math.prod(counts) // max(1, math.prod(points.shape[:-2])))
         parts = [self._basis.modes(part, counts) @ coefficients for part in points.split(size, -2)]
@@ -364,6 +367,7 @@ class RandomField(Field):
     def _covariance_at(self, points: Tensor, others: Tensor) -> Tensor:
         counts = self._mode_counts(())
         factors = self._factors(counts, points.device)
+        # (*batch, *modes) -> (*batch, 1, modes)
         factors = factors.reshape(*factors.shape[: factors.ndim - len(counts)], 1, -1)
         largest = max(math.prod(at.shape[:-1]) for at in (points, others))
         covariance = points.new_zeros(())
@@ -371,7 +375,7 @@ class RandomField(Field):
             rows, columns = (
                 self._basis.modes(at, counts, part) * factors[..., part] for at in (points, others)
             )
-            covariance = covariance + rows @ columns.mT
+            covariance = covariance + rows @ columns.mT  # (*batch, points, others)
         return covariance
 
 
@@ -388,6 +392,7 @@ def _grid_modes(on: Grid | Subset, counts: Sequence[int]) -> Tensor:
     grid = _lattice(on)
     identity = torch.eye(grid.size, dtype=torch.float64, device=on.points.device)
     modes = eigenbasis(grid.domain).synthesis(identity.reshape(grid.size, *grid.shape))
+    # (modes, *grid.shape) -> (*counts, points)
     modes = modes.reshape(*grid.shape, grid.size)[tuple(slice(count) for count in counts)]
     values = modes.reshape(-1, grid.size).mT / math.sqrt(grid.cell_volume)
     return values[on.index] if isinstance(on, Subset) else values

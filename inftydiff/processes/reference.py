@@ -48,7 +48,7 @@ LEAST = 1e-9
 
 
 class NoDensity(ValueError):
-    """What was asked for has no finite value on functions, although each grid has one."""
+    """The error of what has no finite value on functions, although it has one on each grid."""
 
 
 @final

@@ -15,17 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff._typing import (
-    check_finite,
-    generator_for,
-)
-from inftydiff.operators.discretisation import (
-    Discretisation,
-    described,
-)
-from inftydiff.operators.function import (
-    Function,
-)
+from inftydiff._typing import check_finite, generator_for
+from inftydiff.operators.discretisation import Discretisation, described
+from inftydiff.operators.function import Function
 from inftydiff.processes.checks import (
     MOST_STEPS,
     a_function,

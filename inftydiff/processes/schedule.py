@@ -32,18 +32,18 @@ __all__ = [
 ]
 
 HALVINGS = 62
-"""How often a bisection over the floating-point numbers from 0 to 1 halves them, to single ones."""
+"""The number of halvings of a bisection from all floating-point numbers in [0, 1] to one."""
 
 SLACK = 1e-12
-"""How far beyond the range a ratio may be, relatively, to be taken for its end."""
+"""The relative distance beyond the range at which a ratio is still taken for its end."""
 
 NUDGES = (0.0, 1e-12, 1e-9, 1e-6)
-"""How far from t a derivative is taken where it is not finite at t, nearest first."""
+"""The distances from t at which a derivative is taken if it is not finite at t, nearest first."""
 
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What a process asks of a schedule.
+    """The interface that a process asks of a schedule.
 
     Times outside [0, 1] are not refused by the amplitudes, which are formulas; the functions here,
     processes, samplers and losses refuse them.

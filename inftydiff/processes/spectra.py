@@ -91,7 +91,7 @@ def scale_modes(f: Function, factors: Float[Tensor, "*batch_modes"]) -> Function
     if factors.ndim < 2:
         return f * factors
     if factors.shape[1:].numel() == 1:
-        return f * factors.flatten()
+        return f * factors.flatten()  # (batch,)
     if isinstance(f.on, Grid):
         _check_factors(factors, (*f.batch, *f.on.shape))
     bound = factors.abs().max().item() if factors.numel() else 0.0
@@ -111,5 +111,5 @@ def _check_factors(factors: Tensor, shape: tuple[int, ...]) -> None:
 def grid_coefficients(f: Function) -> Float[Tensor, "*shape"]:
     """The coefficients of a function on a grid in the orthonormal eigenbasis of L², float64."""
     assert isinstance(f.on, Grid)
-    analysis = eigenbasis(f.on.domain).analysis(f.to_image().double())
+    analysis = eigenbasis(f.on.domain).analysis(f.to_image().double())  # (*batch, channels, *modes)
     return analysis * math.sqrt(f.on.cell_volume)

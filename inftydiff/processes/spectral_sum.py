@@ -38,7 +38,7 @@ Spectrum: TypeAlias = Callable[[Tensor], Tensor]
 """A function of eigenvalues of any shape, entry by entry."""
 
 BELOW_ZERO = {"reflecting": 0.5, "periodic": 0.0, "absorbing": -0.5}
-"""What an axis adds to half the sum over all whole wave numbers, in units of the term at zero."""
+"""The number of terms at zero that an axis adds to half the sum over all whole wave numbers."""
 
 AT_ONCE = 1 << 18
 """Up to how many modes are summed at once."""

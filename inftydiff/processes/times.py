@@ -42,7 +42,7 @@ Spacing = Literal["uniform", "quadratic", "log_snr", "karras", "angle"]
 KARRAS_POWER = 7.0
 
 LEAST_TIME = 1e-3
-"""Where the schedule has its least ratio, unless one is given."""
+"""The time at which the schedule has its least ratio, unless one is given."""
 
 GREATEST_RATIO = 1e3
 
@@ -63,7 +63,7 @@ COORDINATES: dict[str, _Coordinate] = {
 
 @runtime_checkable
 class Spaced(Protocol):
-    """What a solver says of the times that suit it."""
+    """The attributes by which a solver tells the times that suit it."""
 
     @property
     def spacing(self) -> Spacing:

@@ -50,7 +50,7 @@ from inftydiff.testing.sizes import beginnings, smaller
 __all__ = ["laws_for"]
 
 SEEDS = 2
-"""How many seeds the size asked for is tried with."""
+"""The number of seeds that the size asked for is tried with."""
 
 LARGE = (6, 5)
 """The cells of the grid that most objects are tried on."""
@@ -73,7 +73,7 @@ KINDS = (
 @final
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """What is known of an object's kind.
+    """The laws of an object, and what they are tried with.
 
     Args:
         laws: its laws.
@@ -203,7 +203,7 @@ def _bound(
 
 
 def _kind(subject: object, on: Discretisation | None) -> Kind:
-    """What is known of an object's kind."""
+    """Return the entry of an object's kind."""
     match subject:
         case LinearOperator():
             return Kind(OPERATOR_LAWS, subject, _cells(LARGE))

@@ -131,7 +131,7 @@ class ImpulseNoise:
 
     @property
     def drawn(self) -> int:
-        """How often it was drawn from."""
+        """The number of draws so far."""
         return len(self._draws)
 
     def draw(

@@ -37,7 +37,7 @@ SAME = 1e-9
 
 
 class Line(NamedTuple):
-    """Where the means of a mixture differ.
+    """The line along which the means of a mixture differ.
 
     Args:
         mode: the number of the eigenmode, row-major.
@@ -149,7 +149,7 @@ def mixture_line(mixture: MixtureDenoiser, on: Grid) -> Line:
 
 
 def _difference(coefficients: Tensor) -> tuple[int, Tensor]:
-    """Where coefficients of shape ``(components, channels, modes)`` differ."""
+    """Return where coefficients of shape ``(components, channels, modes)`` differ."""
     differences = coefficients - coefficients[0]
     energies = differences.square().sum((0, 1))
     mode = int(energies.argmax())

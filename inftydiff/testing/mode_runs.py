@@ -32,13 +32,13 @@ from inftydiff.testing.oracles import GaussianDenoiser
 __all__ = ["MODE", "Gains", "Problem", "Start", "distinct", "gains", "mode_process"]
 
 Start = Literal["noise", "marginal"]
-"""What a sampler begins with: noise, as it does, or the exact law of the first state."""
+"""The start of a sampler: noise, as in practice, or the exact law of the first state."""
 
 MODE = Grid((), Point())
-"""Where one mode lives: its coefficient is a function on a point."""
+"""The place of one mode: its coefficient is a function on a point."""
 
 BLOCK = 1 << 17
-"""How many responses are carried through the steps at a time."""
+"""The number of responses carried through the steps at a time."""
 
 SAME = 1e12
 """Two ratios are the same if their logarithms, times this, round to one number."""
@@ -140,7 +140,7 @@ def gains(
     start: Start,
     with_mean: bool,
 ) -> Gains:
-    """What a run of a solver makes of some modes.
+    """The result of a run of a solver for some modes.
 
     Args:
         solver: the solver.

@@ -24,7 +24,7 @@ MOST_SEED = LARGEST // KEYS - 1
 @final
 @dataclass(frozen=True)
 class Probe:
-    """What a law is tried on.
+    """The place, the sizes and the seed that a law is tried with.
 
     Args:
         on: where the functions live.

@@ -36,19 +36,19 @@ from inftydiff.testing.oracles import MixtureDenoiser
 __all__ = ["ScalarMixture"]
 
 REACH = 8.5
-"""How many standard deviations of a Gaussian are kept."""
+"""The number of standard deviations of a Gaussian that are kept."""
 
 QUANTILES = 1001
-"""How many quantiles of the first state are followed, and how many more where the data are."""
+"""The numbers of quantiles of the first state that are followed, and of more where the data are."""
 
 FINE = 1 << 15
-"""How many quantiles they are interpolated to, where the solver's map does not increase."""
+"""The number of quantiles they are interpolated to, where the solver's map does not increase."""
 
 CELLS = 4096
 """At how many places the density of a coefficient is kept."""
 
 SAMPLES = 1 << 16
-"""How many samples are drawn for a solver that has both noise and memory."""
+"""The number of samples drawn for a solver that has both noise and memory."""
 
 BISECTIONS = 64
 
@@ -258,7 +258,7 @@ class ScalarMixture:
 
 
 def _increasing(values: Tensor) -> bool:
-    """Whether values increase, but for rounding."""
+    """Return whether values increase, but for rounding."""
     return bool((values.diff() > -1e-9 * (values.max() - values.min())).all())
 
 

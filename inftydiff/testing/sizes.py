@@ -21,7 +21,7 @@ ALL_UP_TO = 8
 """Up to this number every number of cells, samples or channels is tried; above, two an octave."""
 
 MOST = 500
-"""How many probes are looked at for the smallest."""
+"""The number of probes that are looked at for the smallest."""
 
 
 def beginnings(probe: Probe, *, coarser: bool = True) -> list[Probe]:

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 Draw: TypeAlias = Callable[..., Any]
-"""What hypothesis gives a composite strategy: it draws a value from another."""
+"""The function that hypothesis gives a composite strategy: it draws a value from another."""
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")

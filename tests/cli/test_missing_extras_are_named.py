@@ -73,7 +73,9 @@ USES = {
         "EfficientNetLite0()(torch.zeros(1, 3, 8, 8))"
     ],
     "tensorboard": ["from inftydiff.training.journal import require_tensorboard as r; r()"],
-    "torchdiffeq": ["from inftydiff.processes.ode import adaptive_integrator as a; a('A flow')"],
+    "torchdiffeq": [
+        "from inftydiff.processes.solvers.flow import adaptive_integrator as a; a('A flow')"
+    ],
     "h5py": ["from inftydiff.data.field_hdf5 import from_hdf5; from_hdf5(Path('a.h5'))"],
     "zarr": [
         "from inftydiff.data.field_zarr import from_store; from_store(Path('a.zarr'))",

@@ -13,13 +13,13 @@ from inftydiff import (
     Grid,
     MomentMatching,
     Observation,
+    ProjectedDenoiser,
     Projection,
     Subset,
     WhiteNoise,
     cell_averages,
     gaussian_mollifier,
     guided,
-    projected,
     wiener_inverse,
 )
 from inftydiff.processes import CallableDenoiser, Prediction
@@ -51,7 +51,7 @@ def states() -> tuple[Function, torch.Tensor]:
 
 def test_it_is_its_formula_by_dense_matrices():
     (x_t, t), look = states(), seen()
-    found = projected(EXACT, CallableDenoiser(MOLLIFIED, broken), look)(x_t, t)
+    found = ProjectedDenoiser(EXACT, CallableDenoiser(MOLLIFIED, broken), look)(x_t, t)
     units = Function(GRID, torch.eye(36, dtype=torch.float64).unsqueeze(-1))
     back = look.deconvolve(units).values.squeeze(-1).mT
     B = functionals_matrix(look.reads) @ back
@@ -71,7 +71,7 @@ def test_it_is_its_formula_by_dense_matrices():
 def test_it_never_diverges():
     (x_t, t), look = states(), seen(1e-3)
     before = (look.values - look.read_signal(broken(x_t, t).signal)).norm(dim=(1, 2))
-    after = projected(EXACT, CallableDenoiser(MOLLIFIED, broken), look)(x_t, t)
+    after = ProjectedDenoiser(EXACT, CallableDenoiser(MOLLIFIED, broken), look)(x_t, t)
     assert ((look.values - look.read(after)).norm(dim=(1, 2)) < 0.1 * before).all()
 
 
@@ -83,18 +83,20 @@ def test_for_data_with_the_law_of_the_noise_it_is_moment_matching(kind: str):
     x_t = Function(grid, values(3, 1, grid.size, 1))
     t = torch.tensor([0.4], dtype=torch.float64)
     expected = guided(MomentMatching(300, 1e-12), exact, look)(x_t, t)
-    found = projected(EXACT, exact, look)(x_t, t)
+    found = ProjectedDenoiser(EXACT, exact, look)(x_t, t)
     torch.testing.assert_close(found.signal.values, expected.signal.values, rtol=1e-6, atol=1e-8)
 
 
 def test_it_refuses_what_it_cannot_use():
     reads = cell_averages(Grid((3, 3)), on=GRID)
     with pytest.raises(ValueError, match="Projection needs an observation with errors"):
-        projected(EXACT, CallableDenoiser(MOLLIFIED, broken), Observation(reads, torch.zeros(9, 1)))
+        ProjectedDenoiser(
+            EXACT, CallableDenoiser(MOLLIFIED, broken), Observation(reads, torch.zeros(9, 1))
+        )
     squares = Observation(lambda f: f.values.square(), torch.zeros(36, 1), 0.1)
     with pytest.raises(ValueError, match="for linear observations"):
-        projected(EXACT, CallableDenoiser(MOLLIFIED, broken), squares)
+        ProjectedDenoiser(EXACT, CallableDenoiser(MOLLIFIED, broken), squares)
     x_t, t = states()
     some = x_t.restrict(Subset(GRID, torch.arange(4)))
     with pytest.raises(ValueError, match="on a full Grid"):
-        projected(EXACT, CallableDenoiser(MOLLIFIED, broken), seen())(some, t)
+        ProjectedDenoiser(EXACT, CallableDenoiser(MOLLIFIED, broken), seen())(some, t)

@@ -84,7 +84,10 @@ PASSED_ON = {
     ("data/array.py", "{path}: {error}"): "another sentence, after the file's name",
     ("training/batches.py", "{removeprefix}"): "the sentence of another process",
     ("training/loop.py", "{error} {state}"): "another sentence, before what is left of the run",
-    ("processes/cholesky.py", "{complaint}"): "a sentence, held to the rule where it is written",
+    (
+        "processes/conditioning.py",
+        "{complaint}",
+    ): "a sentence, held to the rule where it is written",
     ("data/field_variable.py", "{fault}"): "a sentence, held to the rule where it is written",
 }
 """Sentences that are complete where they come from."""

@@ -198,8 +198,8 @@ CASES = {
         lambda **arguments: asked(p.guided(**arguments)),
         {"guide": same(p.MomentMatching())} | GUIDED,
     ),
-    "projected": (
-        lambda **arguments: asked(p.projected(**arguments)),
+    "ProjectedDenoiser": (
+        lambda **arguments: asked(p.ProjectedDenoiser(**arguments)),
         {"projection": same(p.Projection())} | GUIDED,
     ),
     "DPS": (p.DPS, {"strength": same(0.1)}),

@@ -23,11 +23,11 @@ from inftydiff.processes import (
     Denoiser,
     Guide,
     Observation,
+    ProjectedDenoiser,
     Projection,
     Solver,
     State,
     guided,
-    projected,
     timesteps,
 )
 from inftydiff.processes.checks import MOST_ITERATIONS, a_callable, a_function, conforming
@@ -229,7 +229,7 @@ def draw(
         owner = torch.arange(part.start, part.stop, device=start.values.device) // samples
         own = replace(observation, values=observation.values[owner])
         if isinstance(guide, Projection):
-            return projected(guide, denoiser, own)
+            return ProjectedDenoiser(guide, denoiser, own)
         return guided(guide, denoiser, own)
 
     with _without_weights(model):

@@ -6,7 +6,7 @@ from inftydiff.processes.guidance.guide import GuidanceDiverged, Guide, GuidedDe
 from inftydiff.processes.guidance.linearisation import Linearisation, noise_covariance
 from inftydiff.processes.guidance.moment_matching import MomentMatching
 from inftydiff.processes.guidance.pigdm import PiGDM
-from inftydiff.processes.guidance.projection import ProjectedDenoiser, Projection, projected
+from inftydiff.processes.guidance.projection import ProjectedDenoiser, Projection
 from inftydiff.processes.guidance.reconstruction import ReconstructionGuidance, known_signal
 from inftydiff.processes.guidance.repaint import RePaint
 from inftydiff.processes.guidance.twisted import Particles, twisted_smc
@@ -28,6 +28,5 @@ __all__ = [
     "guided",
     "known_signal",
     "noise_covariance",
-    "projected",
     "twisted_smc",
 ]

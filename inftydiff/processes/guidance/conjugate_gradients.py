@@ -71,7 +71,7 @@ def conjugate_gradients(
     """
 
     def inner(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).sum((-2, -1), keepdim=True)
+        return (a * b).sum((-2, -1), keepdim=True)  # (batch, 1, 1)
 
     solution, change, residual = torch.zeros_like(right), torch.zeros_like(right), right
     direction, image = torch.zeros_like(right), torch.zeros_like(right)
@@ -79,7 +79,7 @@ def conjugate_gradients(
     inverses = torch.zeros_like(energy)
     running = torch.ones_like(energy, dtype=torch.bool)
     for k in range(iterations):
-        along = covariance(residual)
+        along = covariance(residual)  # (batch, m, channels)
         new = inner(residual, along)
         running = running & (new > 0.0)
         inverses = inverses + torch.where(running, variance**2 / new, 0.0)

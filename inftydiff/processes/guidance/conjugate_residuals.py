@@ -46,7 +46,7 @@ def conjugate_residuals(
     """
 
     def inner(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).sum((-2, -1), keepdim=True)
+        return (a * b).sum((-2, -1), keepdim=True)  # (batch, 1, 1)
 
     solution, residual = torch.zeros_like(right), right
     enough = tolerance**2 * inner(right, right)
@@ -56,7 +56,7 @@ def conjugate_residuals(
     for k in range(iterations):
         if not bool(running.any()):
             break
-        along = product(residual)
+        along = product(residual)  # (batch, m, channels)
         new = inner(residual, along)
         running = running & (new > 0.0)
         keep = torch.where(running, new / energy, 0.0) if k else torch.zeros_like(new)

@@ -23,19 +23,17 @@ from torch import Tensor
 
 from inftydiff._components import declare
 from inftydiff._typing import Real, instance, not_negative
-from inftydiff.operators.discretisation import Discretisation, Grid, described
 from inftydiff.operators.function import Function, require_same
-from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import a_function, conforming, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.linearisation import (
     Linearisation,
+    NoiseCovariance,
     a_linearisation,
-    noise_covariance,
 )
 from inftydiff.processes.observation import Observation
-from inftydiff.processes.parameterisation import Prediction
+from inftydiff.processes.parameterisation import Prediction, noise_from_signal
 
 __all__ = ["GuidanceDiverged", "Guide", "GuidedDenoiser", "check_strength", "guided"]
 
@@ -47,7 +45,7 @@ ADVICE = (
     "Clip the denoiser, start where the noise is less, or take MomentMatching(), which never "
     "goes further than the observation."
 )
-"""What to do if there is no strength to choose."""
+"""The advice if there is no strength to choose."""
 
 MOST_SHARE = 0.25
 """The strength to try is at most this part of the one that diverged."""
@@ -68,11 +66,11 @@ class GuidanceDiverged(ValueError):
 
 @runtime_checkable
 class Guide(Protocol):
-    """What turns residuals into gradients: a frozen value, or a class of one's own."""
+    """A rule that turns residuals into gradients: a frozen value, or a class of one's own."""
 
     @property
     def strength(self) -> Real | None:
-        """What the vector is proportional to, or None if there is nothing to choose."""
+        """The number that the vector is proportional to, or None if there is none to choose."""
 
     def check(self, observation: Observation) -> None:
         """Refuse an observation that the guide cannot use.
@@ -102,13 +100,14 @@ class GuidedDenoiser:
     guide: Guide
     denoiser: Denoiser
     observation: Observation
-    _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
+    _covariance: NoiseCovariance = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         conforming(self.guide, Guide, "A guide", "Pass MomentMatching(), say.")
         check_denoiser(self.denoiser).process.constant_signal  # noqa: B018
         instance(self.observation, Observation, "An observation", "Make one by observe(…).")
         self.guide.check(self.observation)
+        object.__setattr__(self, "_covariance", NoiseCovariance(self.process))
 
     @property
     def process(self) -> DiffusionProcess:
@@ -169,20 +168,8 @@ class GuidedDenoiser:
         clean = found.clean
         if clean is not None:
             clean = clean + self.observation.deconvolve(shift)
-        noise = (at.x_t - signal * at.alpha) * (1.0 / at.sigma)
+        noise = noise_from_signal(at.x_t, signal, alpha=at.alpha, sigma=at.sigma)
         return Prediction(signal, noise, clean)
-
-    def _covariance(self, on: Discretisation) -> SpectralOperator:
-        """The noise's covariance, kept for the last grid."""
-        if not isinstance(on, Grid):
-            raise ValueError(
-                "Guidance acts on states on a full Grid, where the noise's covariance is diagonal "
-                f"in the eigenbasis; got {described(on)}. Sample on the grid, and restrict."
-            )
-        if on not in self._covariances:
-            self._covariances.clear()
-            self._covariances[on] = noise_covariance(self.process, on)
-        return self._covariances[on]
 
     def _check(self, at: Linearisation, shift: Function) -> None:
         """Refuse a shift that leads away from the observation, further than it is large."""

@@ -1,4 +1,4 @@
-r"""What guidance needs to know of a denoiser at a state: Tweedie's formulas as operators.
+r"""Linearisation of a denoiser at a state: Tweedie's formulas as operators.
 
 With the posterior mean :math:`m(x_t) = \mathbb E[S x_0|x_t]`, its derivative :math:`J` and the
 noise's covariance :math:`C`, a symmetric positive operator in the weighted inner product,
@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import instance
-from inftydiff.operators.discretisation import Grid
+from inftydiff.operators.discretisation import Discretisation, Grid, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
@@ -38,7 +38,7 @@ from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction
 from inftydiff.processes.spectra import ComputedMultiplier
 
-__all__ = ["Linearisation", "a_linearisation", "noise_covariance"]
+__all__ = ["Linearisation", "NoiseCovariance", "a_linearisation", "noise_covariance"]
 
 
 def noise_covariance(process: DiffusionProcess, on: Grid) -> SpectralOperator:
@@ -54,6 +54,34 @@ def noise_covariance(process: DiffusionProcess, on: Grid) -> SpectralOperator:
     variances = noise.mode_variances(on)
     formula = ComputedMultiplier(lambda _: variances, variances.max().item())
     return SpectralOperator(formula)
+
+
+@final
+class NoiseCovariance:
+    """The covariance operator of a process's noise, kept for the last grid.
+
+    Args:
+        process: the process.
+    """
+
+    def __init__(self, process: DiffusionProcess) -> None:
+        self._process = process
+        self._kept: tuple[Grid, SpectralOperator] | None = None
+
+    def __call__(self, on: Discretisation) -> SpectralOperator:
+        """Return the operator on a grid.
+
+        Raises:
+            ValueError: if the states do not live on a full grid.
+        """
+        if not isinstance(on, Grid):
+            raise ValueError(
+                "Guidance acts on states on a full Grid, where the noise's covariance is diagonal "
+                f"in the eigenbasis; got {described(on)}. Sample on the grid, and restrict."
+            )
+        if self._kept is None or self._kept[0] != on:
+            self._kept = on, noise_covariance(self._process, on)
+        return self._kept[1]
 
 
 class _Graph(NamedTuple):
@@ -106,7 +134,7 @@ class Linearisation:
 
     @cached_property
     def prediction(self) -> Prediction:
-        """What the denoiser says, without a graph."""
+        """The denoiser's estimates, without a graph."""
         found = self._graph.prediction
         parts = (found.signal, found.noise, found.clean)
         signal, noise, clean = (
@@ -134,7 +162,7 @@ class Linearisation:
         return Function(self.x_t.on, slope / self._cell)
 
     def shift(self, gradient: Function) -> Function:
-        r"""What the gradient of a log density adds to the mean: :math:`(\sigma^2/\alpha)\,C`.
+        r"""Return what a log density's gradient adds to the mean: :math:`\sigma^2/\alpha\;C` of it.
 
         Args:
             gradient: a function on the grid.
@@ -142,7 +170,7 @@ class Linearisation:
         return self.covariance(gradient) * (self.sigma**2 / self.alpha)
 
     def read(self, change: Function) -> Float[Tensor, "batch m channels"]:
-        """How the reading changes with the signal, to first order: the map A D.
+        """Return the change of the reading with the signal, to first order: the map A D.
 
         Args:
             change: a change of the signal.

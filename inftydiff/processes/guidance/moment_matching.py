@@ -85,6 +85,6 @@ class MomentMatching:
             iterations=self.iterations,
             tolerance=float(self.tolerance),
         )
-        along = (at.residual * change).sum((-2, -1), keepdim=True)
+        along = (at.residual * change).sum((-2, -1), keepdim=True)  # (batch, 1, 1)
         square = change.square().sum((-2, -1), keepdim=True)
         return torch.where(square > 0.0, along / square, 1.0).clamp(0.0, 1.0) * z

@@ -27,25 +27,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, instance, positive, whole
-from inftydiff.operators.discretisation import Grid, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
-from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.processes.checks import MOST_ITERATIONS, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
-from inftydiff.processes.guidance.linearisation import noise_covariance
+from inftydiff.processes.guidance.linearisation import NoiseCovariance
 from inftydiff.processes.observation import Observation
-from inftydiff.processes.parameterisation import Prediction
+from inftydiff.processes.parameterisation import Prediction, noise_from_signal
 
-__all__ = ["ProjectedDenoiser", "Projection", "projected"]
+__all__ = ["ProjectedDenoiser", "Projection"]
 
 
 @final
 @dataclass(frozen=True)
 class Projection:
-    """How estimates are projected.
+    """The settings of the projection of estimates.
 
     Args:
         iterations: at most so many conjugate residual iterations, which do not ask the denoiser.
@@ -67,18 +65,23 @@ class Projection:
 @final
 @dataclass(frozen=True, eq=False)
 class ProjectedDenoiser:
-    """A denoiser whose estimates are projected; made by :func:`projected`.
+    """A denoiser whose estimates are projected onto what was observed.
 
     Args:
         projection: how.
-        denoiser: the denoiser; nothing of it is differentiated.
-        observation: what was observed, with errors.
+        denoiser: the denoiser, of a process with one signal operator for all times; nothing of it
+            is differentiated.
+        observation: a linear observation with errors, of functions on the grid that is sampled on.
+
+    Raises:
+        TypeError: if the signal operator changes with time.
+        ValueError: if the observation has no errors, or is not linear.
     """
 
     projection: Projection
     denoiser: Denoiser
     observation: Observation
-    _covariances: dict[Grid, SpectralOperator] = field(default_factory=dict, init=False, repr=False)
+    _covariance: NoiseCovariance = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         instance(self.projection, Projection, "A projection", "Pass Projection().")
@@ -90,6 +93,7 @@ class ProjectedDenoiser:
                 "Projection is for linear observations; got "
                 f"{type(self.observation.reads).__name__}. Take MomentMatching()."
             )
+        object.__setattr__(self, "_covariance", NoiseCovariance(self.process))
 
     @property
     def process(self) -> DiffusionProcess:
@@ -110,15 +114,7 @@ class ProjectedDenoiser:
         """
         states(x_t, "The states, x_t,")
         one_a_sample(t, x_t, "The times, t,")
-        if not isinstance(x_t.on, Grid):
-            raise ValueError(
-                f"Projection acts on states on a full Grid; got {described(x_t.on)}. Sample on the "
-                "grid, and restrict."
-            )
-        if x_t.on not in self._covariances:
-            self._covariances.clear()
-            self._covariances[x_t.on] = noise_covariance(self.process, x_t.on)
-        covariance, seen = self._covariances[x_t.on], self.observation
+        covariance, seen = self._covariance(x_t.on), self.observation
         alpha, sigma = (
             self.process.schedule.alpha(t.double()),
             self.process.schedule.sigma(t.double()),
@@ -145,26 +141,5 @@ class ProjectedDenoiser:
         signal, clean = found.signal + shift, found.clean
         if clean is not None:
             clean = clean + seen.deconvolve(shift)
-        return Prediction(signal, (x_t - signal * alpha) * (1.0 / sigma), clean)
-
-
-def projected(
-    projection: Projection,
-    denoiser: Denoiser,
-    observation: Observation,
-) -> ProjectedDenoiser:
-    """Project a denoiser's estimates onto what was observed.
-
-    Args:
-        projection: how, as ``Projection()``.
-        denoiser: the denoiser, of a process with one signal operator for all times.
-        observation: a linear observation with errors, of functions on the grid that is sampled on.
-
-    Returns:
-        A denoiser of states on that grid, for any solver.
-
-    Raises:
-        TypeError: if the signal operator changes with time.
-        ValueError: if the observation has no errors, or is not linear.
-    """
-    return ProjectedDenoiser(projection, denoiser, observation)
+        noise = noise_from_signal(x_t, signal, alpha=alpha, sigma=sigma)
+        return Prediction(signal, noise, clean)

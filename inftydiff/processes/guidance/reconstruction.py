@@ -90,7 +90,7 @@ class ReconstructionGuidance:
 def known_signal(
     process: DiffusionProcess, known: Function, mask: Tensor, *, coverage: Real = 0.5
 ) -> Observation:
-    r"""What the known part of functions says of :math:`S x_0` there.
+    r"""Observe the signal :math:`S x_0` on the known part of functions.
 
     Args:
         process: the process, with a signal operator that does not take constants to zero.

@@ -212,9 +212,9 @@ def twisted_smc(
         twist, sizes = log_weights, []
         for now, after in pairwise(times):
             at = wrapped.linearised(x, time(now))
-            z = guide.gradient(at)
+            z = guide.gradient(at)  # (batch · particles, m, channels)
             signal, gradient = at.prediction.signal, at.pullback(z)
-            found = by_particle(-0.5 * (at.residual * z).sum((-2, -1)))
+            found = by_particle(-0.5 * (at.residual * z).sum((-2, -1)))  # (batch, particles)
             log_weights, twist = _normalised(log_weights + found - twist), found
             sizes.append(effective_size(log_weights))
             few = (sizes[-1] < float(threshold) * count).unsqueeze(-1)
@@ -250,10 +250,11 @@ def _normalised(log_weights: Tensor) -> Tensor:
 
 
 def _taken(values: Tensor, chosen: Tensor) -> Tensor:
+    # (batch, particles) -> (batch, particles, points, channels)
     index = chosen[..., None, None].expand(-1, -1, *values.shape[-2:])
     return values.gather(1, index)
 
 
 def _chosen(f: Function, chosen: Tensor) -> Function:
-    values = f.values.reshape(*chosen.shape, *f.values.shape[-2:])
+    values = f.values.reshape(*chosen.shape, *f.values.shape[-2:])  # (batch, particles, …)
     return Function(f.on, _taken(values, chosen).reshape(f.values.shape))

@@ -20,7 +20,7 @@ from inftydiff._typing import Real, floating, number, store
 __all__ = ["STEPS", "ConstantSchedule", "LinearSchedule"]
 
 STEPS = 1000
-"""How many steps the β of the literature are given for."""
+"""The number of steps that the β of the literature are given for."""
 
 LINEAR_BETAS = (1e-4, 0.02)
 

@@ -33,8 +33,8 @@ from torch import Tensor
 from inftydiff._components import component
 from inftydiff._typing import flag, store, whole
 from inftydiff.operators.function import Function
+from inftydiff.processes.amplitudes import Amplitudes, check_order
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import Amplitudes, check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from inftydiff.operators.function import Function
-from inftydiff.processes.diffusion import Amplitudes
+from inftydiff.processes.amplitudes import Amplitudes
 from inftydiff.processes.solvers.solver import linear_combination
 
 __all__ = [

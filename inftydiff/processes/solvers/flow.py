@@ -16,9 +16,10 @@ with a step of DDIM, which is wrong by the factor :math:`1 - 10^{-8}/(2P)` for a
 in the data is :math:`P` times that in the noise.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, final, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, final, get_args
 
 import torch
 from jaxtyping import Float
@@ -28,25 +29,21 @@ from inftydiff._components import component
 from inftydiff._typing import Real, choice, floating, positive
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.function import Function
-from inftydiff.processes.denoiser import (
-    Denoiser,
-    asked,
-    check_answer,
-)
-from inftydiff.processes.diffusion import DiffusionProcess, check_order
-from inftydiff.processes.ode import adaptive_integrator
+from inftydiff.processes.amplitudes import check_order
+from inftydiff.processes.denoiser import Denoiser, asked, check_answer
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.schedule import Schedule, noise_ratio, noise_variance_rate, time_at_ratio
 from inftydiff.processes.solvers.solver import check_step, linear_combination
 from inftydiff.processes.spectra import scale_modes
 from inftydiff.processes.times import Spacing
 
-__all__ = ["LEAST_RATIO", "ProbabilityFlow"]
+__all__ = ["LEAST_RATIO", "ProbabilityFlow", "adaptive_integrator"]
 
 LEAST_RATIO = 1e-4
 """The σ/α from which a step to σ = 0 is DDIM's."""
 
 BEFORE = 1e-9
-"""How much before a time its rate is taken, relatively, since a flat piece may begin there."""
+"""The relative distance before a time at which its rate is taken: a flat piece may begin there."""
 
 Method = Literal["dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"]
 """The adaptive methods of torchdiffeq."""
@@ -212,3 +209,26 @@ def _late(process: DiffusionProcess, t: Tensor) -> Tensor:
 def _largest(values: Tensor) -> Tensor:
     """The largest root mean square of a sample."""
     return values.abs().square().flatten(1).mean(1).max().sqrt()
+
+
+def adaptive_integrator(user: str) -> Callable[..., Any]:
+    """Return ``torchdiffeq.odeint``, imported when it is first used.
+
+    Args:
+        user: what integrates by it, the subject of the error's sentence.
+
+    Raises:
+        ModuleNotFoundError: if torchdiffeq is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            # torchdiffeq scripts a function when it is imported, which torch no longer recommends.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from torchdiffeq import odeint
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{user} integrates by torchdiffeq, which is not installed: "
+            'pip install "inftydiff[solvers]"',
+            name=error.name,
+        ) from error
+    return odeint

@@ -29,8 +29,8 @@ from torch import Tensor
 from inftydiff._components import component
 from inftydiff._typing import choice
 from inftydiff.operators.function import Function
+from inftydiff.processes.amplitudes import check_order
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import check_order
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,

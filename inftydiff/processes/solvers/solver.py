@@ -1,4 +1,4 @@
-r"""What a solver is: one step from :math:`t` to :math:`s < t`, with memory or without.
+r"""Solvers: one step from :math:`t` to :math:`s < t`, with memory or without.
 
 A solver is a frozen value. It asks the denoiser at :math:`t`, never at a time where
 :math:`\sigma = 0`; takes its noise from the denoiser's process; and leaves no noise in a step to
@@ -41,7 +41,7 @@ __all__ = [
 
 @runtime_checkable
 class Solver(Protocol):
-    """What the loop asks of a solver."""
+    """The interface that the loop asks of a solver."""
 
     def step(
         self,
@@ -79,7 +79,7 @@ def separable(solver: Solver) -> bool:
 @final
 @dataclass(frozen=True, eq=False)
 class Past:
-    r"""What a multistep solver remembers of a time.
+    r"""The part of a multistep solver's memory that belongs to one time.
 
     Args:
         t: the time, of shape ``(batch,)``.

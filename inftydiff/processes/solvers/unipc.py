@@ -26,8 +26,9 @@ from torch import Tensor
 from inftydiff._components import component
 from inftydiff._typing import store, whole
 from inftydiff.operators.function import Function
+from inftydiff.processes.amplitudes import Amplitudes, check_order
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.diffusion import Amplitudes, DiffusionProcess, check_order
+from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.exponential import (
     exponential_step,
     half_log_snr,

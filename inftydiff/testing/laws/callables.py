@@ -1,4 +1,4 @@
-"""What models and denoisers have in common: callables ``(x, t)``, and states to ask them about."""
+"""Models and denoisers as callables ``(x, t)``, and states to ask them about."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Asked:
     process: Process | None = None
 
     def __call__(self, x: Function, t: Tensor) -> Any:
-        """What it answers."""
+        """Return the answer."""
         return self.call(x, t)
 
     def functions(self, x: Function, t: Tensor) -> tuple[Function, ...]:
@@ -71,7 +71,7 @@ class Asked:
 
 
 def answers_with_a_prediction(call: Callable[[Function, Tensor], Any], probe: Probe) -> bool:
-    """Whether a callable, asked once, answers as a denoiser does; not if it raises something."""
+    """Return whether a callable, asked once, answers as a denoiser does; False if it raises."""
     try:
         with torch.no_grad():
             return isinstance(call(probe.function(), probe.times()), Prediction)

@@ -1,4 +1,4 @@
-r"""What a law is: an identity that an object keeps, tried on a few probes.
+r"""Laws: identities that an object keeps, tried on a few probes.
 
 A law is written as a function ``(subject, probe) -> Iterator[Claim]``: it computes both sides of an
 identity on the probe's sizes and seed and yields what it found. Its name is the law's.

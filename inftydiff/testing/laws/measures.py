@@ -31,14 +31,14 @@ __all__ = [
 ]
 
 DRAWS = 512
-"""How many draws a round of the Monte Carlo law has."""
+"""The number of draws in a round of the Monte Carlo law."""
 
 TOLERANCE = 1e-8
 
 
 @runtime_checkable
 class Measure(Protocol):
-    """What makes a Gaussian measure: ``GaussianMeasure``, conditioned or not, or one like it."""
+    """The interface of a Gaussian measure: ``GaussianMeasure``, conditioned or not, or its like."""
 
     def mean_on(self, on: Discretisation) -> Function | None:
         """The mean's values, or None for zero."""
@@ -55,7 +55,7 @@ class Measure(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What fields and measures have in common: a mean, a covariance, and draws.
+    """The common interface of fields and measures: a mean, a covariance, and draws.
 
     Args:
         mean: of the values on a discretisation, ``(*batch, points, channels)``, or None for zero.

@@ -20,7 +20,7 @@ from inftydiff.testing.probe import Probe, refined
 __all__ = ["NETWORK_LAWS", "answers_where_asked", "discretisation_convergence", "same_place"]
 
 PERMUTED = 1e-4
-"""How far an answer may change when sums are taken, and equations solved, in another order."""
+"""The change of an answer that is allowed when sums and equations are done in another order."""
 
 CONTRACTION = 0.5
 """By how much the error must fall, at least, when a grid becomes thrice as fine."""

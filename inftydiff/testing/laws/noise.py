@@ -21,7 +21,7 @@ from inftydiff.testing.probe import Probe
 __all__ = ["NOISE_LAWS", "Noise"]
 
 DRAWS = 512
-"""How many draws a round of the Monte Carlo law has."""
+"""The number of draws in a round of the Monte Carlo law."""
 
 
 def one_seed_a_draw(noise: Noise, probe: Probe) -> Iterator[Claim]:

@@ -32,7 +32,7 @@ TOLERANCE = 1e-10
 
 @runtime_checkable
 class Process(Protocol):
-    """What makes a process: ``DiffusionProcess``, or a class of one's own."""
+    """The interface of a process: ``DiffusionProcess``, or a class of one's own."""
 
     @property
     def schedule(self) -> Schedule:
@@ -57,7 +57,7 @@ class Process(Protocol):
         """The amplitudes of source and noise."""
 
     def source(self, prediction: Prediction, t: Tensor) -> Function:
-        """What the amplitude of the signal multiplies."""
+        """Return what the amplitude of the signal multiplies."""
 
     def marginal(self, x0: Function, t: Tensor) -> GaussianMeasure:
         """The law of x_t given x_0."""

@@ -18,7 +18,7 @@ from inftydiff.testing.probe import Probe
 __all__ = ["NUMBER_OF_TIMES", "SCHEDULE_LAWS"]
 
 NUMBER_OF_TIMES = 999
-"""How many times are looked at, unless fewer are asked for."""
+"""The number of times that are looked at, unless fewer are asked for."""
 
 
 def starts_at_the_data(schedule: Schedule, probe: Probe) -> Iterator[Claim]:

@@ -30,7 +30,7 @@ from inftydiff.testing.probe import Probe, refined
 __all__ = ["STEP_LAWS"]
 
 ADAPTIVE = 0.02
-"""How exact a solver is taken to be that chooses its steps itself."""
+"""The tolerance of a solver that chooses its steps itself."""
 
 SMOOTH = ("mollified", "noise-only")
 """The processes whose noise has point values."""

@@ -31,7 +31,7 @@ ALARM = 1e-4
 """The most probability with which a right covariance fails a round."""
 
 ROUNDS = 3
-"""How many independent rounds of draws must fail."""
+"""The number of independent rounds of draws that must fail."""
 
 
 def covariance_of_draws(draw: Callable[[int], Tensor], covariance: Tensor) -> Claim:

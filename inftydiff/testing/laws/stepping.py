@@ -1,4 +1,4 @@
-"""Where solvers are tried: processes, a denoiser for them, and a step or a few of a solver."""
+"""Trials of solvers: processes, a denoiser for them, and a step or a few of a solver."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Modewise:
 
 
 class Spectra(NamedTuple):
-    """What the denoiser needs of a process on a grid.
+    """Return what the denoiser needs of a process on a grid.
 
     Args:
         eigenvalues: of the grid's modes.
@@ -107,7 +107,7 @@ def spectra_of(process: DiffusionProcess, grid: Grid) -> Spectra:
 @final
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What a denoiser was asked in the last step of a run, and the state and times of that step."""
+    """The last step of a run: what the denoiser was asked, the state and the times."""
 
     asked: list[tuple[Function, Tensor]]
     x_t: Function
@@ -115,7 +115,7 @@ class Heard:
 
 
 def calls(solver: Solver) -> int | None:
-    """How often the solver asks in a step: what it says, or once; None if it depends."""
+    """Return how often the solver asks in a step: its ``calls``, or once; None if it depends."""
     return getattr(solver, "calls", 1)
 
 
@@ -179,7 +179,7 @@ def step(
 
 
 def listen(solver: Solver, process: DiffusionProcess, probe: Probe, end: float) -> Heard:
-    """What the denoiser is asked in a step to a part of the time."""
+    """Return what the denoiser is asked in a step to a part of the time."""
     asked: list[tuple[Function, Tensor]] = []
     begun: list[tuple[Function, Tensor]] = []
     denoiser = Modewise(process)

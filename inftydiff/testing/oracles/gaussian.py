@@ -107,7 +107,7 @@ class GaussianDenoiser:
         return Prediction(means.signal + shift, means.noise, clean)
 
     def as_model(self, predict: Parameterisation) -> PerfectModel:
-        """What a perfect network outputs that predicts one of them.
+        """Return the perfect network that predicts one of them.
 
         Args:
             predict: what it predicts.

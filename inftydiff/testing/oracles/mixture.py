@@ -139,7 +139,7 @@ class MixtureDenoiser:
         return self._log_joint(x_t, t).logsumexp(-1)
 
     def as_model(self, predict: Parameterisation) -> PerfectModel:
-        """What a perfect network outputs that predicts one of them.
+        """Return the perfect network that predicts one of them.
 
         Args:
             predict: what it predicts.
