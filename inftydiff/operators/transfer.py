@@ -172,8 +172,8 @@ class KernelSmoother(MatrixOperator):
     width: Real
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", length(self.width, "The width of an KernelSmoother"))
-        require_discretisation(self.source, "The source of an KernelSmoother")
+        object.__setattr__(self, "width", length(self.width, "The width of a KernelSmoother"))
+        require_discretisation(self.source, "The source of a KernelSmoother")
         _check_grid(self.target, "KernelSmoother goes to")
         _check_box(self.target.domain, "KernelSmoother")
         _check_ends(self.source, self.target)

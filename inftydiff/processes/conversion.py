@@ -93,7 +93,7 @@ def from_diffusers(scheduler: object) -> Schedule:
     from the tables that it uses, not from its arguments, so that they are right after its setters
     too. Where a solver with ``alphas_cumprod`` adds noise to an unscaled signal, as Euler's does,
     its states are ours divided by α. Only the amplitudes are taken over: times to sample at, such
-    as Karras's, come from :func:`~inftydiff.processes.times.steps`.
+    as Karras's, come from :func:`~inftydiff.processes.times.timesteps`.
 
     Args:
         scheduler: one with ``alphas_cumprod`` (DDPM, DDIM, DPM-Solver, UniPC, Euler), one for flow

@@ -159,7 +159,7 @@ def test_a_width_is_a_finite_length_or_refused(value: Any) -> None:
         (
             lambda: ops.KernelSmoother(F, GRID, 0.1),
             TypeError,
-            "source of an KernelSmoother .* got Function",
+            "source of a KernelSmoother .* got Function",
         ),
         (lambda: T @ F, TypeError, "must be a LinearOperator; got Function"),
         (lambda: ops.SpectralOperator(ops.HeatMultiplier), TypeError, "got the class HeatMult"),

@@ -84,7 +84,7 @@ def test_unknown_methods(method):
 @pytest.mark.parametrize("width", [0.0, -0.1, math.nan, math.inf])
 def test_widths(width):
     with pytest.raises(
-        ValueError, match=r"width of an KernelSmoother must be a finite number above 0"
+        ValueError, match=r"width of a KernelSmoother must be a finite number above 0"
     ):
         KernelSmoother(FINE, NODES, width)
 

@@ -178,8 +178,8 @@ def linear_combination(*terms: tuple[Function, Tensor]) -> Function:
     """Return the sum of functions, each times its factors, one a sample or also one a mode.
 
     Args:
-        terms: pairs of a function and its factors, as :func:`~inftydiff.processes.scale_modes` takes
-            them; at least one pair.
+        terms: pairs of a function and its factors, as :func:`~inftydiff.processes.scale_modes`
+            takes them; at least one pair.
 
     Raises:
         TypeError: if a term is no pair, or no function and factors.
