@@ -30,6 +30,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_autodoc_typehints",
     "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx-mathjax-offline",  # the pages load nothing from elsewhere
 ]
 exclude_patterns = ["_build"]
 
@@ -51,11 +53,6 @@ napoleon_google_docstring = napoleon_numpy_docstring = False  # read_docstring d
 always_use_bars_union = True
 typehints_use_rtype = False
 copybutton_exclude = ".linenos, .gp, .go"
-
-# CONTRIBUTING.md says how to put this file there, for pages that need no network.
-if (HERE / "_static" / "mathjax" / "tex-svg-full.js").exists():
-    html_static_path = ["_static"]
-    mathjax_path = "mathjax/tex-svg-full.js"
 
 nitpicky = True
 # The build reaches no network, so other projects' inventories are not at hand.

@@ -2,10 +2,12 @@
 
 ``pytest`` draws few examples, the same ones each time; ``HYPOTHESIS_PROFILE=thorough pytest`` draws
 many, and new ones each time. The tensors are small, so one thread is fastest, in the processes that
-tests start too. Where there is no GPU, Triton's kernels are interpreted.
+tests start too. Where there is no GPU, Triton's kernels are interpreted. Ctrl-C is heeded, however
+pytest was started.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton is imported
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it leaves behind
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "default",

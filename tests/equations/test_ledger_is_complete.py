@@ -1,4 +1,4 @@
-"""The ledger has each of the paper's equations once, and what it names is there."""
+"""The page of equations has each of the paper's equations once, and what it names is there."""
 
 import ast
 import functools
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "ledger.md"
+PAGE = TESTS.parent / "docs" / "equations.md"
 
 
 class Row(NamedTuple):
