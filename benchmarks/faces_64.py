@@ -33,10 +33,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from inftydiff import DDIM, Function, WhiteNoise, gaussian_mollifier, random_subset, timesteps
+from inftydiff.cli.command import parameters
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.reconstruct import psnr
-from inftydiff.cli.report import parameters
 from inftydiff.data import Images, face_credit, face_seeds, faces
 from inftydiff.evaluation import EfficientNetLite0, as_bytes, compare, features, score
 from inftydiff.operators.cells import coarsen

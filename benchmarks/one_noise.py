@@ -8,7 +8,7 @@ It is the first picture of `inftydiff demo`, with two of its four rows.
 import argparse
 from pathlib import Path
 
-from inftydiff.cli.sizes_figure import save_sizes_figure
+from inftydiff.cli.demo_figures import save_sizes_figure
 from inftydiff.pipelines import InftyDiff
 
 SIZES = (32, 64, 128, 256)

@@ -24,9 +24,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from inftydiff import DDIM, Function, MomentMatching, ReconstructionGuidance, timesteps
-from inftydiff.cli.figures import Panel, save_figure
+from inftydiff.cli.figures import Panel, hidden_grey, save_figure, spread_picture
 from inftydiff.cli.inpaint import box_mask
-from inftydiff.cli.task_figure import hidden_grey, spread_picture
 from inftydiff.data import Images, face_seeds, faces
 from inftydiff.evaluation import EfficientNetLite0, features, score
 from inftydiff.evaluation.features import as_bytes

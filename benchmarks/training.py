@@ -33,7 +33,7 @@ from inftydiff.operators.local import neighbours
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.training import activation_bytes
 from inftydiff.training.objective import Microbatch, TrainingLoss
-from inftydiff.training.precision import fast_bfloat16
+from inftydiff.training.update import fast_bfloat16
 
 SIDES = (64, 128)
 PICTURES = 8

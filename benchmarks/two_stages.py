@@ -41,7 +41,7 @@ from timing import machine
 from torch import Tensor
 
 from inftydiff import Function, timesteps
-from inftydiff.cli.report import parameters
+from inftydiff.cli.command import parameters
 from inftydiff.evaluation import EfficientNetLite0, compare, features
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff, load_pipeline

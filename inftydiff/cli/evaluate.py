@@ -14,9 +14,8 @@ import tyro
 from inftydiff._typing import positive, whole
 from inftydiff._writing import whole_file
 from inftydiff.cli.candidates import FEWER, Candidate, ModelCandidate, PictureCandidate, Size
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import Command, require_writable
 from inftydiff.cli.drawing import SolverArguments
-from inftydiff.cli.folders import require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data import Images
 from inftydiff.data.array import Layout

@@ -1,6 +1,8 @@
 """Figures: sheets of pictures at their own resolution, with titles, row and column labels.
 
-Each pixel of a picture is a square of one colour, drawn without smoothing.
+Each pixel of a picture is a square of one colour, drawn without smoothing. A task's figure has what
+was observed, the mean, the spread and the samples side by side; an interpolation's the functions
+from one picture to another.
 """
 
 from collections.abc import Sequence
@@ -9,13 +11,25 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import torch
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
 from inftydiff._writing import whole_file
+from inftydiff.pipelines.tasks import TaskResult
 
-__all__ = ["Panel", "save_figure", "save_pictures", "to_pixels"]
+__all__ = [
+    "Panel",
+    "hidden_grey",
+    "one_grey_a_channel",
+    "save_figure",
+    "save_pictures",
+    "save_task_figure",
+    "save_way_figure",
+    "spread_picture",
+    "to_pixels",
+]
 
 DPI = 100
 GAP = 6
@@ -155,3 +169,140 @@ def _middles(length: int, count: int) -> list[float]:
     """Where the middles of ``count`` pictures are along a side of the sheet."""
     one = (length + GAP) / count
     return [(i + 0.5) * one - 0.5 * GAP - 0.5 for i in range(count)]
+
+
+SHOWN = 4
+"""How many samples of a picture are shown."""
+
+
+def spread_picture(std: Float[Tensor, "n c h w"], most: float) -> Float[Tensor, "n 1 h w"]:
+    """Standard deviations as grey pictures, their root mean square over channels.
+
+    Args:
+        std: the deviations.
+        most: what is white.
+    """
+    return 2.0 * std.square().mean(1, keepdim=True).sqrt() / most - 1.0
+
+
+def save_task_figure(
+    path: Path,
+    result: TaskResult,
+    *,
+    observed: Float[Tensor, "n c h w"],
+    names: Sequence[str],
+    truth: Float[Tensor, "n c rows columns"] | None,
+    heading: str,
+    caption: str,
+) -> None:
+    """Write the figure of a task.
+
+    Args:
+        path: the file.
+        result: the answer, of which up to four samples are shown. Channels that are neither one nor
+            three have a row each.
+        observed: pictures of what was known.
+        names: what to call each picture.
+        truth: what was to be found, if it is known.
+        heading: the line above the figure.
+        caption: the line below it; the scale of the spread is added.
+    """
+    samples = one_grey_a_channel(result.samples.to_image())
+    channels = len(samples) // len(names)
+    if channels > 1:
+        names = [f"{name}, {channel + 1}" for name in names for channel in range(channels)]
+    columns = [one_grey_a_channel(x) for x in (observed, result.mean.to_image())]
+    labels = ["observed", "mean"]
+    if samples.shape[1] > 1:
+        std = one_grey_a_channel(result.std.to_image())
+        most = max(std.square().mean(1).sqrt().max().item(), 1e-3)
+        columns.append(spread_picture(std, most))
+        labels.append("spread")
+        caption += f" Spread: standard deviation, white is {most:.2g}."
+    shown = min(SHOWN, samples.shape[1])
+    columns += list(samples[:, :shown].unbind(1))
+    labels += [f"sample {number + 1}" for number in range(shown)]
+    if truth is not None:
+        columns.append(one_grey_a_channel(truth))
+        labels.append("truth")
+    rows = [[column[row] for column in columns] for row in range(len(names))]
+    panel = Panel("", labels, list(names), rows)
+    side = max(128, *samples.shape[-2:])
+    save_figure(path, [panel], heading=heading, caption=caption, side=side)
+
+
+def one_grey_a_channel(
+    pictures: Float[Tensor, "n *samples c h w"],
+) -> Float[Tensor, "m *samples c2 h w"]:
+    """Pictures as they are if they have one or three channels, else a grey one for each channel.
+
+    Args:
+        pictures: any, or several samples of each.
+
+    Example:
+        >>> tuple(one_grey_a_channel(torch.zeros(4, 6, 2, 8, 8)).shape)
+        (8, 6, 1, 8, 8)
+    """
+    if pictures.shape[-3] in (1, 3):
+        return pictures
+    return pictures.movedim(-3, 1).flatten(0, 1).unsqueeze(-3)
+
+
+def hidden_grey(
+    pictures: Float[Tensor, "n c h w"], known: Bool[Tensor, "h w"]
+) -> Float[Tensor, "n c h w"]:
+    """Pictures with a grey of their middle value where they are not known."""
+    return torch.where(known, pictures, 0.0)
+
+
+def save_way_figure(
+    path: Path,
+    result: TaskResult,
+    *,
+    ends: Float[Tensor, "2 c rows columns"] | None,
+    heading: str,
+    caption: str,
+) -> None:
+    """Write the figure of the functions on a way.
+
+    Args:
+        path: the file.
+        result: the functions, of which up to four ways are shown, and of several ways their mean
+            and their spread.
+        ends: the pictures at the ends; None where these are functions on the way.
+        heading: the line above the figure.
+        caption: the line below it; the scale of the spread is added.
+    """
+    samples = result.samples.to_image()
+    count, ways = samples.shape[:2]
+    columns = [f"{place / (count - 1):.2g}" for place in range(count)]
+    lines = {f"way {way + 1}": samples[:, way] for way in range(min(SHOWN, ways))}
+    if ways > 1:
+        lines["mean"] = result.mean.to_image()
+    rows = {
+        name: list(row)
+        for line, pictures in lines.items()
+        for name, row in _greys(line, pictures).items()
+    }
+    if ways > 1:
+        std = result.std.to_image()
+        most = max(std.square().mean(1).sqrt().max().item(), 1e-3)
+        rows["spread"] = list(spread_picture(std, most))
+        caption += f" Spread: standard deviation, white is {most:.2g}."
+    if ends is not None:
+        columns = ["picture", *columns, "picture"]
+        borders = list(_greys("", ends).values())
+        blank = torch.ones_like(borders[0][0])
+        for number, (name, row) in enumerate(rows.items()):
+            first, last = (blank, blank) if name == "spread" else borders[number % len(borders)]
+            rows[name] = [first, *row, last]
+    panel = Panel("", columns, list(rows), list(rows.values()))
+    save_figure(path, [panel], heading=heading, caption=caption, side=max(128, *samples.shape[-2:]))
+
+
+def _greys(name: str, pictures: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n _ h w"]]:
+    """Pictures in one row, or in one row a channel where these are no colours."""
+    shown = one_grey_a_channel(pictures).unflatten(0, (len(pictures), -1))
+    if shown.shape[1] == 1:
+        return {name: shown[:, 0]}
+    return {f"{name}, {channel + 1}": row for channel, row in enumerate(shown.unbind(1))}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inftydiff import Projection, ReconstructionGuidance
 from inftydiff.cli.command import Command
-from inftydiff.cli.task_figure import hidden_grey
+from inftydiff.cli.figures import hidden_grey
 from inftydiff.cli.tasks import Prepared, TaskArguments
 from inftydiff.data.masks import painted, touched
 from inftydiff.pipelines.tasks import inpaint

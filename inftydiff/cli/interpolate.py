@@ -12,11 +12,9 @@ from torch import Tensor
 from inftydiff import Function, recommended_timesteps
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import MOST_PICTURES, Command, require_free, require_writable
 from inftydiff.cli.drawing import SolverArguments
-from inftydiff.cli.figures import save_pictures
-from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
-from inftydiff.cli.task_arrays import save_task_arrays
+from inftydiff.cli.figures import save_pictures, save_way_figure
 from inftydiff.cli.task_pictures import (
     TaskPictures,
     default_size,
@@ -24,9 +22,7 @@ from inftydiff.cli.task_pictures import (
     size_taken,
     task_pictures,
 )
-from inftydiff.cli.tasks import ARRAYS, rms
-from inftydiff.cli.watched import watched
-from inftydiff.cli.way_figure import save_way_figure
+from inftydiff.cli.tasks import ARRAYS, rms, save_task_arrays, watched
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult, interpolate, interpolate_samples

@@ -12,9 +12,7 @@ from types import FrameType
 from typing import final
 
 import inftydiff
-from inftydiff.cli.commands import COMMANDS, called, extra_of, kind_of
-from inftydiff.cli.extras import lack_of
-from inftydiff.cli.front import help_text
+from inftydiff.cli.front import COMMANDS, called, extra_of, help_text, kind_of, lack_of
 
 __all__ = ["main"]
 

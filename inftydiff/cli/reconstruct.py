@@ -13,10 +13,9 @@ from torch import Tensor
 from inftydiff import Function, random_subset
 from inftydiff._typing import whole
 from inftydiff._writing import whole_folder
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import MOST_PICTURES, Command, require_free, require_writable
 from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.figures import Panel, save_figure
-from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline

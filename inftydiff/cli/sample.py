@@ -12,10 +12,9 @@ from torch import Tensor
 
 from inftydiff._typing import whole
 from inftydiff._writing import whole_file, whole_folder
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import MOST_PICTURES, Command, require_free, require_writable
 from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
-from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.labels import condition_of
 from inftydiff.pipelines import load_pipeline
 from inftydiff.processes.seeds import seeds_from

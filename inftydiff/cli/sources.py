@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from inftydiff._typing import whole
-from inftydiff.cli.field_source import FieldSource
-from inftydiff.cli.source import HELD_OUT, Source, how_many_held_out
+from inftydiff.cli.field_source import HELD_OUT, FieldSource, Source, how_many_held_out
 from inftydiff.data import (
     ImageArray,
     ImageFolder,

@@ -1,31 +1,86 @@
-"""What the commands have in common that ask a model for what is not known of pictures."""
+"""What the commands share that ask a model for what is not known of pictures.
 
+They have the same options, run with a progress bar, and write figures and arrays of numbers.
+"""
+
+import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, final
 
+import numpy as np
 import torch
 import tyro
 from jaxtyping import Float
 from torch import Tensor
+from tqdm import tqdm
 
 from inftydiff import Function, Grid
 from inftydiff._typing import checked_seed, whole
 from inftydiff._writing import whole_folder
+from inftydiff.cli.command import MOST_PICTURES, require_free, require_writable
 from inftydiff.cli.drawing import SolverArguments
-from inftydiff.cli.figures import save_pictures
-from inftydiff.cli.folders import MOST_PICTURES, require_free, require_writable
-from inftydiff.cli.task_arrays import save_task_arrays
-from inftydiff.cli.task_figure import save_task_figure
+from inftydiff.cli.figures import save_pictures, save_task_figure
 from inftydiff.cli.task_pictures import TaskPictures, known_at, size_taken, task_pictures
-from inftydiff.cli.watched import watched
 from inftydiff.data import FieldScale
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult
+from inftydiff.processes import State
+from inftydiff.processes.seeds import generator_of
+from inftydiff.training.bar import seconds_between_updates
 
-__all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms"]
+__all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms", "save_task_arrays", "watched"]
+
+
+def save_task_arrays(path: Path, result: TaskResult, scale: FieldScale | None = None) -> None:
+    """Write an ``.npz`` file of float32 arrays: ``samples``, ``mean`` and, of several, ``spread``.
+
+    Samples have the shape ``(pictures, samples, channels, rows, columns)``; their mean and their
+    standard deviation that without the samples' axis.
+
+    Args:
+        path: the file.
+        result: the answer.
+        scale: the ranges of the channels, if they are to have their units; else the values are
+            those of the model, about [-1, 1].
+    """
+    samples = result.samples.to_image().cpu()
+    if scale is not None:
+        samples = scale.undo(samples)
+    arrays = {"samples": samples, "mean": samples.mean(1)}
+    if samples.shape[1] > 1:
+        arrays["spread"] = samples.std(1)
+    numbers = {name: array.float().numpy() for name, array in arrays.items()}
+    np.savez(path, allow_pickle=False, **numbers)
+
+
+def watched(
+    task: Callable[[Sampling, torch.Generator], TaskResult], how: Sampling, *, seed: int
+) -> tuple[TaskResult, float]:
+    """Run a task with a progress bar.
+
+    Args:
+        task: what to run, given how to sample and the source of randomness.
+        how: how to sample.
+        seed: of the randomness.
+
+    Returns:
+        The answer, and how many seconds it took.
+    """
+    begin = time.monotonic()
+    with tqdm(
+        desc="Sampling", unit="step", leave=False, mininterval=seconds_between_updates()
+    ) as bar:
+
+        def watch(state: State) -> None:
+            bar.update(0 if state.prediction is None else 1)
+
+        result = task(dataclasses.replace(how, watch=watch), generator_of(seed))
+    return result, time.monotonic() - begin
+
 
 FIGURE, ARRAYS = "answer.png", "answer.npz"
 

@@ -10,17 +10,15 @@ from typing import Annotated, final
 
 import tyro
 
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import Command, require_writable, training_report
 from inftydiff.cli.components import Form, chosen_kinds, form_of
-from inftydiff.cli.folders import require_writable
-from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import PictureArguments, Source
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PRESETS, PresetName
 from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
 from inftydiff.training.folders import require_run
-from inftydiff.training.processes import is_main_process
+from inftydiff.training.loop import is_main_process
 from inftydiff.training.transfer import take_weights
 
 __all__ = ["Train"]

@@ -13,11 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import whole
-from inftydiff.cli.command import Command
+from inftydiff.cli.command import Command, require_writable, training_report
 from inftydiff.cli.components import chosen_kinds, form_of
-from inftydiff.cli.folders import require_writable
 from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_labels
-from inftydiff.cli.report import training_report
 from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments, Source
 from inftydiff.models import LatentPriorConfig, PriorConfig
 from inftydiff.pipelines import InftyDiff, latest, load_pipeline
@@ -30,7 +28,7 @@ from inftydiff.training import (
 )
 from inftydiff.training.checkpoint import read_settings
 from inftydiff.training.folders import require_run
-from inftydiff.training.processes import is_main_process
+from inftydiff.training.loop import is_main_process
 from inftydiff.training.stages import check_latent_settings
 
 __all__ = ["TrainPrior"]

@@ -8,7 +8,7 @@ from inftydiff.models.local import LocalBlock
 from inftydiff.models.multiscale import MultiscaleConfig, MultiscaleNetwork
 from inftydiff.models.network import Capabilities, EncoderConfig, NetworkConfig, capabilities_of
 from inftydiff.models.neural_operator import GridNetwork, NeuralOperator, functionalise
-from inftydiff.models.presets import (
+from inftydiff.models.paper_networks import (
     faces_64,
     faces_128,
     infty_diff_64,

@@ -34,8 +34,8 @@ from inftydiff._typing import (
     shown,
     whole,
 )
-from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.gathering import PointToGrid
+from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.models.network import Capabilities
 from inftydiff.models.unet import DownPath
 from inftydiff.operators import Function
@@ -109,7 +109,7 @@ class Encoder(nn.Module):
     Example:
         >>> import torch
         >>> from inftydiff import Grid
-        >>> from inftydiff.models.presets import tiny
+        >>> from inftydiff.models.paper_networks import tiny
         >>> encoder = Encoder(tiny(), 3, 5)
         >>> tuple(encoder(Function(Grid((8, 8)), torch.zeros(2, 64, 3))).mean.shape)
         (2, 5)

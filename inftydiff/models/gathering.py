@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.local import LocalBlock
+from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.operators import Discretisation, Grid
 from inftydiff.operators.local import Neighbours
 from inftydiff.operators.transfer import KernelSmoother

@@ -11,12 +11,14 @@ in a window of fixed physical size.
 The paper divides by the share of the window that is observed, not by the count, so that its
 operator is :math:`k^2` times this mean. Here the kernel's table is :math:`\kappa = k^2 \theta` with
 :math:`\theta` the parameter: it starts as a depthwise convolution of PyTorch does, uniform in
-:math:`±1/k`, and an optimiser's step moves the output as far as it does in the paper.
+:math:`±1/k`, and an optimiser's step moves the output as far as it does in the paper. Where
+autograd keeps nothing of it, what is computed point by point is computed some points at a time.
 
 References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 4.1.
 """
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -27,13 +29,40 @@ from torch import Tensor, nn
 from inftydiff._typing import MOST_CHANNELS, flag, whole
 from inftydiff.models._checks import check_features
 from inftydiff.models._initial import zero_init
-from inftydiff.models._pieces import pointwise
 from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.models.embedding import AdaptiveLayerNorm
 from inftydiff.operators.local import Neighbours, local_operator
 from inftydiff.operators.local.definition import odd
 
-__all__ = ["LocalBlock"]
+__all__ = ["LocalBlock", "pointwise"]
+
+_PIECE = 2**20
+"""About how many values of an input are taken at once: what a processor's cache holds."""
+
+
+def pointwise(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """A function of the features at each point, without memory for all points on the way.
+
+    Where gradients are recorded, and under a compiler, which fuses such functions by itself, it is
+    called once.
+
+    Args:
+        function: a function of features that treats every point alike.
+        inputs: features of the same points, of shape ``(batch, points, channels)``.
+
+    Returns:
+        The function's values, of shape ``(batch, points, images)``.
+    """
+    first, points = inputs[0], inputs[0].shape[1]
+    size = max(1, _PIECE // max(1, first.shape[0] * first.shape[-1]))
+    if size >= points or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return function(*inputs)
+    piece = function(*(x[:, :size] for x in inputs))
+    image = piece.new_empty(len(piece), points, *piece.shape[2:])  # with vmap's axes, as it has
+    image[:, :size] = piece
+    for start in range(size, points, size):
+        image[:, start : start + size] = function(*(x[:, start : start + size] for x in inputs))
+    return image
 
 
 @final

@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from inftydiff._typing import MOST_CHANNELS, check_device, floating, instance, whole
 from inftydiff.models._initial import zero_init
-from inftydiff.models.config import MultiscaleConfig
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
 from inftydiff.models.gathering import PointToGrid
 from inftydiff.models.local import LocalBlock
+from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.models.network import Capabilities
 from inftydiff.models.neural_operator import require_batch, require_plain
 from inftydiff.models.unet import UNet
@@ -59,7 +59,7 @@ class MultiscaleNetwork(nn.Module):
 
     Example:
         >>> import torch
-        >>> from inftydiff.models.presets import tiny
+        >>> from inftydiff.models.paper_networks import tiny
         >>> network = MultiscaleNetwork(tiny(), 3)
         >>> f = Function(Grid((8, 8)), torch.zeros(1, 64, 3))
         >>> tuple(network(f, torch.tensor([0.5])).values.shape)

@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inftydiff.operators.bins import blocks, tilings
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.matrices import Constants, Matrix
-from inftydiff.operators.tiles import blocks, tilings
 
 __all__ = ["WindowMatrix", "distances"]
 

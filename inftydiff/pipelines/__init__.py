@@ -5,7 +5,7 @@ from inftydiff.pipelines.checkpoints import latest, load_pipeline
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.infty_diff import InftyDiff
 from inftydiff.pipelines.presets import PRESETS, preset
-from inftydiff.pipelines.projection import range_projection
+from inftydiff.pipelines.range_projection import range_projection
 
 __all__ = [
     "PRESETS",

@@ -8,13 +8,18 @@ saved and sampled.
 Every length is in the units of the domain, never in pixels: the mollifier's width and the network's
 footprints stay what they are when the grid is refined. The noise's intensity is the root of a
 cell's volume where it shall be one unit a cell, 1/64 for a grid of 64² on the unit box.
+The networks of a model are built from it here.
 """
 
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
-from inftydiff._components import from_record, to_record
+from torch import nn
+
+from inftydiff._components import from_record, kind_of, to_record
 from inftydiff._reading import parse_json
 from inftydiff._typing import (
     MOST_CHANNELS,
@@ -22,10 +27,11 @@ from inftydiff._typing import (
     instance,
     number,
     positive,
+    shown,
     store,
     whole,
 )
-from inftydiff.models import EncoderConfig, NetworkConfig, PriorConfig, faces_64
+from inftydiff.models import EncoderConfig, NetworkConfig, PriorConfig, capabilities_of, faces_64
 from inftydiff.operators import Box, Domain
 from inftydiff.pipelines.version_1 import from_version_1
 from inftydiff.processes import (
@@ -36,7 +42,7 @@ from inftydiff.processes import (
 )
 from inftydiff.processes.checks import MOST_STEPS, a_domain, bounds, conforming
 
-__all__ = ["InftyDiffConfig"]
+__all__ = ["InftyDiffConfig", "build_encoder", "build_network"]
 
 VERSION = 2
 """The version of the JSON form; it changes when a reader of the old one would be misled."""
@@ -183,3 +189,68 @@ class InftyDiffConfig:
                 f"{version!r:.80}."
             )
         return from_record(InftyDiffConfig, record)
+
+
+def build_network(config: InftyDiffConfig) -> nn.Module:
+    """Build the network of a model.
+
+    Args:
+        config: the model's configuration.
+
+    Raises:
+        TypeError: if the component builds no module.
+        ValueError: if it cannot take the domain, or latents that the model has, or has no
+            parameters.
+    """
+    name = _name(config.network, "network")
+    if config.latent is None:
+        network = config.network.build(config.channels, config.domain)
+    else:
+        if not _takes(config.network.build, "latent"):
+            raise ValueError(
+                f"{name} takes no latent; leave the model's latent out, or choose a network that "
+                "does."
+            )
+        network = config.network.build(config.channels, config.domain, latent=config.latent)
+    instance(network, nn.Module, f"What {name} builds", "Return the module from build.")
+    inputs = () if config.latent is None else ("latent",)
+    capabilities_of(network).check(config.domain, name, inputs=inputs)
+    if not any(p.is_floating_point() for p in network.parameters()):
+        raise ValueError(f"{name} has no parameters of floating point to train. Give it some.")
+    return network
+
+
+def build_encoder(config: InftyDiffConfig, latent: int) -> nn.Module:
+    """Build the encoder of a model with latents.
+
+    Args:
+        config: the model's configuration.
+        latent: the number of features of a latent.
+
+    Raises:
+        TypeError: if the component builds no module.
+        ValueError: if there is none for this network, or it cannot take the domain.
+    """
+    chosen = config.network if config.encoder is None else config.encoder
+    name = _name(chosen, "encoder")
+    if not isinstance(chosen, EncoderConfig):
+        raise ValueError(
+            f"{_name(config.network, 'network')} has no encoder of its own; got {shown(chosen)}. "
+            "Set encoder=, to faces_64() for instance."
+        )
+    variational = config.kl_weight is not None
+    encoder = chosen.build_encoder(config.channels, config.domain, latent, variational=variational)
+    instance(encoder, nn.Module, f"What {name} builds", "Return the module from build_encoder.")
+    capabilities_of(encoder).check(config.domain, name)
+    return encoder
+
+
+def _name(part: object, what: str) -> str:
+    kind = kind_of(part)
+    return f"The {what} {type(part).__name__ if kind is None else repr(kind)}"
+
+
+def _takes(build: Callable[..., object], name: str) -> bool:
+    """Say whether a function has a parameter of this name."""
+    parameters = inspect.signature(build).parameters.values()
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)

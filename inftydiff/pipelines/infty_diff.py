@@ -29,11 +29,16 @@ from inftydiff._typing import floating, generator_for, instance, number, positiv
 from inftydiff.models import Capabilities, DiagonalGaussian, TiledNetwork, capabilities_of, tiled
 from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset, wiener_inverse
 from inftydiff.operators.linear import Field
-from inftydiff.pipelines.built import build_encoder, build_network
-from inftydiff.pipelines.config import LARGEST, MOST_CELLS, InftyDiffConfig
+from inftydiff.pipelines.config import (
+    LARGEST,
+    MOST_CELLS,
+    InftyDiffConfig,
+    build_encoder,
+    build_network,
+)
 from inftydiff.pipelines.decoded_model import DecodedModel
 from inftydiff.pipelines.latent_prior import LatentPrior
-from inftydiff.pipelines.projection import range_projection
+from inftydiff.pipelines.range_projection import range_projection
 from inftydiff.processes import (
     CleanPrediction,
     Denoiser,

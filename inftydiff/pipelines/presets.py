@@ -7,7 +7,7 @@ The presets ``infty_diff_…`` are the paper's models: mollified data and noise,
 a mollifier of one cell, the noise as what is predicted, estimates of the signal clipped to [−1, 1],
 100 steps of DDIM and a Wiener filter with the ratio 0.05; latents from a perceptron of 10 layers of
 2048 channels. What differs from the released code, besides the networks' differences that
-:mod:`inftydiff.models.presets` names:
+:mod:`inftydiff.models.paper_networks` names:
 
 - The noise is white noise on the domain, of one unit a cell of the training grid, whatever the grid
   that is sampled. Theirs has one unit a cell of any grid, so that its variance after the mollifier

@@ -10,7 +10,8 @@ Nothing is pickled, and nothing pickled is read: a pickle runs whatever code its
 file is written beside its place and put there when all of them are on the disk, the configuration
 last. The weights carry a digest of themselves and one of the configuration, so that a damaged file
 is noticed, and so are two files that were not saved together. Files are read as regular files of
-the folder, and a link that leads out of it is refused.
+the folder, and a link that leads out of it is refused. Some models lie in the package itself, and
+are found by their names.
 """
 
 import hashlib
@@ -28,7 +29,6 @@ from inftydiff._typing import a_path
 from inftydiff._writing import MARK, reason, whole_folder
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import fetch
-from inftydiff.pipelines.shipped import shipped
 from inftydiff.pipelines.weights import check_names, digest, read_tensors
 
 __all__ = [
@@ -36,12 +36,31 @@ __all__ = [
     "FILES",
     "PICKLES",
     "WEIGHTS",
+    "WEIGHTS_FOLDER",
     "is_pretrained",
     "read_config",
     "read_weights",
     "resolve",
+    "shipped",
     "write_folder",
 ]
+
+WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
+"""One folder a model, as :mod:`inftydiff.pipelines.pretrained` writes it."""
+
+
+def shipped() -> dict[str, Path]:
+    """The names of the models that come with the package, and their folders.
+
+    ``InftyDiff.from_pretrained`` and the commands take such a name where there is no file or folder
+    of that name.
+
+    Example:
+        >>> sorted(shipped())
+        ['faces-64', 'faces-64-two-stage']
+    """
+    return {card.parent.name: card.parent for card in sorted(WEIGHTS_FOLDER.glob("*/README.md"))}
+
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, CARD)

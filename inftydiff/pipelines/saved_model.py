@@ -26,13 +26,6 @@ from inftydiff._typing import (
 from inftydiff.pipelines.card import ModelCard
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.hub import upload
-from inftydiff.pipelines.parts import (
-    apart,
-    is_wrapper,
-    keeps_tensors,
-    parts_of,
-    plain_names,
-)
 from inftydiff.pipelines.pretrained import (
     FILES,
     WEIGHTS,
@@ -42,11 +35,16 @@ from inftydiff.pipelines.pretrained import (
     write_folder,
 )
 from inftydiff.pipelines.weights import (
+    apart,
     as_loaded,
     as_stored,
     cast_weights,
     check_names,
     check_precision,
+    is_wrapper,
+    keeps_tensors,
+    parts_of,
+    plain_names,
 )
 
 __all__ = ["SavedModel"]

@@ -9,8 +9,8 @@ from inftydiff._typing import device_of, dtype_of, flag, instance, whole
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.config import MOST_CELLS
-from inftydiff.training.config import LARGEST_BATCH
 from inftydiff.training.objective import Microbatch, TrainingLoss
+from inftydiff.training.settings import LARGEST_BATCH
 
 __all__ = ["activation_bytes"]
 

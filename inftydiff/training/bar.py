@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import final
 
 from inftydiff._extras import extra
-from inftydiff.training.config import TrainConfig
 from inftydiff.training.progress import Progress
+from inftydiff.training.settings import TrainConfig
 
 with extra("train"):
     from tqdm import tqdm

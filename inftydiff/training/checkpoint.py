@@ -8,7 +8,7 @@ A run folder holds one folder a checkpoint::
 
 A checkpoint is written beside its place, flushed to the disk, and then renamed. Nothing is pickled.
 The order of the pictures and all randomness follow from the seed and the step, see
-:mod:`inftydiff.training.order`, and need no file. The digests of the files of tensors stand in
+:mod:`inftydiff.training.batches`, and need no file. The digests of the files of tensors stand in
 ``config.json``, so that a changed file is found out.
 """
 
@@ -43,9 +43,9 @@ from inftydiff.pipelines.weights import (
     cast_weights,
     check_names,
 )
-from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import TRAINING, prune
 from inftydiff.training.progress import Progress
+from inftydiff.training.settings import TrainConfig
 
 with extra("train"):
     import safetensors

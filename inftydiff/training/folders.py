@@ -1,14 +1,18 @@
-"""The folders of a run: which checkpoints it has, and which of them stay.
+"""The folders of a run: which checkpoints it has, which of them stay, and who may write.
 
-A link where a run writes is refused.
+A link where a run writes is refused. A folder has one run at a time, by a lock that its end, or its
+crash, releases.
 """
 
 import contextlib
 import re
 import shutil
 from pathlib import Path
+from types import TracebackType
+from typing import final
 
-from inftydiff._writing import MARK, unfinished
+from inftydiff._extras import extra
+from inftydiff._writing import MARK, reason, unfinished
 from inftydiff.pipelines.checkpoints import CONFIG, LOCK, MODEL, begun, latest, steps_in
 
 __all__ = [
@@ -17,10 +21,64 @@ __all__ = [
     "SAMPLES",
     "STEPS",
     "TRAINING",
+    "RunLock",
     "prune",
     "remove_partial",
     "require_run",
 ]
+
+
+@final
+class RunLock:
+    """Within the block, no other process, nor another block, can have the lock of a run folder.
+
+    The operating system holds it, so it does not outlive its process. The file of it stays.
+
+    Args:
+        run: the run folder; it is made if need be.
+        wanted: whether to take the lock at all; of several processes of a run, one does.
+
+    Raises:
+        ValueError: on entering, if another has it.
+        OSError: on entering, if the folder cannot be written to.
+    """
+
+    def __init__(self, run: Path, wanted: bool = True) -> None:
+        with extra("train"):
+            from filelock import FileLock
+
+        self.run = run
+        self.wanted = wanted
+        self.lock = FileLock(run / LOCK)
+
+    def __enter__(self) -> "RunLock":
+        from filelock import Timeout
+
+        if self.wanted:
+            try:
+                self.run.mkdir(parents=True, exist_ok=True)
+                self.lock.acquire(timeout=0)
+            except Timeout as error:
+                raise ValueError(
+                    f"Another run is writing to {self.run}. Wait for its end, or give another "
+                    "folder."
+                ) from error
+            except OSError as error:
+                raise OSError(
+                    f"The run folder {self.run} cannot be written to: {reason(error)}. Make room "
+                    "there, or give another folder."
+                ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.wanted:
+            self.lock.release()
+
 
 TRAINING = "training.safetensors"
 LOG, STEPS = "log.jsonl", "steps.jsonl"

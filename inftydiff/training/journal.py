@@ -18,9 +18,9 @@ from inftydiff._components import to_record
 from inftydiff._extras import extra
 from inftydiff._reading import parse_json
 from inftydiff._writing import append_line, whole_file
-from inftydiff.training.config import TrainConfig
 from inftydiff.training.folders import BOARD, LOG, SAMPLES, STEPS
 from inftydiff.training.progress import Progress
+from inftydiff.training.settings import TrainConfig
 from inftydiff.training.update import Outcome
 
 if TYPE_CHECKING:

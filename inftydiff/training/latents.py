@@ -24,9 +24,9 @@ from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.latent_prior import LatentPrior
 from inftydiff.processes import WhiteNoise
-from inftydiff.training.config import LARGEST_BATCH
+from inftydiff.training.batches import condition_generator, picture_generator, step_generator
 from inftydiff.training.objective import Microbatch, low_discrepancy_times, share_of
-from inftydiff.training.order import condition_generator, picture_generator, step_generator
+from inftydiff.training.settings import LARGEST_BATCH
 
 with extra("train"):
     from tqdm import tqdm

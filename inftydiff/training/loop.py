@@ -6,6 +6,7 @@ It runs on ``accelerate``: on a CPU, a GPU, or several processes started by ``ac
 from pathlib import Path
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -16,18 +17,30 @@ from inftydiff.models import PriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.training.bar import Bar
 from inftydiff.training.batches import UnreadableItem, living_workers
-from inftydiff.training.compiling import require_compiler
-from inftydiff.training.config import TrainConfig
-from inftydiff.training.folders import require_run
+from inftydiff.training.folders import RunLock, require_run
 from inftydiff.training.journal import require_tensorboard
 from inftydiff.training.latents import Latents
-from inftydiff.training.lock import RunLock
-from inftydiff.training.processes import has_gpu
 from inftydiff.training.run import Run
+from inftydiff.training.settings import TrainConfig
 from inftydiff.training.signals import Interrupted, StopSignals
 from inftydiff.training.stages import LatentStage, PictureStage, Stage
+from inftydiff.training.update import require_compiler
 
-__all__ = ["Interrupted", "train", "train_prior"]
+__all__ = ["Interrupted", "has_gpu", "is_main_process", "train", "train_prior"]
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU; without, accelerate has to be told so to see several processes."""
+    kinds = (torch.cuda, torch.xpu, torch.backends.mps)
+    return any(kind.is_available() for kind in kinds)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process of a run that writes and speaks."""
+    with extra("train"):
+        from accelerate import PartialState
+
+    return bool(PartialState(cpu=not has_gpu()).is_main_process)
 
 
 def train(

@@ -20,7 +20,7 @@ from inftydiff.models import capabilities_of
 from inftydiff.operators import Function, Grid, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
-from inftydiff.training.order import dropout_seed, picture_generator, step_generator
+from inftydiff.training.batches import dropout_seed, picture_generator, step_generator
 
 __all__ = ["Microbatch", "TrainingLoss", "low_discrepancy_times", "share_of"]
 

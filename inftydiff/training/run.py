@@ -1,13 +1,19 @@
-"""The state of a training run, and what changes it: steps, held-out losses, checkpoints."""
+r"""The state of a training run, and what changes it: steps, held-out losses, checkpoints.
+
+With it goes the exponential moving average of the weights,
+:math:`\bar w \leftarrow d\,\bar w + (1-d)\,w`, whose decay :math:`d` warms up with the number of
+updates, see ``TrainConfig.ema``.
+"""
 
 import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, TypeAlias, cast, final
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Dataset
 
 from inftydiff._components import differences
@@ -16,25 +22,32 @@ from inftydiff.pipelines import InftyDiff, latest, load_pipeline
 from inftydiff.pipelines.checkpoints import begun, name_of
 from inftydiff.processes.seeds import generator_of
 from inftydiff.training import checkpoint
-from inftydiff.training.average import averaged
-from inftydiff.training.batches import Items, batches
-from inftydiff.training.compiling import compile_networks
-from inftydiff.training.config import TrainConfig
+from inftydiff.training.batches import BatchSampler, Items, batches
 from inftydiff.training.folders import remove_partial, require_run
 from inftydiff.training.journal import Journal
-from inftydiff.training.order import BatchSampler
-from inftydiff.training.precision import compute_dtype, loss_scaler
 from inftydiff.training.progress import Progress
-from inftydiff.training.samples import image_grid
+from inftydiff.training.settings import TrainConfig
 from inftydiff.training.signals import StopSignals
 from inftydiff.training.stages import Stage
-from inftydiff.training.update import Outcome, Update
-from inftydiff.training.validation import estimated_loss
+from inftydiff.training.update import Outcome, Update, compile_networks, compute_dtype, loss_scaler
+from inftydiff.training.validation import estimated_loss, image_grid
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Run"]
+__all__ = ["Run", "averaged"]
+
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
+
+
+def averaged(pipeline: InftyDiff, config: TrainConfig) -> AveragedModel:
+    """A copy of a model that follows it, in evaluation mode."""
+
+    def update(average: Tensors, weights: Tensors, updates: Tensor | int) -> None:
+        torch._foreach_lerp_(average, weights, 1.0 - config.ema_decay(int(updates)))
+
+    average = AveragedModel(pipeline, multi_avg_fn=torch.no_grad()(update))
+    return average.eval().requires_grad_(False)
 
 
 @final

@@ -20,12 +20,12 @@ from inftydiff.models._recompute import RecomputedBlock
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.processes.checks import conforming
 from inftydiff.training.batches import length_of
-from inftydiff.training.compiling import static_parts
-from inftydiff.training.config import TrainConfig
 from inftydiff.training.latents import LatentObjective
 from inftydiff.training.objective import Microbatch, TrainingLoss
-from inftydiff.training.samples import COLUMNS, drawn, drawn_by_prior
+from inftydiff.training.settings import TrainConfig
 from inftydiff.training.transfer import take_weights
+from inftydiff.training.update import static_parts
+from inftydiff.training.validation import COLUMNS, drawn, drawn_by_prior
 
 __all__ = ["LatentStage", "PictureStage", "Stage", "check_latent_settings"]
 

@@ -2,27 +2,134 @@ r"""One update of the weights: AdamW on the clipped gradient of a batch's mean l
 
 A process computes its pictures in parts, :math:`L = \sum_p \tfrac{n_p}{n} L_p`, and adds up their
 gradients; only with the last part are gradients averaged over processes. Where the loss or the norm
-of its gradient is not finite, nothing is updated.
+of its gradient is not finite, nothing is updated. The precision is chosen here, with the scale of
+the loss where that needs one, and ``torch.compile`` is applied to the parts of a model that have
+one shape at every step.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inftydiff.training.config import TrainConfig
+from inftydiff.models import capabilities_of
+from inftydiff.pipelines import InftyDiff
 from inftydiff.training.objective import Microbatch
+from inftydiff.training.settings import Precision, TrainConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Outcome", "Update", "parts"]
+__all__ = [
+    "Outcome",
+    "Update",
+    "compile_networks",
+    "compute_dtype",
+    "fast_bfloat16",
+    "loss_scaler",
+    "parts",
+    "require_compiler",
+    "static_parts",
+]
+
+
+def require_compiler(device: torch.device) -> None:
+    """Compile a line, to see whether it can be done here.
+
+    Raises:
+        ValueError: if it cannot; the message has the compiler's own first line.
+    """
+    try:
+        torch.compile(lambda x: x.sin() + 1.0)(torch.ones(2, device=device))
+    except Exception as error:
+        why = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(
+            f"compile=True needs a compiler that torch.compile can use on {device.type}, for "
+            f"instance g++ on a CPU and Triton on a GPU; it says: {why} Install one, or leave "
+            "compile out."
+        ) from error
+
+
+def compile_networks(pipeline: InftyDiff) -> None:
+    """Compile the parts of the network and of the encoder that have one shape, at their first call.
+
+    The rest depends on where the points are, and has kernels of its own. Weights and names stay.
+
+    Raises:
+        ValueError: as :func:`static_parts`.
+    """
+    for part in static_parts(pipeline):
+        part.compile()
+
+
+def static_parts(pipeline: InftyDiff) -> list[nn.Module]:
+    """Return the parts of the network and of the encoder that have one shape at every step.
+
+    Raises:
+        ValueError: if there are none, or a part that is named is none.
+    """
+    networks = [net for net in (pipeline.network, pipeline.encoder) if net is not None]
+    try:
+        parts = [net.get_submodule(n) for net in networks for n in capabilities_of(net).static]
+    except AttributeError as error:
+        raise ValueError(
+            f"The capabilities of a network name a part that it has not: {error}. Correct them."
+        ) from error
+    if not parts:
+        raise ValueError(
+            f"compile=True compiles the parts that have one shape at every step, and "
+            f"{type(pipeline.network).__name__} names none in its capabilities. Leave compile out."
+        )
+    return parts
+
+
+CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+@functools.cache
+def fast_bfloat16(kind: str) -> bool:
+    """Whether this machine has instructions for bfloat16.
+
+    Args:
+        kind: the kind of a device, ``"cpu"`` or ``"cuda"``; others count as without. Processors are
+            asked on Linux only.
+    """
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported()
+    file = Path("/proc/cpuinfo")
+    if kind != "cpu" or not file.is_file():
+        return False
+    return bool(CPU_FLAGS & set(file.read_text(encoding="utf-8").split()))
+
+
+def compute_dtype(precision: Precision, kind: str) -> torch.dtype | None:
+    """What the network computes in on a kind of device, if not in the dtype of its weights.
+
+    Example:
+        >>> compute_dtype("fp16", "cpu")
+        torch.float16
+    """
+    if precision == "fp16":
+        return torch.float16
+    if precision == "bf16" or (precision == "auto" and fast_bfloat16(kind)):
+        return torch.bfloat16
+    return None
+
+
+def loss_scaler(precision: Precision, kind: str) -> torch.amp.GradScaler | None:
+    """What scales the loss, so that gradients in half precision do not vanish; None if none does.
+
+    The scale is halved whenever a gradient overflows, and doubled after 2000 steps without.
+    """
+    return torch.amp.GradScaler(kind) if precision == "fp16" else None
 
 
 @final

@@ -7,7 +7,7 @@ from itertools import chain
 from test_cli_demo_writes_two_pictures import SMALL
 
 from inftydiff.cli import main
-from inftydiff.cli.training_demo import CHECKPOINT, TrainingDemo
+from inftydiff.cli.demo import CHECKPOINT, TrainingDemo
 from inftydiff.pipelines.checkpoints import latest
 from inftydiff.training.checkpoint import read_settings
 

@@ -9,7 +9,7 @@ import pytest
 
 from inftydiff.cli import main
 from inftydiff.cli.command import Command
-from inftydiff.cli.commands import COMMANDS, kind_of
+from inftydiff.cli.front import COMMANDS, kind_of
 
 REPORT = """
 import sys
@@ -76,7 +76,7 @@ def test_every_command_is_in_the_table():
 
 def test_only_the_chosen_command_is_imported():
     code = (
-        "import sys, inftydiff.cli.commands as c; c.kind_of('info'); "
+        "import sys, inftydiff.cli.front as c; c.kind_of('info'); "
         "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

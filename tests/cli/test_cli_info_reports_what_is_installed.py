@@ -6,9 +6,9 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
-from inftydiff.cli import installed
-from inftydiff.cli.extras import EXTRAS
-from inftydiff.cli.installed import installed_lines
+from inftydiff.cli import info
+from inftydiff.cli.front import EXTRAS
+from inftydiff.cli.info import installed_lines
 from inftydiff.cli.main import main
 
 DEVELOPERS = {"test", "docs", "dev"}
@@ -26,8 +26,8 @@ def test_the_extras_are_those_of_the_project():
 
 
 def test_versions_and_commands(capsys, monkeypatch):
-    monkeypatch.setattr(installed, "OTHERS", ("torch", "no-such-library"))
-    monkeypatch.setattr(installed, "EXTRAS", {"train": ("tqdm",), "lsun": ("nothing-here",)})
+    monkeypatch.setattr(info, "OTHERS", ("torch", "no-such-library"))
+    monkeypatch.setattr(info, "EXTRAS", {"train": ("tqdm",), "lsun": ("nothing-here",)})
     assert main(["info"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"  train        tqdm {version('tqdm')}" in lines
@@ -38,7 +38,7 @@ def test_versions_and_commands(capsys, monkeypatch):
 
 def test_compiler_and_weights(tmp_path, monkeypatch):
     (tmp_path / "model.safetensors").write_bytes(bytes(2_500_000))
-    monkeypatch.setattr(installed, "shipped", lambda: {"mine": tmp_path})
+    monkeypatch.setattr(info, "shipped", lambda: {"mine": tmp_path})
     monkeypatch.setattr(shutil, "which", lambda name: "/there/cc" if name == "cc" else None)
     monkeypatch.setenv("CXX", "cc")
     assert list(installed_lines())[-2:] == [
@@ -46,7 +46,7 @@ def test_compiler_and_weights(tmp_path, monkeypatch):
         "Weights in the package: mine (2.50 MB)",
     ]
     monkeypatch.delenv("CXX")
-    monkeypatch.setattr(installed, "shipped", dict)
+    monkeypatch.setattr(info, "shipped", dict)
     assert list(installed_lines())[-2:] == [
         "For --compile: no compiler was found, such as g++",
         "Weights in the package: none",

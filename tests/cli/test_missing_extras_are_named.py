@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from inftydiff.cli.commands import COMMANDS, extra_of
-from inftydiff.cli.extras import EXTRAS, MODULES, ON_TRAIN, lack_of
+from inftydiff.cli.front import COMMANDS, EXTRAS, MODULES, ON_TRAIN, extra_of, lack_of
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "inftydiff" / "weights" / "faces-64"
@@ -49,8 +48,8 @@ for trial in json.loads(sys.argv[1]):
 print(json.dumps(said))
 """
 USES = {
-    "accelerate": ["from inftydiff.training.processes import is_main_process; is_main_process()"],
-    "filelock": ["from inftydiff.training.lock import RunLock; RunLock(Path('run'))"],
+    "accelerate": ["from inftydiff.training.loop import is_main_process; is_main_process()"],
+    "filelock": ["from inftydiff.training.folders import RunLock; RunLock(Path('run'))"],
     "huggingface_hub": [
         "from inftydiff.pipelines import InftyDiff; InftyDiff.from_pretrained('owner/name')",
         "from inftydiff.pipelines.hub import upload; upload(Path(), 'owner/name', [])",

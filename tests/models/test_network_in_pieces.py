@@ -7,8 +7,7 @@ from torch.func import jvp, vmap
 from torch.testing import assert_close
 
 from inftydiff.models import _pieces
-from inftydiff.models._pieces import pointwise
-from inftydiff.models.local import LocalBlock
+from inftydiff.models.local import LocalBlock, pointwise
 from inftydiff.operators.local import neighbours
 
 

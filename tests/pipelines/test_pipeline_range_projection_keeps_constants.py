@@ -12,7 +12,7 @@ from inftydiff import (
     Prediction,
     gaussian_mollifier,
 )
-from inftydiff.pipelines.projection import range_projection
+from inftydiff.pipelines.range_projection import range_projection
 from inftydiff.processes import CallableDenoiser
 
 T, GRID = gaussian_mollifier(0.1), Grid((6,))

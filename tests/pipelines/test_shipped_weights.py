@@ -5,8 +5,7 @@ import torch
 
 from inftydiff import timesteps
 from inftydiff.pipelines import InftyDiff, load_pipeline, preset
-from inftydiff.pipelines.pretrained import resolve
-from inftydiff.pipelines.shipped import WEIGHTS_FOLDER, shipped
+from inftydiff.pipelines.pretrained import WEIGHTS_FOLDER, resolve, shipped
 
 MEGABYTES = 20
 

@@ -19,7 +19,7 @@ from inftydiff.processes import RandomField, Solver, timesteps
 from inftydiff.processes.seeds import checked_seed, generator_of, seeds_from
 from inftydiff.processes.solvers import DDIM
 from inftydiff.training import TrainConfig
-from inftydiff.training.order import BatchSampler, step_generator
+from inftydiff.training.batches import BatchSampler, step_generator
 
 SHORT, LAST = 2**32, 2**63 - 1
 FEW = [5, SHORT + 5, 2 * SHORT + 5, SHORT, 0, LAST, LAST - SHORT]

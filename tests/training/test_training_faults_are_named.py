@@ -13,9 +13,8 @@ from training_script import launched, started
 
 from inftydiff.pipelines import load_pipeline
 from inftydiff.training import checkpoint
-from inftydiff.training.batches import living_workers
-from inftydiff.training.lock import RunLock
-from inftydiff.training.order import BatchSampler
+from inftydiff.training.batches import BatchSampler, living_workers
+from inftydiff.training.folders import RunLock
 
 
 def test_a_worker_that_dies_is_named(tmp_path):

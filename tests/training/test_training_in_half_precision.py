@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from training_runs import held_out, run, same
 
 from inftydiff.training import held_out_loss, read_progress
-from inftydiff.training.precision import compute_dtype, loss_scaler
+from inftydiff.training.update import compute_dtype, loss_scaler
 
 
 def state(folder):

@@ -12,7 +12,7 @@ from training_runs import SETTINGS, held_out, model, pictures, run, same
 
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import read_progress, train
-from inftydiff.training.samples import drawn
+from inftydiff.training.validation import drawn
 
 
 def lines(file):

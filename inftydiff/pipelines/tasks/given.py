@@ -15,9 +15,8 @@ from torch import Tensor
 from inftydiff._typing import Real, flag, floating, instance
 from inftydiff.operators import Function, Functionals, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.grids import read_on, require_domain, require_model
-from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, draw, latents, like
 from inftydiff.processes import Observation, Projection
 from inftydiff.processes.checks import a_callable, a_function, states

@@ -26,12 +26,15 @@ from torch import Tensor
 from inftydiff._typing import Real, flag, instance
 from inftydiff.operators import Function, Grid, Subset, interpolate, known_points
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.cells import data_consistency, known_cells
-from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
-from inftydiff.pipelines.tasks.grids import filled, grid_between
-from inftydiff.pipelines.tasks.pictures import require_pictures
-from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.grids import (
+    data_consistency,
+    filled,
+    grid_between,
+    known_cells,
+    require_pictures,
+)
+from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, add_noise, like
 from inftydiff.processes import ReconstructionGuidance, known_signal
 

@@ -21,11 +21,9 @@ from inftydiff._typing import flag, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.operators import interpolate as interpolated
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
-from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_domain
-from inftydiff.pipelines.tasks.pictures import require_pictures
-from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_domain, require_pictures
+from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
 from inftydiff.processes.checks import MOST_SAMPLES
 

@@ -23,13 +23,15 @@ import torch
 from inftydiff._typing import Real, choice, flag
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.cells import data_consistency, known_cells
-from inftydiff.pipelines.tasks.checks import check_task
 from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, with_drawn_modes
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
-from inftydiff.pipelines.tasks.grids import grid_between
-from inftydiff.pipelines.tasks.pictures import require_pictures
-from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.grids import (
+    data_consistency,
+    grid_between,
+    known_cells,
+    require_pictures,
+)
+from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, like
 from inftydiff.processes.checks import a_grid
 

@@ -10,10 +10,8 @@ import torch
 from inftydiff._typing import Real
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.checks import check_task
-from inftydiff.pipelines.tasks.grids import grid_between, read_on
-from inftydiff.pipelines.tasks.pictures import require_pictures
-from inftydiff.pipelines.tasks.result import TaskResult
+from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_pictures
+from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, add_noise, draw, latents, like
 
 __all__ = ["vary"]

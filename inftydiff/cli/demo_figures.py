@@ -1,24 +1,77 @@
-r"""The figure of the forward and the reverse process, white beside mollified.
+r"""The demo's two figures: samples at several sizes, and the forward and the reverse process.
 
-Above, one face and one draw of white noise: :math:`\alpha x_0 + \sigma\xi` and
+In the first each row is one noise, read on one grid a column. The second shows white diffusion
+beside mollified. Above, one face and one draw of white noise: :math:`\alpha x_0 + \sigma\xi` and
 :math:`\alpha T x_0 + \sigma T\xi`. Below, a sampling run of a trained model: its states, and its
 estimates of :math:`x_0`.
 """
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inftydiff import DiffusionProcess, Function, timesteps
+from inftydiff import DiffusionProcess, Function, Grid, timesteps
 from inftydiff._components import kind_of
+from inftydiff.cli.drawing import draw
 from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.operators import HeatMultiplier, SpectralOperator
+from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes.seeds import generator_of
 
-__all__ = ["save_process_figure"]
+__all__ = ["save_process_figure", "save_sizes_figure"]
+
+
+def save_sizes_figure(
+    path: Path, pipeline: InftyDiff, sizes: Sequence[int], seeds: Sequence[int], *, caption: str
+) -> dict[str, float]:
+    """Draw the samples and write the figure.
+
+    Args:
+        path: the file.
+        pipeline: a trained model.
+        sizes: cells along the longest side, one a column.
+        seeds: one a row.
+        caption: what stands below, before the solver.
+
+    Returns:
+        The seconds that sampling took, by the sizes that were read off the same samples. Those
+        below the training grid are averages of one sample on it.
+    """
+    times = timesteps(pipeline.config.steps)
+    grids = {size: pipeline.grid(size) for size in sizes}
+    together: dict[Grid, list[int]] = {}
+    for size, on in grids.items():
+        together.setdefault(pipeline.sampling_grid(on), []).append(size)
+    columns: dict[int, Float[Tensor, "n c h w"]] = {}
+    seconds = {}
+    for fine, read in together.items():
+        name = ", ".join(f"{size}²" for size in read)
+        begin = time.perf_counter()
+        drawn = draw(pipeline, fine, seeds, times=times, title=f"Sampling at {max(fine.shape)}²")
+        seconds[name] = time.perf_counter() - begin
+        whole = Function.from_image(drawn, fine.domain)
+        columns |= {size: coarsen(whole, grids[size]).to_image() for size in read}
+    number = {2: "two grids", 3: "three grids", 4: "four grids"}.get(len(sizes), "every grid")
+    save_figure(
+        path,
+        [
+            Panel(
+                "",
+                [f"{size} × {size}" for size in sizes],
+                [f"seed {seed}" for seed in seeds],
+                [[columns[size][row] for size in sizes] for row in range(len(seeds))],
+            )
+        ],
+        heading=f"One noise a row, read on {number}",
+        caption=f"{caption}; DDIM, {len(times) - 1} steps.",
+    )
+    return seconds
+
 
 STAGES = 5
 NAMES = {
