@@ -33,7 +33,6 @@ __all__ = [
     "FaceSource",
     "FolderSource",
     "PictureArguments",
-    "Source",
     "split",
 ]
 

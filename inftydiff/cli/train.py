@@ -12,7 +12,8 @@ import tyro
 
 from inftydiff.cli.command import Command, require_writable, training_report
 from inftydiff.cli.components import Form, chosen_kinds, form_of
-from inftydiff.cli.sources import PictureArguments, Source
+from inftydiff.cli.field_source import Source
+from inftydiff.cli.sources import PictureArguments
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PRESETS, PresetName

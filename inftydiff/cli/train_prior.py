@@ -15,8 +15,9 @@ from torch import Tensor
 from inftydiff._typing import whole
 from inftydiff.cli.command import Command, require_writable, training_report
 from inftydiff.cli.components import chosen_kinds, form_of
+from inftydiff.cli.field_source import Source
 from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_labels
-from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments, Source
+from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments
 from inftydiff.models import LatentPriorConfig, PriorConfig
 from inftydiff.pipelines import InftyDiff, latest, load_pipeline
 from inftydiff.pipelines.pretrained import is_pretrained

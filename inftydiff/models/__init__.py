@@ -5,7 +5,8 @@ from inftydiff.models.adapters import DiffusersUNetConfig, NeuralOperatorFNOConf
 from inftydiff.models.embedding import AdaptiveLayerNorm, LatentEmbedding, TimeEmbedding
 from inftydiff.models.encoder import DiagonalGaussian, Encoder
 from inftydiff.models.local import LocalBlock
-from inftydiff.models.multiscale import MultiscaleConfig, MultiscaleNetwork
+from inftydiff.models.multiscale import MultiscaleNetwork
+from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.models.network import Capabilities, EncoderConfig, NetworkConfig, capabilities_of
 from inftydiff.models.neural_operator import GridNetwork, NeuralOperator, functionalise
 from inftydiff.models.paper_networks import (

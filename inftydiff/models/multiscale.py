@@ -39,7 +39,7 @@ from inftydiff.operators.function import require_function
 from inftydiff.operators.local import neighbours
 from inftydiff.operators.transfer import Interpolation
 
-__all__ = ["MultiscaleConfig", "MultiscaleNetwork"]
+__all__ = ["MultiscaleNetwork"]
 
 
 @final

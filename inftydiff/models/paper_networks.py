@@ -1,6 +1,6 @@
 """Configurations by the data they are for: those of the paper, and smaller ones for a CPU."""
 
-from inftydiff.models.multiscale import MultiscaleConfig
+from inftydiff.models.multiscale_config import MultiscaleConfig
 
 __all__ = ["faces_64", "faces_128", "infty_diff_64", "infty_diff_128", "infty_diff_256", "tiny"]
 

@@ -77,7 +77,7 @@ from inftydiff.processes.inversion_rules import (
 )
 from inftydiff.processes.likelihood import log_likelihood
 from inftydiff.processes.loss import denoising_loss
-from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
+from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.observation import Observation, observe
 from inftydiff.processes.parameterisation import (
     CleanPrediction,
@@ -87,6 +87,7 @@ from inftydiff.processes.parameterisation import (
     SignalPrediction,
     VelocityPrediction,
 )
+from inftydiff.processes.random_field import RandomField
 from inftydiff.processes.reference import NoDensity
 from inftydiff.processes.sampler import NotFinite, State, sample, trajectory
 from inftydiff.processes.schedule import (

@@ -25,7 +25,7 @@ from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.processes.checks import a_domain
 from inftydiff.processes.gaussian import GaussianMeasure, a_measure
-from inftydiff.processes.noise import RandomField
+from inftydiff.processes.random_field import RandomField
 from inftydiff.processes.spectral_sum import squared_sum
 
 __all__ = [

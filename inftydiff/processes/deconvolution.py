@@ -31,7 +31,7 @@ from inftydiff.operators.multiplier import (
 from inftydiff.operators.spectral import SpectralOperator
 from inftydiff.operators.wiener import OptimalWienerMultiplier
 from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.noise import RandomField
+from inftydiff.processes.random_field import RandomField
 from inftydiff.processes.spectra import multiplier_of
 
 __all__ = [

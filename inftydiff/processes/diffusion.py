@@ -49,8 +49,9 @@ from inftydiff.processes.amplitudes import (
 from inftydiff.processes.certificates import require_trace_class
 from inftydiff.processes.checks import a_function, a_place, an_operator, conforming, one_a_sample
 from inftydiff.processes.gaussian import GaussianMeasure
-from inftydiff.processes.noise import Noise, RandomField, WhiteNoise
+from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.parameterisation import ANSWER, Prediction
+from inftydiff.processes.random_field import RandomField
 from inftydiff.processes.schedule import Schedule, check_schedule, check_times
 from inftydiff.processes.spectra import ComputedMultiplier, scale_modes
 from inftydiff.processes.time_dependent_signal import TimeDependentSignal

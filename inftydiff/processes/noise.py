@@ -26,7 +26,7 @@ from inftydiff.operators.linear import Field
 from inftydiff.processes.checks import STRONGEST, a_domain, channel_count, samples
 from inftydiff.processes.random_field import RandomField
 
-__all__ = ["Noise", "RandomField", "WhiteNoise"]
+__all__ = ["Noise", "WhiteNoise"]
 
 
 @runtime_checkable

@@ -3,9 +3,10 @@
 from inftydiff.training.activations import activation_bytes
 from inftydiff.training.checkpoint import best, read_progress
 from inftydiff.training.latents import encode_pictures
-from inftydiff.training.loop import Interrupted, train, train_prior
+from inftydiff.training.loop import train, train_prior
 from inftydiff.training.progress import Progress
 from inftydiff.training.settings import TrainConfig, training_preset
+from inftydiff.training.signals import Interrupted
 from inftydiff.training.transfer import Taken, take_weights
 from inftydiff.training.validation import held_out_loss
 

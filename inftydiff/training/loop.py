@@ -26,7 +26,7 @@ from inftydiff.training.signals import Interrupted, StopSignals
 from inftydiff.training.stages import LatentStage, PictureStage, Stage
 from inftydiff.training.update import require_compiler
 
-__all__ = ["Interrupted", "has_gpu", "is_main_process", "train", "train_prior"]
+__all__ = ["has_gpu", "is_main_process", "train", "train_prior"]
 
 
 def has_gpu() -> bool:

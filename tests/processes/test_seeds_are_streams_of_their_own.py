@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff import WhiteNoise
+from inftydiff._typing import checked_seed
 from inftydiff.cli.drawing import draw
 from inftydiff.cli.sources import split
 from inftydiff.data import faces
 from inftydiff.operators.domain import Point
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.processes import RandomField, Solver, timesteps
-from inftydiff.processes.seeds import checked_seed, generator_of, seeds_from
+from inftydiff.processes.seeds import generator_of, seeds_from
 from inftydiff.processes.solvers import DDIM
 from inftydiff.training import TrainConfig
 from inftydiff.training.batches import BatchSampler, step_generator
