@@ -26,7 +26,7 @@ import sys, time
 import torch
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import timesteps
-from inftydiff.training.objective import TrainingLoss, Microbatch
+from inftydiff.training._objective import TrainingLoss, Microbatch
 
 torch.set_num_threads(1)
 model = InftyDiff.from_pretrained("faces-64")

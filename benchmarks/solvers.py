@@ -56,11 +56,11 @@ from inftydiff.processes.solvers import (
     UniPC,
 )
 from inftydiff.processes.times import timesteps
+from inftydiff.testing._scalar_mixture import ScalarMixture
 from inftydiff.testing.mixture_output import mixture_line
 from inftydiff.testing.oracles import MixtureDenoiser
-from inftydiff.testing.oracles.joint import ModalLaw, joint_law
+from inftydiff.testing.oracles._joint import ModalLaw, joint_law
 from inftydiff.testing.output_law import output_law, variance_gain
-from inftydiff.testing.scalar_mixture import ScalarMixture
 
 CALLS = (5, 10, 15, 20, 30, 50, 100, 200)
 SIDES = (32, 64, 128, 256)

@@ -32,8 +32,8 @@ from inftydiff.models import recompute_blocks
 from inftydiff.operators.local import neighbours
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.training import activation_bytes
-from inftydiff.training.objective import Microbatch, TrainingLoss
-from inftydiff.training.update import fast_bfloat16
+from inftydiff.training._objective import Microbatch, TrainingLoss
+from inftydiff.training._update import fast_bfloat16
 
 SIDES = (64, 128)
 PICTURES = 8

@@ -60,7 +60,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(accelerate|hypothesis|jaxtyping|matplotlib|numpy|PIL|torch|tyro|zarr)(\..*)?"),
     (r"py:.*", rf"({'|'.join(sorted(sys.stdlib_module_names))})\..*"),
     (r"py:.*", r"Ellipsis|(.*\.)?(Annotated|Tensor)"),
-    (r"py:class", r".*\._\w+\.\w+"),  # base classes of private modules, which have no page
+    (r"py:.*", r"inftydiff\..*\._\w+(\..*)?|.*\._\w+\.\w+"),  # private modules have no page
 ]
 
 
@@ -83,6 +83,8 @@ def write_pages(app):
             page += [".. toctree::", "   :hidden:", "", *(f"   {name}" for name in names)]
         else:
             page += ["   :members:", "   :special-members: __call__"]
+            if module.name == "inftydiff.pipelines.infty_diff":  # its parts have no pages
+                page += ["   :inherited-members: Module"]
         (folder / f"{module.name}.rst").write_text("\n".join(page), encoding="utf-8")
 
 

@@ -56,7 +56,7 @@ from inftydiff.processes.solvers import (
     UniPC,
 )
 from inftydiff.testing.oracles import GaussianDenoiser, MixtureDenoiser
-from inftydiff.testing.oracles.joint import ModalLaw, joint_law
+from inftydiff.testing.oracles._joint import ModalLaw, joint_law
 from inftydiff.testing.probe import Probe
 from inftydiff.testing.strategies import grids, schedules, subsets
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inftydiff.operators.local import torchsparse_kernels
+from inftydiff.operators.local import _torchsparse_kernels as torchsparse_kernels
 
 __all__ = ["StandIn", "install"]
 

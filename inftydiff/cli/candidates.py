@@ -13,12 +13,12 @@ from inftydiff._typing import whole
 from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.real import chosen, is_array
 from inftydiff.data import Images, image_array, image_folder
+from inftydiff.data._files import pictures_below
 from inftydiff.data.array import Layout, held_by, read_one
-from inftydiff.data.files import pictures_below
 from inftydiff.evaluation import as_bytes
 from inftydiff.pipelines import InftyDiff, load_pipeline
+from inftydiff.pipelines._pretrained import is_pretrained
 from inftydiff.pipelines.checkpoints import CONFIG, latest, steps_in
-from inftydiff.pipelines.pretrained import is_pretrained
 
 __all__ = ["FEWER", "Candidate", "ModelCandidate", "PictureCandidate", "Size"]
 

@@ -28,8 +28,8 @@ from inftydiff.cli.demo_figures import save_process_figure, save_sizes_figure
 from inftydiff.cli.sources import FaceSource
 from inftydiff.data import face_credit, face_seeds, faces
 from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.pipelines.pretrained import shipped
-from inftydiff.processes.seeds import seeds_from
+from inftydiff.pipelines._pretrained import shipped
+from inftydiff.processes._seeds import seeds_from
 from inftydiff.training import Interrupted, TrainConfig, train
 
 __all__ = ["CHECKPOINT", "Demo", "TrainingDemo"]

@@ -21,7 +21,7 @@ from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.operators import HeatMultiplier, SpectralOperator
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import InftyDiff
-from inftydiff.processes.seeds import generator_of
+from inftydiff.processes._seeds import generator_of
 
 __all__ = ["save_process_figure", "save_sizes_figure"]
 

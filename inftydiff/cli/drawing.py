@@ -13,9 +13,9 @@ from inftydiff._components import kind_of
 from inftydiff._typing import whole
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import Solver, State, recommended_timesteps
-from inftydiff.processes.checks import MOST_STEPS
+from inftydiff.processes._checks import MOST_STEPS
 from inftydiff.processes.times import Spaced
-from inftydiff.training.bar import seconds_between_updates
+from inftydiff.training._bar import seconds_between_updates
 
 __all__ = ["SolverArguments", "draw"]
 

@@ -20,7 +20,7 @@ from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data import Images
 from inftydiff.data.array import Layout
 from inftydiff.evaluation import EfficientNetLite0, Scores, features, low_passed, score
-from inftydiff.processes.seeds import seeds_from
+from inftydiff.processes._seeds import seeds_from
 
 __all__ = ["Evaluate"]
 

@@ -14,8 +14,8 @@ from torch.utils.data import Dataset, Subset
 from inftydiff._reading import read_json
 from inftydiff._writing import whole_file
 from inftydiff.data import Fields, FieldScale, Images, field_array
-from inftydiff.data.field_sources import HDF5, NETCDF
-from inftydiff.data.field_variable import said
+from inftydiff.data._field_sources import HDF5, NETCDF
+from inftydiff.data._field_variable import said
 
 __all__ = ["HELD_OUT", "RANGES", "FieldSource", "Source", "how_many_held_out", "read_ranges"]
 

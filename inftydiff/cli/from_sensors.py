@@ -21,8 +21,8 @@ from inftydiff.cli.tasks import TaskArguments, rms
 from inftydiff.data import FieldScale
 from inftydiff.pipelines import InftyDiff
 from inftydiff.pipelines.tasks import TaskResult, from_sensors
-from inftydiff.pipelines.tasks.grids import filled
-from inftydiff.processes.seeds import generator_of
+from inftydiff.pipelines.tasks._grids import filled
+from inftydiff.processes._seeds import generator_of
 
 __all__ = ["FromSensors", "how_many", "sensors_shown"]
 

@@ -23,10 +23,10 @@ from inftydiff._components.registry import FAMILIES
 from inftydiff.cli.command import Command, parameters
 from inftydiff.cli.front import EXTRAS
 from inftydiff.operators.local import BACKENDS, Backend, automatic_backend, installed_backends
+from inftydiff.operators.local._thread_pool import threading_layer
 from inftydiff.operators.local.backend import importable
-from inftydiff.operators.local.thread_pool import threading_layer
 from inftydiff.pipelines import PRESETS, InftyDiff, preset
-from inftydiff.pipelines.pretrained import WEIGHTS, shipped
+from inftydiff.pipelines._pretrained import WEIGHTS, shipped
 
 __all__ = ["Info", "installed_lines", "size_of"]
 

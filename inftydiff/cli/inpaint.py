@@ -14,7 +14,7 @@ from inftydiff import Projection, ReconstructionGuidance
 from inftydiff.cli.command import Command
 from inftydiff.cli.figures import hidden_grey
 from inftydiff.cli.tasks import Prepared, TaskArguments
-from inftydiff.data.masks import painted, touched
+from inftydiff.data._masks import painted, touched
 from inftydiff.pipelines.tasks import inpaint
 
 __all__ = ["Inpaint", "box_mask"]

@@ -26,8 +26,8 @@ from inftydiff.cli.tasks import ARRAYS, rms, save_task_arrays, watched
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult, interpolate, interpolate_samples
-from inftydiff.pipelines.tasks.encodings import DOWN
-from inftydiff.processes.seeds import generator_of
+from inftydiff.pipelines.tasks._encodings import DOWN
+from inftydiff.processes._seeds import generator_of
 
 __all__ = ["Interpolate"]
 

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.cli.sources import split
-from inftydiff.data.files import picture_files
-from inftydiff.data.npy import read_array
+from inftydiff.data._files import picture_files
+from inftydiff.data._npy import read_array
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["SUBFOLDERS", "class_names", "condition_of", "read_labels", "split_labels"]

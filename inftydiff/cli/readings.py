@@ -24,7 +24,7 @@ from torch import Tensor
 from inftydiff import Function, Scattered
 from inftydiff._reading import require_regular
 from inftydiff.data import FieldScale
-from inftydiff.data.npy import read_array
+from inftydiff.data._npy import read_array
 from inftydiff.pipelines import InftyDiff
 
 __all__ = ["holds_readings", "read_readings"]

@@ -19,7 +19,7 @@ from inftydiff.cli.figures import Panel, save_figure
 from inftydiff.cli.real import Real, RealArray, RealFaces, RealFolder, is_array
 from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline
-from inftydiff.processes.seeds import generator_of, seeds_from
+from inftydiff.processes._seeds import generator_of, seeds_from
 
 __all__ = ["Reconstruct", "psnr"]
 

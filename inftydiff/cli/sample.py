@@ -17,7 +17,7 @@ from inftydiff.cli.drawing import SolverArguments, draw
 from inftydiff.cli.figures import Panel, save_figure, save_pictures
 from inftydiff.cli.labels import condition_of
 from inftydiff.pipelines import load_pipeline
-from inftydiff.processes.seeds import seeds_from
+from inftydiff.processes._seeds import seeds_from
 
 __all__ = ["Sample"]
 

@@ -21,11 +21,11 @@ from inftydiff.data import (
     image_array,
     image_folder,
 )
+from inftydiff.data._field_sources import HDF5, NETCDF, refuse_address
+from inftydiff.data._files import picture_files
 from inftydiff.data.array import Layout
-from inftydiff.data.field_sources import HDF5, NETCDF, refuse_address
-from inftydiff.data.files import picture_files
 from inftydiff.data.lazy import OnError
-from inftydiff.processes.seeds import generator_of
+from inftydiff.processes._seeds import generator_of
 
 __all__ = [
     "LAZY_BYTES",

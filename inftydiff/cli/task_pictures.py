@@ -13,9 +13,9 @@ from torch import Tensor
 from inftydiff import Grid
 from inftydiff.cli.real import is_array
 from inftydiff.data import Images, face_credit, face_seeds, faces, image_array
+from inftydiff.data._files import picture_files
+from inftydiff.data._resize import Reduction
 from inftydiff.data.array import Layout
-from inftydiff.data.files import picture_files
-from inftydiff.data.resize import Reduction
 from inftydiff.pipelines import InftyDiff
 
 __all__ = [
@@ -118,8 +118,8 @@ class TaskFiles(TaskPictures):
         )
 
     def sizes(self) -> set[tuple[int, int]]:
-        from inftydiff.data.image_io import upright_size
-        from inftydiff.data.opening import named
+        from inftydiff.data._image_io import upright_size
+        from inftydiff.data._opening import named
 
         found = set()
         for file in self.files:
@@ -128,7 +128,7 @@ class TaskFiles(TaskPictures):
         return found
 
     def take(self, pipeline: InftyDiff, size: int) -> Float[Tensor, "n c h w"]:
-        from inftydiff.data.opening import named
+        from inftydiff.data._opening import named
 
         channels = pipeline.config.channels
         if channels not in (1, 3):

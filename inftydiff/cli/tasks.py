@@ -29,8 +29,8 @@ from inftydiff.data.array import Layout
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.pipelines.tasks import Sampling, TaskResult
 from inftydiff.processes import State
-from inftydiff.processes.seeds import generator_of
-from inftydiff.training.bar import seconds_between_updates
+from inftydiff.processes._seeds import generator_of
+from inftydiff.training._bar import seconds_between_updates
 
 __all__ = ["ARRAYS", "FIGURE", "Prepared", "TaskArguments", "rms", "save_task_arrays", "watched"]
 

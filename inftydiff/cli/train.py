@@ -18,7 +18,7 @@ from inftydiff.pipelines import InftyDiff, InftyDiffConfig, load_pipeline
 from inftydiff.pipelines import preset as model_preset
 from inftydiff.pipelines.presets import PRESETS, PresetName
 from inftydiff.training import Interrupted, TrainConfig, best, train, training_preset
-from inftydiff.training.folders import require_run
+from inftydiff.training._folders import require_run
 from inftydiff.training.loop import is_main_process
 from inftydiff.training.transfer import take_weights
 

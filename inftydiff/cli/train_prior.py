@@ -20,17 +20,17 @@ from inftydiff.cli.labels import SUBFOLDERS, class_names, read_labels, split_lab
 from inftydiff.cli.sources import ArraySource, FolderSource, PictureArguments
 from inftydiff.models import LatentPriorConfig, PriorConfig
 from inftydiff.pipelines import InftyDiff, latest, load_pipeline
-from inftydiff.pipelines.pretrained import is_pretrained
+from inftydiff.pipelines._pretrained import is_pretrained
 from inftydiff.training import (
     Interrupted,
     TrainConfig,
     encode_pictures,
     train_prior,
 )
+from inftydiff.training._folders import require_run
+from inftydiff.training._stages import check_latent_settings
 from inftydiff.training.checkpoint import read_settings
-from inftydiff.training.folders import require_run
 from inftydiff.training.loop import is_main_process
-from inftydiff.training.stages import check_latent_settings
 
 __all__ = ["TrainPrior"]
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from inftydiff._typing import choice
+from inftydiff.data._npy import read_array
 from inftydiff.data.images import Images
-from inftydiff.data.npy import read_array
 
 __all__ = [
     "Layout",

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from inftydiff._typing import instance
-from inftydiff.data.lazy import LazyImages, OnError
-from inftydiff.data.local_datasets import (
+from inftydiff.data._local_datasets import (
     Split,
     numbered,
     require_root,
     sized_folder,
     wanted_files,
 )
+from inftydiff.data.lazy import LazyImages, OnError
 
 __all__ = ["celeba_hq"]
 

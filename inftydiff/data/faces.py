@@ -76,7 +76,7 @@ def face_styles() -> tuple[str, ...]:
         >>> "toon-head" in face_styles()
         True
     """
-    from inftydiff.data.avatars import style_names
+    from inftydiff.data._avatars import style_names
 
     return style_names()
 
@@ -97,7 +97,7 @@ def face_credit(style: str) -> str:
         "Cutouts" by DiceBear (https://www.dicebear.com), CC0 1.0
         (https://creativecommons.org/publicdomain/zero/1.0/)
     """
-    from inftydiff.data.avatars import definition
+    from inftydiff.data._avatars import definition
 
     about = definition(style)["meta"]
     source, creator, licence = about["source"], about["creator"], about["license"]
@@ -151,10 +151,10 @@ def faces(
         ...     faces(seeds=[7, 3], resolution=16, cache=cache, progress=False)
         Images(n=2, c=3, h=16, w=16, uint8)
     """
-    from inftydiff.data.avatars import definition, versions
-    from inftydiff.data.blocks import Block, block_length
-    from inftydiff.data.drawing import draw_all
-    from inftydiff.data.image_io import hex_colour
+    from inftydiff.data._avatars import definition, versions
+    from inftydiff.data._blocks import Block, block_length
+    from inftydiff.data._drawing import draw_all
+    from inftydiff.data._image_io import hex_colour
 
     with extra("demo"):
         from tqdm import tqdm

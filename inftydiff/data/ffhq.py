@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from inftydiff._typing import instance
+from inftydiff.data._local_datasets import numbered, require_root, sized_folder, wanted_files
 from inftydiff.data.lazy import LazyImages, OnError
-from inftydiff.data.local_datasets import numbered, require_root, sized_folder, wanted_files
 
 __all__ = ["ffhq"]
 

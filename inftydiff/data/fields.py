@@ -18,7 +18,7 @@ from inftydiff._typing import (
     an_index,
     choice,
 )
-from inftydiff.data.field_arguments import (
+from inftydiff.data._field_arguments import (
     check_sizes,
     check_stored,
     chosen,
@@ -27,9 +27,9 @@ from inftydiff.data.field_arguments import (
     stand_ins,
     stated,
 )
+from inftydiff.data._field_sources import open_variables
+from inftydiff.data._field_variable import Variable, said
 from inftydiff.data.field_scale import FieldScale
-from inftydiff.data.field_sources import open_variables
-from inftydiff.data.field_variable import Variable, said
 from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["Fields", "field_array"]

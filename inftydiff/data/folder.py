@@ -14,10 +14,10 @@ from inftydiff._typing import (
     flag,
     whole,
 )
-from inftydiff.data.files import picture_files
+from inftydiff.data._files import picture_files
+from inftydiff.data._resize import Reduction, pixel_shape
 from inftydiff.data.images import Images
 from inftydiff.data.lazy import check_on_error
-from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["image_folder"]
 
@@ -72,7 +72,7 @@ def image_folder(
         >>> images, images[0][:, 8, 8].tolist()
         (Images(n=1, c=3, h=16, w=16, uint8), [1.0, -1.0, -1.0])
     """
-    from inftydiff.data.opening import large_pictures
+    from inftydiff.data._opening import large_pictures
 
     with extra("train"):
         from tqdm import tqdm

@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from inftydiff._typing import instance
+from inftydiff.data._resize import Reduction, pixel_shape
 from inftydiff.data.lazy import LazyImages, OnError, PictureSource
-from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["HubSource", "Table", "hub_dataset"]
 

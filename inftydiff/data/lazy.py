@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from inftydiff._typing import an_index, choice, instance, kind_of
+from inftydiff.data._resize import Reduction
 from inftydiff.data.images import Images, from_bytes
-from inftydiff.data.resize import Reduction
 from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["FileSource", "LazyImages", "OnError", "PictureSource", "check_on_error"]

@@ -18,9 +18,9 @@ from inftydiff._typing import (
     flag,
     whole,
 )
-from inftydiff.data.files import picture_files
+from inftydiff.data._files import picture_files
+from inftydiff.data._resize import Reduction, pixel_shape
 from inftydiff.data.lazy import FileSource, LazyImages, OnError, check_on_error
-from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["ImageFolder"]
 
@@ -154,8 +154,8 @@ def _look(
     files: Sequence[Path], check: bool, threads: int | None, progress: bool, on_error: OnError
 ) -> tuple[list[Path], list[tuple[int, int]]]:
     """The files that can be read, and their heights and widths."""
-    from inftydiff.data.image_io import upright_size
-    from inftydiff.data.opening import large_pictures
+    from inftydiff.data._image_io import upright_size
+    from inftydiff.data._opening import large_pictures
 
     with extra("train"):
         from tqdm import tqdm

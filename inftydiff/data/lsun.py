@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from inftydiff._extras import extra
 from inftydiff._typing import instance
-from inftydiff.data.files import picture_files
+from inftydiff.data._files import picture_files
+from inftydiff.data._local_datasets import require_root, warn_incomplete
+from inftydiff.data._resize import Reduction, pixel_shape
 from inftydiff.data.lazy import FileSource, LazyImages, OnError, PictureSource
-from inftydiff.data.local_datasets import require_root, warn_incomplete
-from inftydiff.data.resize import Reduction, pixel_shape
 
 __all__ = ["LmdbSource", "lsun_church"]
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from inftydiff._typing import a_path, an_index
+from inftydiff.data._npy import NpyFile
 from inftydiff.data.array import Layout, check_axes, check_layout, check_numbers, held_by
 from inftydiff.data.images import from_bytes, range_fault
-from inftydiff.data.npy import NpyFile
 from inftydiff.data.unreadable import UnreadableSample
 
 __all__ = ["ImageArray"]

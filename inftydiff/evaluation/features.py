@@ -14,7 +14,7 @@ from torch import Tensor
 from inftydiff._extras import extra
 from inftydiff._typing import check_finite, device_of, floating, instance, whole
 from inftydiff.data import Images
-from inftydiff.processes.checks import MOST_SAMPLES, conforming
+from inftydiff.processes._checks import MOST_SAMPLES, conforming
 
 __all__ = ["FeatureNetwork", "as_bytes", "as_colours", "features"]
 
@@ -127,7 +127,7 @@ def features(
     with extra("evaluate"):
         from tqdm import tqdm
 
-        from inftydiff.training.bar import seconds_between_updates
+        from inftydiff.training._bar import seconds_between_updates
     rows = []
     with tqdm(
         total=len(pictures),

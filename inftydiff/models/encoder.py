@@ -34,7 +34,7 @@ from inftydiff._typing import (
     shown,
     whole,
 )
-from inftydiff.models.gathering import PointToGrid
+from inftydiff.models._gathering import PointToGrid
 from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.models.network import Capabilities
 from inftydiff.models.unet import DownPath

@@ -26,9 +26,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inftydiff._typing import MOST_CHANNELS, check_device, floating, instance, whole
+from inftydiff.models._gathering import PointToGrid
 from inftydiff.models._initial import zero_init
 from inftydiff.models.embedding import LatentEmbedding, TimeEmbedding
-from inftydiff.models.gathering import PointToGrid
 from inftydiff.models.local import LocalBlock
 from inftydiff.models.multiscale_config import MultiscaleConfig
 from inftydiff.models.network import Capabilities

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 
 from inftydiff._typing import check_size, instance, kind_of
+from inftydiff.operators._matrices import SparseMatrix, multiply, prepared
+from inftydiff.operators._matrix_operator import MatrixOperator
 from inftydiff.operators.cells import blocks
 from inftydiff.operators.discretisation import (
     Discretisation,
@@ -33,8 +35,6 @@ from inftydiff.operators.discretisation import (
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import LinearOperator, require_operator
-from inftydiff.operators.matrices import SparseMatrix, multiply, prepared
-from inftydiff.operators.matrix_operator import MatrixOperator
 from inftydiff.operators.transfer import Interpolation
 
 __all__ = [

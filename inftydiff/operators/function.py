@@ -19,7 +19,7 @@ from inftydiff._typing import (
     floating,
     instance,
 )
-from inftydiff.operators.by_value import (
+from inftydiff.operators._by_value import (
     ByValue,
 )
 from inftydiff.operators.discretisation import (

@@ -21,7 +21,7 @@ from inftydiff._typing import (
     floating,
     kind_of,
 )
-from inftydiff.operators.by_value import (
+from inftydiff.operators._by_value import (
     ByValue,
 )
 from inftydiff.operators.discretisation import (

@@ -29,7 +29,7 @@ from inftydiff._typing import (
     scalar,
     shown,
 )
-from inftydiff.operators.by_value import (
+from inftydiff.operators._by_value import (
     ByValue,
 )
 from inftydiff.operators.discretisation import Discretisation, Grid

@@ -5,7 +5,7 @@ Gaussian of standard deviation :math:`s`, reflected at the sides. It is self-adj
 keeps constants, and :math:`T_s T_r = T_{\sqrt{s^2 + r^2}}`. Sampling ends with
 :math:`T x_0`; a Wiener filter recovers :math:`x_0` as far as the spectrum allows
 (:mod:`~inftydiff.operators.wiener`). The kernel cut off at a radius is the same to a few parts in
-ten thousand, but not positive (:mod:`~inftydiff.operators.truncated`).
+ten thousand, but not positive (:mod:`~inftydiff.operators._truncated`).
 
 References:
     Bond-Taylor and Willcocks, "∞-Diff", ICLR 2024, section 3.2.
@@ -14,9 +14,9 @@ References:
 from dataclasses import replace
 
 from inftydiff._typing import Real, length
+from inftydiff.operators._truncated import TruncatedGaussianMultiplier, edge_cutoff
 from inftydiff.operators.multiplier import HeatMultiplier
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.operators.truncated import TruncatedGaussianMultiplier, edge_cutoff
 
 __all__ = ["gaussian_mollifier", "truncated_gaussian_mollifier"]
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from inftydiff._components import component, declare
 from inftydiff._typing import FAINTEST, STRONGEST, Real, Scalar, instance, length, positive, scalar
+from inftydiff.operators._by_value import ByValue
 from inftydiff.operators.asymptote import Asymptote
-from inftydiff.operators.by_value import ByValue
 
 __all__ = [
     "HeatMultiplier",

@@ -26,6 +26,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, check_size, choice, length, shown, whole
+from inftydiff.operators._matrices import (
+    Constants,
+    SparseMatrix,
+    multiply,
+    prepared,
+    separable,
+)
+from inftydiff.operators._matrix_operator import MatrixOperator
+from inftydiff.operators._nearest import nearest
+from inftydiff.operators._windows import WindowMatrix, distances
 from inftydiff.operators.discretisation import (
     Discretisation,
     Grid,
@@ -35,16 +45,6 @@ from inftydiff.operators.discretisation import (
 )
 from inftydiff.operators.domain import Domain, Point
 from inftydiff.operators.function import Function, require_function
-from inftydiff.operators.matrices import (
-    Constants,
-    SparseMatrix,
-    multiply,
-    prepared,
-    separable,
-)
-from inftydiff.operators.matrix_operator import MatrixOperator
-from inftydiff.operators.nearest import nearest
-from inftydiff.operators.windows import WindowMatrix, distances
 
 __all__ = [
     "Interpolation",

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from inftydiff._reading import read_json
 from inftydiff._typing import a_path
+from inftydiff.pipelines._pretrained import PICKLES, is_pretrained
+from inftydiff.pipelines._weights import check_names, read_tensors
 from inftydiff.pipelines.config import InftyDiffConfig
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.pretrained import PICKLES, is_pretrained
-from inftydiff.pipelines.weights import check_names, read_tensors
 
 __all__ = [
     "CONFIG",
@@ -152,7 +152,7 @@ def read_checked(file: Path, check: Callable[[Mapping[str, Tensor]], None]) -> d
 
     Args:
         file: the file.
-        check: refuses others than those wanted; see :func:`read_tensors`.
+        check: refuses others than those wanted; as ``read_tensors`` takes it.
 
     Raises:
         ValueError: if it is missing, damaged, or not the file that was written.

@@ -33,14 +33,14 @@ from inftydiff._typing import (
 )
 from inftydiff.models import EncoderConfig, NetworkConfig, PriorConfig, capabilities_of, faces_64
 from inftydiff.operators import Box, Domain
-from inftydiff.pipelines.version_1 import from_version_1
+from inftydiff.pipelines._version_1 import from_version_1
 from inftydiff.processes import (
     MollifiedProcess,
     Parameterisation,
     ProcessConfig,
     VelocityPrediction,
 )
-from inftydiff.processes.checks import MOST_STEPS, a_domain, bounds, conforming
+from inftydiff.processes._checks import MOST_STEPS, a_domain, bounds, conforming
 
 __all__ = ["InftyDiffConfig", "build_encoder", "build_network"]
 

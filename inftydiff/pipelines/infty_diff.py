@@ -29,6 +29,8 @@ from inftydiff._typing import floating, generator_for, instance, number, positiv
 from inftydiff.models import Capabilities, DiagonalGaussian, TiledNetwork, capabilities_of, tiled
 from inftydiff.operators import Function, Grid, Identity, LinearOperator, Subset, wiener_inverse
 from inftydiff.operators.linear import Field
+from inftydiff.pipelines._decoded_model import DecodedModel
+from inftydiff.pipelines._latent_prior import LatentPrior
 from inftydiff.pipelines.config import (
     LARGEST,
     MOST_CELLS,
@@ -36,8 +38,6 @@ from inftydiff.pipelines.config import (
     build_encoder,
     build_network,
 )
-from inftydiff.pipelines.decoded_model import DecodedModel
-from inftydiff.pipelines.latent_prior import LatentPrior
 from inftydiff.pipelines.range_projection import range_projection
 from inftydiff.processes import (
     CleanPrediction,
@@ -46,7 +46,7 @@ from inftydiff.processes import (
     as_denoiser,
     denoising_loss,
 )
-from inftydiff.processes.checks import a_function, samples, states
+from inftydiff.processes._checks import a_function, samples, states
 from inftydiff.processes.denoiser import check_shape
 
 __all__ = ["InftyDiff"]

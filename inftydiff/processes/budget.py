@@ -40,7 +40,7 @@ from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.multiplier import Multiplier
-from inftydiff.processes.checks import a_grid, an_operator
+from inftydiff.processes._checks import a_grid, an_operator
 from inftydiff.processes.deconvolution import Spectrum, variance_spectrum
 from inftydiff.processes.empirical import rings
 from inftydiff.processes.random_field import MOST_MODES

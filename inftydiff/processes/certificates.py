@@ -23,10 +23,10 @@ import torch
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.multiplier import Multiplier
-from inftydiff.processes.checks import a_domain
+from inftydiff.processes._checks import a_domain
+from inftydiff.processes._spectral_sum import squared_sum
 from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.random_field import RandomField
-from inftydiff.processes.spectral_sum import squared_sum
 
 __all__ = [
     "NotTraceClass",

@@ -34,7 +34,7 @@ from inftydiff.operators.discretisation import Discretisation
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import (
+from inftydiff.processes._checks import (
     STRONGEST,
     a_function,
     a_place,
@@ -42,7 +42,7 @@ from inftydiff.processes.checks import (
     conforming,
     samples,
 )
-from inftydiff.processes.normals import normals
+from inftydiff.processes._normals import normals
 
 __all__ = ["ConditionedMeasure", "Prior", "cholesky"]
 

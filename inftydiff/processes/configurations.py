@@ -22,7 +22,7 @@ from inftydiff._typing import instance
 from inftydiff.operators import Domain, Identity, LinearOperator, gaussian_mollifier
 from inftydiff.operators.multiplier import check_dimension
 from inftydiff.operators.spectral import spectral_multiplier
-from inftydiff.processes.checks import a_domain, an_operator, conforming
+from inftydiff.processes._checks import a_domain, an_operator, conforming
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.schedule import Schedule, check_schedule

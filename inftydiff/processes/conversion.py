@@ -23,7 +23,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from inftydiff._typing import positive, whole
-from inftydiff.processes.checks import MOST_STEPS, conforming
+from inftydiff.processes._checks import MOST_STEPS, conforming
 from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio
 from inftydiff.processes.schedules import FlowMatchingSchedule, TabulatedSchedule
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inftydiff._typing import Real, instance, kind_of
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.checks import a_model, bounds, states
+from inftydiff.processes._checks import a_model, bounds, states
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.parameterisation import (
     ANSWER,

@@ -38,6 +38,7 @@ from inftydiff.operators.domain import Domain, unit_box
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Identity, LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
+from inftydiff.processes._checks import a_function, a_place, an_operator, conforming, one_a_sample
 from inftydiff.processes.amplitudes import (
     Amplitudes,
     Posterior,
@@ -47,7 +48,6 @@ from inftydiff.processes.amplitudes import (
     transition_between,
 )
 from inftydiff.processes.certificates import require_trace_class
-from inftydiff.processes.checks import a_function, a_place, an_operator, conforming, one_a_sample
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.noise import Noise, WhiteNoise
 from inftydiff.processes.parameterisation import ANSWER, Prediction

@@ -30,7 +30,7 @@ from torch import Tensor
 from inftydiff._typing import instance
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Discretisation, Grid
-from inftydiff.processes.checks import a_place, channel_count
+from inftydiff.processes._checks import a_place, channel_count
 from inftydiff.processes.conditioning import ConditionedMeasure, cholesky
 from inftydiff.processes.gaussian import GaussianMeasure
 

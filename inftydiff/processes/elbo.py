@@ -42,7 +42,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, choice, flag, generator_for
-from inftydiff.operators.algebra import same_multiplier
+from inftydiff.operators._algebra import same_multiplier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.function import Function, require_same
 from inftydiff.operators.linear import LinearOperator

@@ -20,12 +20,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inftydiff._typing import Real, check_finite, floating, integers, not_negative, positive, store
+from inftydiff.operators._by_value import ByValue
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.operators.by_value import ByValue
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
-from inftydiff.processes.checks import a_function
+from inftydiff.processes._checks import a_function
 
 __all__ = ["RadialSpectrum", "empirical_spectrum", "rings"]
 

@@ -34,15 +34,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from inftydiff.operators.algebra import ratio_of
+from inftydiff.operators._algebra import ratio_of
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.multiplier import Multiplier
+from inftydiff.processes._checks import a_domain, a_function
 from inftydiff.processes.certificates import Unknown, spectrum
-from inftydiff.processes.checks import a_domain, a_function
 from inftydiff.processes.gaussian import GaussianMeasure, a_measure
 from inftydiff.processes.spectra import grid_coefficients
 

@@ -18,7 +18,7 @@ from inftydiff.operators.discretisation import Discretisation, Grid, Subset, des
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field, LinearOperator
-from inftydiff.processes.checks import (
+from inftydiff.processes._checks import (
     a_function,
     a_grid,
     a_place,

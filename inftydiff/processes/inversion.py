@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import conforming, states
+from inftydiff.processes._checks import conforming, states
 from inftydiff.processes.denoiser import CallableDenoiser, Denoiser, asked, check_denoiser
 from inftydiff.processes.inversion_rules import InversionRule
 from inftydiff.processes.parameterisation import Prediction

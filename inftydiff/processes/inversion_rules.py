@@ -43,8 +43,8 @@ from torch import Tensor
 
 from inftydiff._typing import Real, positive, whole
 from inftydiff.operators.function import Function
+from inftydiff.processes._checks import MOST_ITERATIONS
 from inftydiff.processes.amplitudes import check_order
-from inftydiff.processes.checks import MOST_ITERATIONS
 from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.solvers.ddim import DDIM

@@ -45,7 +45,7 @@ from torch import Tensor
 
 from inftydiff._typing import Real, check_device, flag, generator_for, number, positive, whole
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.checks import states
+from inftydiff.processes._checks import states
 from inftydiff.processes.denoiser import Denoiser, asked, check_answer, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.reference import NoDensity, Reference, require_density, require_states

@@ -19,7 +19,7 @@ from inftydiff._typing import check_device, choice, floating, generator_for, ins
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import a_function
+from inftydiff.processes._checks import a_function
 from inftydiff.processes.denoiser import NetworkDenoiser, check_shape
 from inftydiff.processes.schedule import check_times
 

@@ -23,7 +23,7 @@ from inftydiff._components import component, declare
 from inftydiff._typing import Real, generator_for, positive
 from inftydiff.operators.domain import Domain
 from inftydiff.operators.linear import Field
-from inftydiff.processes.checks import STRONGEST, a_domain, channel_count, samples
+from inftydiff.processes._checks import STRONGEST, a_domain, channel_count, samples
 from inftydiff.processes.random_field import RandomField
 
 __all__ = ["Noise", "WhiteNoise"]

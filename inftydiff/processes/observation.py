@@ -40,12 +40,12 @@ from inftydiff._typing import (
     not_negative,
     store,
 )
-from inftydiff.operators.by_value import ByValue
+from inftydiff.operators._by_value import ByValue
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.linear import Identity, LinearOperator
-from inftydiff.processes.checks import STRONGEST, a_callable, a_function, an_operator
-from inftydiff.processes.normals import normals
+from inftydiff.processes._checks import STRONGEST, a_callable, a_function, an_operator
+from inftydiff.processes._normals import normals
 from inftydiff.processes.parameterisation import ANSWER, Prediction
 
 __all__ = ["Observation", "an_observation", "observe"]

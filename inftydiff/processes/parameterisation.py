@@ -21,7 +21,7 @@ from inftydiff._components import component, declare
 from inftydiff._typing import floating
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
-from inftydiff.processes.checks import a_function, an_operator
+from inftydiff.processes._checks import a_function, an_operator
 from inftydiff.processes.spectra import scale_modes
 
 __all__ = [

@@ -42,8 +42,8 @@ from inftydiff.operators.multiplier import (
     UnitMultiplier,
     check_dimension,
 )
-from inftydiff.processes.checks import a_domain, a_grid, a_place, channel_count, samples
-from inftydiff.processes.normals import normals
+from inftydiff.processes._checks import a_domain, a_grid, a_place, channel_count, samples
+from inftydiff.processes._normals import normals
 
 __all__ = ["RandomField"]
 

@@ -28,11 +28,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from inftydiff._typing import Real, check_finite, positive
-from inftydiff.operators.algebra import same_multiplier
+from inftydiff.operators._algebra import same_multiplier
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import a_function
+from inftydiff.processes._checks import a_function
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.gaussian import GaussianMeasure
 from inftydiff.processes.spectra import grid_coefficients, multiplier_of

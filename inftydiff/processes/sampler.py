@@ -18,7 +18,7 @@ from torch import Tensor
 from inftydiff._typing import check_finite, generator_for
 from inftydiff.operators.discretisation import Discretisation, described
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import (
+from inftydiff.processes._checks import (
     MOST_STEPS,
     a_function,
     a_place,

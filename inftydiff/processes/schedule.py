@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inftydiff._components import declare
 from inftydiff._typing import floating
-from inftydiff.processes.checks import conforming
+from inftydiff.processes._checks import conforming
 
 __all__ = [
     "Schedule",

@@ -42,7 +42,14 @@ from inftydiff.operators.discretisation import Discretisation, Grid
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.checks import a_function, a_grid, a_place, conforming, one_a_sample, states
+from inftydiff.processes._checks import (
+    a_function,
+    a_grid,
+    a_place,
+    conforming,
+    one_a_sample,
+    states,
+)
 from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.gaussian import GaussianMeasure, a_measure

@@ -20,7 +20,7 @@ from inftydiff.operators.function import Function
 from inftydiff.operators.linear import LinearOperator
 from inftydiff.operators.multiplier import Multiplier
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.checks import a_function, an_operator
+from inftydiff.processes._checks import a_function, an_operator
 from inftydiff.processes.random_field import RandomField
 
 __all__ = ["ComputedMultiplier", "grid_coefficients", "multiplier_of", "scale_modes"]

@@ -31,7 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inftydiff._typing import Real, choice, number, whole
-from inftydiff.processes.checks import MOST_STEPS
+from inftydiff.processes._checks import MOST_STEPS
 from inftydiff.processes.schedule import Schedule, check_schedule, noise_ratio, time_at_ratio
 
 __all__ = ["Spaced", "Spacing", "recommended_timesteps", "timesteps"]

@@ -22,12 +22,19 @@ from inftydiff.processes import (
     Schedule,
     Solver,
 )
-from inftydiff.processes.checks import a_place
+from inftydiff.processes._checks import a_place
 from inftydiff.processes.conditioning import ConditionedMeasure
 from inftydiff.processes.denoiser import check_denoiser
 from inftydiff.processes.noise import Noise
-from inftydiff.testing.laws.callables import Asked, answers_with_a_prediction
-from inftydiff.testing.laws.denoisers import DENOISER_LAWS
+from inftydiff.testing._sizes import beginnings, smaller
+from inftydiff.testing.laws._callables import Asked, answers_with_a_prediction
+from inftydiff.testing.laws._denoisers import DENOISER_LAWS
+from inftydiff.testing.laws._networks import NETWORK_LAWS, discretisation_convergence
+from inftydiff.testing.laws._noise import NOISE_LAWS
+from inftydiff.testing.laws._operators import OPERATOR_LAWS
+from inftydiff.testing.laws._parameterisations import PARAMETERISATION_LAWS
+from inftydiff.testing.laws._schedules import NUMBER_OF_TIMES, SCHEDULE_LAWS
+from inftydiff.testing.laws._solvers import STEP_LAWS
 from inftydiff.testing.laws.law import Check, Law
 from inftydiff.testing.laws.measures import (
     FIELD_LAWS,
@@ -37,15 +44,8 @@ from inftydiff.testing.laws.measures import (
     draws_of_field,
     draws_of_measure,
 )
-from inftydiff.testing.laws.networks import NETWORK_LAWS, discretisation_convergence
-from inftydiff.testing.laws.noise import NOISE_LAWS
-from inftydiff.testing.laws.operators import OPERATOR_LAWS
-from inftydiff.testing.laws.parameterisations import PARAMETERISATION_LAWS
 from inftydiff.testing.laws.processes import PROCESS_LAWS, Process
-from inftydiff.testing.laws.schedules import NUMBER_OF_TIMES, SCHEDULE_LAWS
-from inftydiff.testing.laws.solvers import STEP_LAWS
 from inftydiff.testing.probe import Probe
-from inftydiff.testing.sizes import beginnings, smaller
 
 __all__ = ["laws_for"]
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from inftydiff._typing import dtype_of
 from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
 from inftydiff.operators.basis import eigenbasis
-from inftydiff.processes.checks import a_place, an_operator, channel_count, samples
+from inftydiff.processes._checks import a_place, an_operator, channel_count, samples
 
 __all__ = ["Gaussian", "LinearGaussian", "matrix_of", "modes_of"]
 

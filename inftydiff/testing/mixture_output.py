@@ -21,14 +21,14 @@ from inftydiff.operators import Function, Grid, Identity
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.discretisation import described
 from inftydiff.processes import Solver, TimeDependentSignal, WhiteNoise
-from inftydiff.processes.checks import a_grid, conforming
+from inftydiff.processes._checks import a_grid, conforming
 from inftydiff.processes.sampler import check_decreasing
 from inftydiff.processes.spectra import grid_coefficients
-from inftydiff.testing.mode_runs import mode_process
+from inftydiff.testing._mode_runs import mode_process
+from inftydiff.testing._scalar_mixture import ScalarMixture
 from inftydiff.testing.oracles import MixtureDenoiser
-from inftydiff.testing.oracles.joint import ModalLaw, joint_law
+from inftydiff.testing.oracles._joint import ModalLaw, joint_law
 from inftydiff.testing.output_law import output_law
-from inftydiff.testing.scalar_mixture import ScalarMixture
 
 __all__ = ["Line", "mixture_line", "mixture_output_wasserstein"]
 

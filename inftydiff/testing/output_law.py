@@ -38,14 +38,14 @@ from inftydiff.processes import (
     Solver,
     TimeDependentSignal,
 )
-from inftydiff.processes.checks import a_place, conforming
+from inftydiff.processes._checks import a_place, conforming
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.sampler import check_decreasing
 from inftydiff.processes.schedule import check_schedule
 from inftydiff.processes.spectra import scale_modes
-from inftydiff.testing.mode_runs import Start, distinct, gains
-from inftydiff.testing.oracles.joint import ModalLaw, joint_law
+from inftydiff.testing._mode_runs import Start, distinct, gains
+from inftydiff.testing.oracles._joint import ModalLaw, joint_law
 
 __all__ = ["OutputLaw", "output_law", "variance_gain"]
 

@@ -35,7 +35,7 @@ from inftydiff.processes import (
     Solver,
     sample,
 )
-from inftydiff.processes.checks import a_callable, a_grid
+from inftydiff.processes._checks import a_callable, a_grid
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.sampler import check_decreasing

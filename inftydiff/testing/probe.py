@@ -10,7 +10,7 @@ from inftydiff._typing import LARGEST, Real, device_of, dtype_of, fraction, whol
 from inftydiff.operators import Discretisation, Function, Grid, Subset
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.domain import Box, Domain
-from inftydiff.processes.checks import a_function, a_grid, a_place, channel_count, samples
+from inftydiff.processes._checks import a_function, a_grid, a_place, channel_count, samples
 
 __all__ = ["Probe", "longest_side", "refined"]
 

@@ -9,7 +9,7 @@ from inftydiff._typing import device_of, dtype_of, flag, instance, whole
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
 from inftydiff.pipelines.config import MOST_CELLS
-from inftydiff.training.objective import Microbatch, TrainingLoss
+from inftydiff.training._objective import Microbatch, TrainingLoss
 from inftydiff.training.settings import LARGEST_BATCH
 
 __all__ = ["activation_bytes"]

@@ -8,7 +8,7 @@ A run folder holds one folder a checkpoint::
 
 A checkpoint is written beside its place, flushed to the disk, and then renamed. Nothing is pickled.
 The order of the pictures and all randomness follow from the seed and the step, see
-:mod:`inftydiff.training.batches`, and need no file. The digests of the files of tensors stand in
+:mod:`inftydiff.training._batches`, and need no file. The digests of the files of tensors stand in
 ``config.json``, so that a changed file is found out.
 """
 
@@ -25,6 +25,12 @@ from inftydiff._components import from_record, to_record
 from inftydiff._extras import extra
 from inftydiff._writing import reason, whole_folder
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
+from inftydiff.pipelines._weights import (
+    as_loaded,
+    as_stored,
+    cast_weights,
+    check_names,
+)
 from inftydiff.pipelines.checkpoints import (
     CONFIG,
     MODEL,
@@ -37,13 +43,7 @@ from inftydiff.pipelines.checkpoints import (
     read_record,
     steps_in,
 )
-from inftydiff.pipelines.weights import (
-    as_loaded,
-    as_stored,
-    cast_weights,
-    check_names,
-)
-from inftydiff.training.folders import TRAINING, prune
+from inftydiff.training._folders import TRAINING, prune
 from inftydiff.training.progress import Progress
 from inftydiff.training.settings import TrainConfig
 

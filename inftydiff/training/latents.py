@@ -22,10 +22,10 @@ from inftydiff._typing import (
 from inftydiff.operators import Function, Grid, Point, Subset
 from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
-from inftydiff.pipelines.latent_prior import LatentPrior
+from inftydiff.pipelines._latent_prior import LatentPrior
 from inftydiff.processes import WhiteNoise
-from inftydiff.training.batches import condition_generator, picture_generator, step_generator
-from inftydiff.training.objective import Microbatch, low_discrepancy_times, share_of
+from inftydiff.training._batches import condition_generator, picture_generator, step_generator
+from inftydiff.training._objective import Microbatch, low_discrepancy_times, share_of
 from inftydiff.training.settings import LARGEST_BATCH
 
 with extra("train"):

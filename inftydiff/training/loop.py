@@ -15,16 +15,16 @@ from inftydiff._extras import extra
 from inftydiff._typing import a_path, flag, instance
 from inftydiff.models import PriorConfig
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig
-from inftydiff.training.bar import Bar
-from inftydiff.training.batches import UnreadableItem, living_workers
-from inftydiff.training.folders import RunLock, require_run
-from inftydiff.training.journal import require_tensorboard
+from inftydiff.training._bar import Bar
+from inftydiff.training._batches import UnreadableItem, living_workers
+from inftydiff.training._folders import RunLock, require_run
+from inftydiff.training._journal import require_tensorboard
+from inftydiff.training._run import Run
+from inftydiff.training._stages import LatentStage, PictureStage, Stage
+from inftydiff.training._update import require_compiler
 from inftydiff.training.latents import Latents
-from inftydiff.training.run import Run
 from inftydiff.training.settings import TrainConfig
 from inftydiff.training.signals import Interrupted, StopSignals
-from inftydiff.training.stages import LatentStage, PictureStage, Stage
-from inftydiff.training.update import require_compiler
 
 __all__ = ["has_gpu", "is_main_process", "train", "train_prior"]
 
@@ -84,7 +84,7 @@ def train(
             patience and no held-out pictures.
         ModuleNotFoundError: if tensorboard is asked for and not installed.
         Interrupted: after Ctrl-C or SIGTERM, when the state has been saved.
-        UnreadableItem: (a ``ValueError``) if a picture cannot be read in the middle of the run; a
+        ValueError: also if a picture cannot be read in the middle of the run; a
             checkpoint is written first.
         FloatingPointError: if ``max_skipped`` steps in a row had no finite loss and gradient.
         ChildProcessError: if a process that reads pictures dies.

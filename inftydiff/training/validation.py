@@ -15,8 +15,8 @@ from inftydiff._typing import instance, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import NotFinite, timesteps
-from inftydiff.training.batches import length_of
-from inftydiff.training.objective import Microbatch, TrainingLoss
+from inftydiff.training._batches import length_of
+from inftydiff.training._objective import Microbatch, TrainingLoss
 from inftydiff.training.settings import LARGEST_BATCH
 
 __all__ = ["COLUMNS", "drawn", "drawn_by_prior", "estimated_loss", "held_out_loss", "image_grid"]

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from inftydiff.cli.main import main
-from inftydiff.operators.local import BACKENDS, installed_backends, thread_pool
+from inftydiff.operators.local import BACKENDS, installed_backends
+from inftydiff.operators.local import _thread_pool as thread_pool
 from inftydiff.operators.local.backend import automatic_pairs
 
 

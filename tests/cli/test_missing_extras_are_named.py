@@ -49,10 +49,10 @@ print(json.dumps(said))
 """
 USES = {
     "accelerate": ["from inftydiff.training.loop import is_main_process; is_main_process()"],
-    "filelock": ["from inftydiff.training.folders import RunLock; RunLock(Path('run'))"],
+    "filelock": ["from inftydiff.training._folders import RunLock; RunLock(Path('run'))"],
     "huggingface_hub": [
         "from inftydiff.pipelines import InftyDiff; InftyDiff.from_pretrained('owner/name')",
-        "from inftydiff.pipelines.hub import upload; upload(Path(), 'owner/name', [])",
+        "from inftydiff.pipelines._hub import upload; upload(Path(), 'owner/name', [])",
     ],
     "safetensors": [
         "from inftydiff.training import train",
@@ -71,14 +71,14 @@ USES = {
         "import torch; from inftydiff.evaluation import EfficientNetLite0; "
         "EfficientNetLite0()(torch.zeros(1, 3, 8, 8))"
     ],
-    "tensorboard": ["from inftydiff.training.journal import require_tensorboard as r; r()"],
+    "tensorboard": ["from inftydiff.training._journal import require_tensorboard as r; r()"],
     "torchdiffeq": [
         "from inftydiff.processes.solvers.flow import adaptive_integrator as a; a('A flow')"
     ],
-    "h5py": ["from inftydiff.data.field_hdf5 import from_hdf5; from_hdf5(Path('a.h5'))"],
+    "h5py": ["from inftydiff.data._field_hdf5 import from_hdf5; from_hdf5(Path('a.h5'))"],
     "zarr": [
-        "from inftydiff.data.field_zarr import from_store; from_store(Path('a.zarr'))",
-        "import inftydiff.data.field_store",
+        "from inftydiff.data._field_zarr import from_store; from_store(Path('a.zarr'))",
+        "import inftydiff.data._field_store",
     ],
     "xarray": [
         "import tempfile\nfrom inftydiff.data import field_array\n"

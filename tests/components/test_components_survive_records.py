@@ -18,6 +18,7 @@ from inftydiff import Box, Identity, LinearOperator, Point, gaussian_mollifier
 from inftydiff._components import component, find, from_record, kind_of, kinds, registry, to_record
 from inftydiff.models import MultiscaleConfig
 from inftydiff.operators import HeatMultiplier, Multiplier, SpectralOperator
+from inftydiff.operators._truncated import TruncatedGaussianMultiplier
 from inftydiff.operators.covariance import (
     BesselMultiplier,
     MaternMultiplier,
@@ -32,7 +33,6 @@ from inftydiff.operators.multiplier import (
     UnitMultiplier,
     WienerMultiplier,
 )
-from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 from inftydiff.operators.wiener import OptimalWienerMultiplier
 from inftydiff.pipelines import InftyDiffConfig
 from inftydiff.processes import Blurring, MollifiedProcess, WhiteProcess

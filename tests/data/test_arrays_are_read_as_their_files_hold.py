@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from inftydiff.cli import main
 from inftydiff.data import ImageArray, image_array
-from inftydiff.data.npy import read_array
+from inftydiff.data._npy import read_array
 
 X = np.random.default_rng(0).integers(0, 256, (6, 2, 5, 7), dtype=np.uint8)
 
@@ -135,7 +135,7 @@ def test_workers_tell_of_it_in_one_line(tmp_path: Path):
 
 
 def test_large_fortran_rows_are_read_in_pieces(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("inftydiff.data.npy.PIECE", 50)
+    monkeypatch.setattr("inftydiff.data._npy.PIECE", 50)
     np.save(tmp_path / "x.npy", np.asfortranarray(X))
     lazy = ImageArray(tmp_path / "x.npy")
     assert torch.equal(torch.stack(list(lazy)), torch.stack(list(image_array(X))))

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from inftydiff.cli import main
 from inftydiff.data import ImageFolder, image_folder, lsun_church
-from inftydiff.data.resize import Reduction
+from inftydiff.data._resize import Reduction
 
 
 def encoded(form: str, mode: str = "RGB", size: tuple[int, int] = (24, 24)) -> bytes:

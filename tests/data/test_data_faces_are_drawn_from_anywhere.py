@@ -17,9 +17,9 @@ import pytest
 
 import inftydiff
 from inftydiff.data import faces
-from inftydiff.data.blocks import Block
+from inftydiff.data._blocks import Block
+from inftydiff.data._drawing import draw_all
 from inftydiff.data.cache import load
-from inftydiff.data.drawing import draw_all
 
 SIZE, LENGTH = 8, 128
 SCRIPT = """
@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 def expected() -> np.ndarray:
     blocks = [Block(Path(), "toon-head", "b6e3f4", SIZE, start) for start in (0, LENGTH)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inftydiff.data.blocks.store", lambda file, pixels: None)
+        patch.setattr("inftydiff.data._blocks.store", lambda file, pixels: None)
         return np.concatenate([block.draw() for block in blocks])
 
 
@@ -98,7 +98,7 @@ def test_a_failure_is_one_line(asked: Callable[[Path], list[Block]], message: st
 
 
 def test_processes_that_do_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("inftydiff.data.drawing.PROGRAM", "raise SystemExit('out of luck')")
+    monkeypatch.setattr("inftydiff.data._drawing.PROGRAM", "raise SystemExit('out of luck')")
     with pytest.raises(ChildProcessError, match="ended by itself, saying 'out of luck'"):
         list(draw_all(blocks(tmp_path / "new", 2), 2))
     monkeypatch.setattr("sys.executable", str(tmp_path / "none"))
@@ -171,6 +171,6 @@ def running(process: int) -> bool:
 
 
 def test_faces_tells_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("inftydiff.data.drawing.PROGRAM", "raise SystemExit(3)")
+    monkeypatch.setattr("inftydiff.data._drawing.PROGRAM", "raise SystemExit(3)")
     with pytest.raises(OSError, match="could not be drawn"):
         faces(seeds=range(256), resolution=SIZE, cache=tmp_path, workers=2, progress=False)

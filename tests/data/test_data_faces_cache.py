@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from inftydiff.data import avatars, blocks, cache, faces
-from inftydiff.data.blocks import block_length
+from inftydiff.data import _avatars as avatars
+from inftydiff.data import _blocks as blocks
+from inftydiff.data import cache, faces
+from inftydiff.data._blocks import block_length
 
 QUIET = {"resolution": 16, "progress": False, "workers": 1}
 

@@ -10,7 +10,8 @@ import jaxtyping
 import pytest
 
 import inftydiff
-from inftydiff.data import avatars, face_credit, face_seeds, face_styles, faces
+from inftydiff.data import _avatars as avatars
+from inftydiff.data import face_credit, face_seeds, face_styles, faces
 
 
 @pytest.fixture(autouse=True)

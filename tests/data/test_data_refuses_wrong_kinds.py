@@ -24,15 +24,15 @@ from inftydiff.data import (
     image_folder,
     lsun_church,
 )
+from inftydiff.data._npy import INFLATED, RATIO
 from inftydiff.data.field_scale import FieldScale
-from inftydiff.data.npy import INFLATED, RATIO
 from inftydiff.pipelines import InftyDiff, load_pipeline, preset
 from inftydiff.pipelines.checkpoints import latest
 from inftydiff.training import TrainConfig, train
+from inftydiff.training._stages import LatentStage, PictureStage
 from inftydiff.training.checkpoint import best, read_progress
 from inftydiff.training.latents import Latents
 from inftydiff.training.progress import Progress
-from inftydiff.training.stages import LatentStage, PictureStage
 from inftydiff.training.validation import held_out_loss
 
 OTHERS = (None, 1.5, b"x", [], {}, object(), int, np.zeros(3), Fraction(1, 3), 1j, lambda: 1)

@@ -13,8 +13,8 @@ from picture_files import deep_png
 from PIL import Image
 
 from inftydiff.data import ImageFolder, hub_dataset, image_folder
-from inftydiff.data.masks import painted
-from inftydiff.data.resize import Reduction
+from inftydiff.data._masks import painted
+from inftydiff.data._resize import Reduction
 
 
 def saved(mode: str, form: str, **options: object) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 from inftydiff.cli.labels import class_names
 from inftydiff.cli.task_pictures import task_pictures
 from inftydiff.data import ImageFolder, ffhq, image_folder
-from inftydiff.data.files import picture_files
+from inftydiff.data._files import picture_files
 
 FORMATS = {
     "AVIF": (".avif",),

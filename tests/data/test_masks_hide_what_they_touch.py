@@ -17,7 +17,7 @@ from inftydiff.cli import main
 from inftydiff.cli.inpaint import box_mask, read_mask
 from inftydiff.cli.task_pictures import task_pictures
 from inftydiff.cli.tasks import Prepared
-from inftydiff.data.masks import painted, touched
+from inftydiff.data._masks import painted, touched
 from inftydiff.pipelines import load_pipeline
 
 SIDES = st.integers(1, 13)

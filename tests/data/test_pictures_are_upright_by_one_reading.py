@@ -18,8 +18,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from inftydiff.cli.task_pictures import TaskFiles
 from inftydiff.data import ImageFolder, image_folder
-from inftydiff.data.image_io import upright_size
-from inftydiff.data.masks import painted
+from inftydiff.data._image_io import upright_size
+from inftydiff.data._masks import painted
 
 ORIENTATION = 0x0112
 XMP = 700

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from posteriors import problem
 from torch import Tensor
 
-from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
+from inftydiff.processes.guidance._conjugate_gradients import conjugate_gradients
 from inftydiff.testing.posterior import functionals_matrix
 
 TAU = 0.3

@@ -56,20 +56,20 @@ ALLOWED = {
 """The classes that are raised, and why."""
 
 FRAGMENTS = {
-    "_reading.py": ("pipelines/pretrained.py", "{file} cannot be read as a model's configuration"),
+    "_reading.py": ("pipelines/_pretrained.py", "{file} cannot be read as a model's configuration"),
     "_writing.py": ("_writing.py", "{path} could not be written"),
     "cli/readings.py": ("cli/readings.py", "{file} cannot be read as readings"),
     "cli/settings_file.py": ("cli/settings_file.py", "{file} cannot be read as settings"),
-    "data/depth.py": ("data/opening.py", "{file} cannot be read as a picture"),
-    "data/field_hdf5.py": ("data/field_sources.py", "{path} cannot be read as fields"),
-    "data/field_sources.py": ("data/field_sources.py", "{path} cannot be read as fields"),
-    "data/field_store.py": ("data/field_sources.py", "{path} cannot be read as fields"),
-    "data/field_variable.py": ("data/fields.py", "{_at} cannot be read"),
+    "data/_depth.py": ("data/_opening.py", "{file} cannot be read as a picture"),
+    "data/_field_hdf5.py": ("data/_field_sources.py", "{path} cannot be read as fields"),
+    "data/_field_sources.py": ("data/_field_sources.py", "{path} cannot be read as fields"),
+    "data/_field_store.py": ("data/_field_sources.py", "{path} cannot be read as fields"),
+    "data/_field_variable.py": ("data/fields.py", "{_at} cannot be read"),
     "data/fields.py": ("data/fields.py", "{_at} cannot be read"),
     "data/hub.py": ("data/lazy.py", "{name} cannot be read"),
     "data/lsun.py": ("data/lsun.py", "{path} cannot be read as an LMDB database"),
-    "data/npy.py": ("data/array.py", "{path} cannot be read as one array"),
-    "data/opening.py": ("data/opening.py", "{file} cannot be read as a picture"),
+    "data/_npy.py": ("data/array.py", "{path} cannot be read as one array"),
+    "data/_opening.py": ("data/_opening.py", "{file} cannot be read as a picture"),
     "training/checkpoint.py": ("training/checkpoint.py", "{file} cannot be read as a checkpoint"),
     "pipelines/checkpoints.py": ("pipelines/checkpoints.py", "{value} cannot be read as a check"),
 }
@@ -82,13 +82,13 @@ PASSED_ON = {
     ): "a sentence, held to the rule where it is written",
     ("_lazy.py", "{_unknown}"): "Python's own words, and the nearest name",
     ("data/array.py", "{path}: {error}"): "another sentence, after the file's name",
-    ("training/batches.py", "{removeprefix}"): "the sentence of another process",
+    ("training/_batches.py", "{removeprefix}"): "the sentence of another process",
     ("training/loop.py", "{error} {state}"): "another sentence, before what is left of the run",
     (
         "processes/conditioning.py",
         "{complaint}",
     ): "a sentence, held to the rule where it is written",
-    ("data/field_variable.py", "{fault}"): "a sentence, held to the rule where it is written",
+    ("data/_field_variable.py", "{fault}"): "a sentence, held to the rule where it is written",
 }
 """Sentences that are complete where they come from."""
 

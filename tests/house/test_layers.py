@@ -218,7 +218,7 @@ def test_what_breaks_a_rule_is_found(tmp_path: Path, module: str, source: str):
         ("inftydiff.operators.basis", "from torch import nn\nf = nn.functional.softmax"),
         ("inftydiff.models.unet", "from torch import nn\nclass A(nn.Module): ..."),
         ("inftydiff.testing.strategies", "import hypothesis.strategies as st"),
-        ("inftydiff.pipelines.pretrained", "def f():\n    import huggingface_hub, safetensors"),
+        ("inftydiff.pipelines._pretrained", "def f():\n    import huggingface_hub, safetensors"),
         (
             "inftydiff.training.loop",
             "from inftydiff.data import faces\nimport accelerate, inftydiff",

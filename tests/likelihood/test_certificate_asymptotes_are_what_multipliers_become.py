@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff.operators import HeatMultiplier, WienerMultiplier
+from inftydiff.operators._truncated import TruncatedGaussianMultiplier
 from inftydiff.operators.asymptote import Asymptote
 from inftydiff.operators.covariance import BesselMultiplier, MaternMultiplier
 from inftydiff.operators.multiplier import (
@@ -17,7 +18,6 @@ from inftydiff.operators.multiplier import (
     SumMultiplier,
     UnitMultiplier,
 )
-from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 
 UNIT, HEAT = UnitMultiplier(), HeatMultiplier(0.2)
 MATERN, BESSEL = MaternMultiplier(0.75, 0.5, dim=2, std=0.6), BesselMultiplier(1.2, 0.7)

@@ -23,7 +23,7 @@ from inftydiff.operators.basis import eigenbasis
 from inftydiff.operators.covariance import bessel, matern, squared_exponential
 from inftydiff.operators.domain import BOUNDARIES, Point
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
-from inftydiff.processes import spectral_sum
+from inftydiff.processes import _spectral_sum as spectral_sum
 from inftydiff.processes.certificates import (
     NotTraceClass,
     TraceClass,

@@ -13,7 +13,7 @@ from inftydiff.operators import eigenbasis
 from inftydiff.operators.covariance import bessel, matern
 from inftydiff.operators.domain import BOUNDARIES
 from inftydiff.processes import TraceClass, trace_class
-from inftydiff.processes.spectral_sum import squared_sum
+from inftydiff.processes._spectral_sum import squared_sum
 
 
 def theta(a: np.ndarray, length: float, boundary: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from local_operators import Case, backends, outcome, threads, truth
 from torch.testing import assert_close
 
-from inftydiff.operators.local import thread_pool
+from inftydiff.operators.local import _thread_pool as thread_pool
 
 CASE = Case((24, 24), (1, 1), 3, 4, (2,), 300, 2, 0)
 

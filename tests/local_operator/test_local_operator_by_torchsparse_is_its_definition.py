@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from torchsparse_stand_in import install
 
 from inftydiff.operators.local import Neighbours, backend
-from inftydiff.operators.local.torchsparse_form import TorchSparseForm
+from inftydiff.operators.local._torchsparse_form import TorchSparseForm
 
 CASES = {
     "a line": Case((9,), (1,), 5, 2, (), 6, None, 0),

@@ -17,7 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from inftydiff.operators.local import bilinear, local_operator
+from inftydiff.operators.local import _bilinear as bilinear
+from inftydiff.operators.local import local_operator
 
 CASES = {
     "a grid": Case((6, 5), (1, 1), 3, 2, (2,), None, None, 0),

@@ -12,8 +12,8 @@ from torch.testing import assert_close
 
 from inftydiff.operators.local import backend as backends
 from inftydiff.operators.local import neighbours
+from inftydiff.operators.local._pairs import PairsForm
 from inftydiff.operators.local.backend import automatic_backend, automatic_pairs, importable
-from inftydiff.operators.local.pairs import PairsForm
 
 GRID = box_grid(12, 10)
 PLACES = {
@@ -135,7 +135,7 @@ def test_a_library_that_is_not_found_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("failure", [ImportError("another numpy"), SystemError("no LLVM")])
 def test_a_library_that_cannot_be_imported_is_not_taken(libraries, failure, monkeypatch):
     def fails(name):
-        assert name == "inftydiff.operators.local.numba_kernels"
+        assert name == "inftydiff.operators.local._numba_kernels"
         raise failure
 
     monkeypatch.setattr(backends, "import_module", fails)

@@ -7,9 +7,10 @@ from local_operators import box_grid, device_of, pair_backends
 from torch.testing import assert_close
 
 from inftydiff.operators import Box, Scattered
-from inftydiff.operators.local import neighbours, pair_list, reference
+from inftydiff.operators.local import _pair_list as pair_list
+from inftydiff.operators.local import neighbours, reference
+from inftydiff.operators.local._pair_list import MOST, row_starts
 from inftydiff.operators.local.operator import local_operator
-from inftydiff.operators.local.pair_list import MOST, row_starts
 
 GRID = box_grid(6, 5)
 MANY = r"at most \d+ pairs of points; here it would be \d+. Split the batch, or .*backend='dense'"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators.local.dense import DirectForm, lattice_hats
-from inftydiff.operators.local.factorised import FactorisedForm, hats_of
+from inftydiff.operators.local._dense import DirectForm, lattice_hats
+from inftydiff.operators.local._factorised import FactorisedForm, hats_of
 
 factors = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inftydiff.operators.local import thread_pool
+from inftydiff.operators.local import _thread_pool as thread_pool
 
 HOME = Path("/my environment/lib/python3.12/site-packages/torch")
 SITE = HOME.parent

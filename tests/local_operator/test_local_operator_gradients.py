@@ -13,8 +13,8 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inftydiff.operators.local import local_operator, reference
+from inftydiff.operators.local._convolution import convolve, depthwise
 from inftydiff.operators.local.backend import Backend
-from inftydiff.operators.local.convolution import convolve, depthwise
 
 
 @given(case=cases(whole | coarse))

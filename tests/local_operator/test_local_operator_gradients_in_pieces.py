@@ -8,8 +8,8 @@ import torch
 from functions import values
 from torch.testing import assert_close
 
-from inftydiff.operators.local import convolution
-from inftydiff.operators.local.convolution import convolve, depthwise
+from inftydiff.operators.local import _convolution as convolution
+from inftydiff.operators.local._convolution import convolve, depthwise
 
 SHAPES = [
     ((9,), (5,)),

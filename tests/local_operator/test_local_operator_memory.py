@@ -14,7 +14,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 from inftydiff.operators import Grid
-from inftydiff.operators.local import convolution, local_operator, neighbours
+from inftydiff.operators.local import _convolution as convolution
+from inftydiff.operators.local import local_operator, neighbours
 from inftydiff.operators.local.backend import Backend
 
 MIB = 2**20

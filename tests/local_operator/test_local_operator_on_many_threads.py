@@ -13,7 +13,8 @@ from functions import values
 from local_operators import Case, backends, outcome, threads
 from torch.testing import assert_close
 
-from inftydiff.operators.local import reference, thread_pool
+from inftydiff.operators.local import _thread_pool as thread_pool
+from inftydiff.operators.local import reference
 
 CASES = {
     "subsets": Case((24, 24), (1, 1), 3, 17, (2,), 300, 2, 0),
@@ -128,7 +129,8 @@ def test_two_that_compile_at_once(backend):
         together.wait()
         return outcome(case.map_by(backend), case.values, case.weight)
 
-    from inftydiff.operators.local import numba_kernels, numba_pairs
+    from inftydiff.operators.local import _numba_kernels as numba_kernels
+    from inftydiff.operators.local import _numba_pairs as numba_pairs
 
     numba_kernels._sum_task.cache_clear()
     numba_kernels._gradients_task.cache_clear()

@@ -3,7 +3,9 @@
 import pytest
 from local_operators import Case, backends, outcome
 
-from inftydiff.operators.local import definition, dense, factorised
+from inftydiff.operators.local import _dense as dense
+from inftydiff.operators.local import _factorised as factorised
+from inftydiff.operators.local import definition
 
 CASES = {
     "a refined grid": Case((6, 5), (2, 2), 3, 2, (2,), None, None, 0),

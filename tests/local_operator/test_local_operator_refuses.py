@@ -10,13 +10,9 @@ from local_operators import box_grid, device_of, every_backend
 
 from inftydiff.operators import Function, Grid, Identity, LocalOperator
 from inftydiff.operators.domain import Point
+from inftydiff.operators.local import _torchsparse_kernels as torchsparse_kernels
 from inftydiff.operators.local import backend as backend_module
-from inftydiff.operators.local import (
-    local_operator,
-    neighbours,
-    reference,
-    torchsparse_kernels,
-)
+from inftydiff.operators.local import local_operator, neighbours, reference
 from inftydiff.operators.local.backend import BACKENDS
 from inftydiff.processes import WhiteNoise
 

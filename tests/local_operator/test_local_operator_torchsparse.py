@@ -12,9 +12,9 @@ import torch.nn.functional as F
 import torchsparse_stand_in
 from torch.testing import assert_close
 
-from inftydiff.operators.local import torchsparse_kernels
-from inftydiff.operators.local.pairs import PairsForm
-from inftydiff.operators.local.torchsparse_kernels import (
+from inftydiff.operators.local import _torchsparse_kernels as torchsparse_kernels
+from inftydiff.operators.local._pairs import PairsForm
+from inftydiff.operators.local._torchsparse_kernels import (
     available,
     convolve,
     depthwise,

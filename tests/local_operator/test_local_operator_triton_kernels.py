@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from inftydiff.operators.local.pair_list import PairList
+from inftydiff.operators.local._pair_list import PairList
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
 pytest.importorskip("triton")
-kernels = importlib.import_module("inftydiff.operators.local.triton_kernels")
+kernels = importlib.import_module("inftydiff.operators.local._triton_kernels")
 
 
 def lattice(generator, rows, dim, side):

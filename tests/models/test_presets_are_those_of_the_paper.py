@@ -19,7 +19,7 @@ from inftydiff.models import (
     infty_diff_256,
 )
 from inftydiff.pipelines import InftyDiff, preset
-from inftydiff.pipelines.sampled_model import DETERMINISTIC
+from inftydiff.pipelines._sampled_model import DETERMINISTIC
 from inftydiff.processes import MollifiedProcess
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inftydiff.operators import HeatMultiplier, WienerMultiplier
+from inftydiff.operators._truncated import TruncatedGaussianMultiplier
 from inftydiff.operators.covariance import BesselMultiplier, MaternMultiplier
 from inftydiff.operators.multiplier import (
     ProductMultiplier,
@@ -15,7 +16,6 @@ from inftydiff.operators.multiplier import (
     SumMultiplier,
     UnitMultiplier,
 )
-from inftydiff.operators.truncated import TruncatedGaussianMultiplier
 
 HEAT, NARROW = HeatMultiplier(0.1), HeatMultiplier(0.03)
 

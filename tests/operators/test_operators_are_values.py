@@ -25,7 +25,7 @@ from inftydiff import (
     wiener_inverse,
 )
 from inftydiff.operators import LocalOperator, exact_inverse, fourier_samples, known_points
-from inftydiff.operators.algebra import ratio_of, same_multiplier
+from inftydiff.operators._algebra import ratio_of, same_multiplier
 from inftydiff.operators.covariance import bessel, matern, squared_exponential
 from inftydiff.operators.mollifier import truncated_gaussian_mollifier
 from inftydiff.operators.spectral import spectral_multiplier

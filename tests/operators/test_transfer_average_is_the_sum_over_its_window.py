@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators import Function, Grid, KernelSmoother, Scattered, windows
+from inftydiff.operators import Function, Grid, KernelSmoother, Scattered
+from inftydiff.operators import _windows as windows
 
 
 def by_definition(f: Function, target: Grid, width: float) -> torch.Tensor:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from inftydiff.operators import Grid, KernelSmoother, NearestNeighbours, Scattered, windows
-from inftydiff.operators.nearest import nearest
+from inftydiff.operators import Grid, KernelSmoother, NearestNeighbours, Scattered
+from inftydiff.operators import _windows as windows
+from inftydiff.operators._nearest import nearest
 
 shapes = st.sampled_from([(1,), (40,), (97,), (1, 30), (19, 23), (33, 6), (9, 8, 10), (2, 17, 1)])
 layouts = st.sampled_from(["even", "cluster", "one place", "sides"])

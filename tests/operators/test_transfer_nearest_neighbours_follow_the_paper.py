@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from torch.testing import assert_close
 
-from inftydiff.operators import Function, Grid, NearestNeighbours, Scattered, Subset, nearest
+from inftydiff.operators import Function, Grid, NearestNeighbours, Scattered, Subset
+from inftydiff.operators import _nearest as nearest
 
 
 def by_tree(points: torch.Tensor, values: torch.Tensor, target: Grid, k: int) -> torch.Tensor:

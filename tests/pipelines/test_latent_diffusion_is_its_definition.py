@@ -11,7 +11,7 @@ from networks import randomised
 
 from inftydiff import Function, Grid, Point
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines.latent_prior import LatentPrior
+from inftydiff.pipelines._latent_prior import LatentPrior
 
 PLACE = Grid((), Point())
 LATENT = 4

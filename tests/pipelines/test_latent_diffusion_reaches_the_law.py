@@ -11,7 +11,7 @@ from torch import nn
 
 from inftydiff import Function
 from inftydiff.models import LatentPriorConfig
-from inftydiff.pipelines.latent_prior import PLACE, RULE, SCHEDULE, TIMES, LatentPrior
+from inftydiff.pipelines._latent_prior import PLACE, RULE, SCHEDULE, TIMES, LatentPrior
 from inftydiff.processes import classifier_free, sample
 
 LATENT = 3

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from training_runs import run, same
 
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, ModelCard, load_pipeline, preset
-from inftydiff.pipelines.pretrained import is_pretrained
+from inftydiff.pipelines._pretrained import is_pretrained
 
 
 def single(model: InftyDiff) -> InftyDiff:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inftydiff.pipelines import InftyDiff, load_pipeline
-from inftydiff.pipelines.pretrained import FILES
+from inftydiff.pipelines._pretrained import FILES
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from training_runs import SETTINGS, model, same
 from inftydiff import Grid
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, load_pipeline
-from inftydiff.pipelines.latent_prior import LatentPrior
+from inftydiff.pipelines._latent_prior import LatentPrior
 from inftydiff.training import train_prior
+from inftydiff.training._objective import Microbatch
 from inftydiff.training.latents import LatentObjective, Latents
-from inftydiff.training.objective import Microbatch
 
 FEATURES, CLASSES = 4, 2
 PRIOR = LatentPriorConfig(width=16, layers=3, condition=CLASSES)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from inftydiff.pipelines import InftyDiff, load_pipeline
-from inftydiff.pipelines.weights import digest
+from inftydiff.pipelines._weights import digest
 from inftydiff.training import TrainConfig
 from inftydiff.training.checkpoint import save
 from inftydiff.training.progress import Progress

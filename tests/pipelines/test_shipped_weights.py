@@ -5,7 +5,7 @@ import torch
 
 from inftydiff import timesteps
 from inftydiff.pipelines import InftyDiff, load_pipeline, preset
-from inftydiff.pipelines.pretrained import WEIGHTS_FOLDER, resolve, shipped
+from inftydiff.pipelines._pretrained import WEIGHTS_FOLDER, resolve, shipped
 
 MEGABYTES = 20
 

@@ -24,7 +24,7 @@ from inftydiff import (
     timesteps,
 )
 from inftydiff.testing import GaussianDenoiser
-from inftydiff.testing.oracles.joint import ModalLaw, joint_law
+from inftydiff.testing.oracles._joint import ModalLaw, joint_law
 
 COSINE = CosineSchedule()
 T = gaussian_mollifier(1 / 24)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from inftydiff.processes.normals import normals
+from inftydiff.processes._normals import normals
 from inftydiff.testing.strategies import seeds
 
 SEEDS = [0, 1, 2, 12345, 2**62, 2**63 - 1]

@@ -54,7 +54,7 @@ from inftydiff.processes import (
 )
 from inftydiff.processes.guidance import Linearisation
 from inftydiff.testing import GaussianDenoiser, MixtureDenoiser
-from inftydiff.testing.laws.stepping import Modewise
+from inftydiff.testing.laws._stepping import Modewise
 from inftydiff.testing.oracles import PerfectModel
 
 GRID = Grid((4, 4))

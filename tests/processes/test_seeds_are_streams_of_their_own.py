@@ -17,10 +17,10 @@ from inftydiff.data import faces
 from inftydiff.operators.domain import Point
 from inftydiff.pipelines import InftyDiff, preset
 from inftydiff.processes import RandomField, Solver, timesteps
-from inftydiff.processes.seeds import generator_of, seeds_from
+from inftydiff.processes._seeds import generator_of, seeds_from
 from inftydiff.processes.solvers import DDIM
 from inftydiff.training import TrainConfig
-from inftydiff.training.batches import BatchSampler, step_generator
+from inftydiff.training._batches import BatchSampler, step_generator
 
 SHORT, LAST = 2**32, 2**63 - 1
 FEW = [5, SHORT + 5, 2 * SHORT + 5, SHORT, 0, LAST, LAST - SHORT]

@@ -26,7 +26,7 @@ from inftydiff import (
 )
 from inftydiff.processes import Schedule
 from inftydiff.testing import GaussianDenoiser
-from inftydiff.testing.oracles.joint import ModalLaw
+from inftydiff.testing.oracles._joint import ModalLaw
 from inftydiff.testing.output_law import output_law
 
 DATA = GaussianMeasure(None, gaussian_mollifier(0.18), WhiteNoise(0.8))

@@ -21,7 +21,7 @@ from inftydiff import (
 from inftydiff.processes import CallableDenoiser
 from inftydiff.processes.schedules import VarianceExplodingSchedule
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, Past, UniPC
-from inftydiff.processes.solvers.exponential import interpolatory_weights, moments
+from inftydiff.processes.solvers._exponential import interpolatory_weights, moments
 
 GRID = Grid((3, 4))
 PROCESS = DiffusionProcess.mollified(

@@ -8,7 +8,7 @@ from task_models import DATA, exact_model, seeded, smooth_pictures
 
 from inftydiff import Function, MomentMatching, Scattered, UniPC, point_values, timesteps
 from inftydiff.pipelines import tasks
-from inftydiff.pipelines.tasks.grids import known_cells
+from inftydiff.pipelines.tasks._grids import known_cells
 from inftydiff.processes import Observation
 from inftydiff.testing import exact_posterior
 

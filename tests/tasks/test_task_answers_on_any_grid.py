@@ -12,7 +12,7 @@ from task_models import exact_model, seeded, smooth_pictures
 from inftydiff import DDIM, Box, Function, Grid, Scattered
 from inftydiff.operators.cells import coarsen
 from inftydiff.pipelines import tasks
-from inftydiff.pipelines.tasks.grids import grid_between, refines
+from inftydiff.pipelines.tasks._grids import grid_between, refines
 
 MODEL = exact_model(steps=3)
 WIDE = exact_model(steps=3, domain=Box((0.5, 1.0)), training_resolution=16)

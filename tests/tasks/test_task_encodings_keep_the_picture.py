@@ -8,7 +8,7 @@ from task_models import exact_model, seeded, smooth_pictures
 from inftydiff import Function, Grid, interpolate, recommended_timesteps
 from inftydiff.operators.basis import eigenbasis
 from inftydiff.pipelines import tasks
-from inftydiff.pipelines.tasks.encodings import DOWN, mixed_noise, with_drawn_modes
+from inftydiff.pipelines.tasks._encodings import DOWN, mixed_noise, with_drawn_modes
 
 MODEL = exact_model(steps=60)
 

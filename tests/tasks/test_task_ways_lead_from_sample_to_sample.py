@@ -10,7 +10,7 @@ from task_models import exact_model
 
 from inftydiff.operators import Box, Grid
 from inftydiff.pipelines import InftyDiff, tasks
-from inftydiff.pipelines.tasks.encodings import mixed_noise
+from inftydiff.pipelines.tasks._encodings import mixed_noise
 
 MODELS = {"with latents": autoencoder(), "without": exact_model(steps=3)}
 

@@ -40,8 +40,8 @@ from inftydiff.operators.local import LocalOperator
 from inftydiff.operators.transfer import Interpolation, KernelSmoother, NearestNeighbours
 from inftydiff.processes import Blurring
 from inftydiff.testing import GaussianDenoiser, laws_for
+from inftydiff.testing.laws._solvers import STEP_LAWS
 from inftydiff.testing.laws.law import Check
-from inftydiff.testing.laws.solvers import STEP_LAWS
 from inftydiff.testing.strategies import KnotSchedule
 
 REFINEMENT = {"denoiser": "fine denoiser", "model": "fine model"}

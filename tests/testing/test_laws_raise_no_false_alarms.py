@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inftydiff.testing.laws.statistics import ALARM, ROUNDS, covariance_of_draws
+from inftydiff.testing.laws._statistics import ALARM, ROUNDS, covariance_of_draws
 from inftydiff.testing.strategies import seeds
 
 DRAWS = 512

@@ -25,8 +25,8 @@ from inftydiff import (
 from inftydiff.operators.transfer import Interpolation
 from inftydiff.processes import CallableDenoiser
 from inftydiff.testing import LawViolation, laws_for
+from inftydiff.testing._sizes import beginnings, smaller
 from inftydiff.testing.probe import Probe
-from inftydiff.testing.sizes import beginnings, smaller
 
 COSINE = CosineSchedule()
 

@@ -17,7 +17,7 @@ from inftydiff import (
 from inftydiff.operators.local import LocalOperator
 from inftydiff.testing import GaussianDenoiser
 from inftydiff.testing.oracles import MixtureDenoiser
-from inftydiff.testing.oracles.joint import PointLaw
+from inftydiff.testing.oracles._joint import PointLaw
 
 GRID = Grid((4,))
 LAW = GaussianMeasure(None, gaussian_mollifier(0.1), WhiteNoise())

@@ -23,7 +23,7 @@ from inftydiff.operators.covariance import matern
 from inftydiff.processes import Blurring
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
 from inftydiff.processes.times import timesteps
-from inftydiff.testing.oracles.joint import ModalLaw
+from inftydiff.testing.oracles._joint import ModalLaw
 from inftydiff.testing.output_law import OutputLaw, output_law, variance_gain
 
 COSINE = CosineSchedule()

@@ -30,7 +30,7 @@ from inftydiff.processes import Blurring, CallableDenoiser
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
 from inftydiff.processes.times import timesteps
 from inftydiff.testing import GaussianDenoiser
-from inftydiff.testing.impulses import ImpulseNoise
+from inftydiff.testing._impulses import ImpulseNoise
 from inftydiff.testing.output_law import output_law
 from inftydiff.testing.strategies import grids, seeds
 
@@ -141,7 +141,7 @@ def test_many_sources_are_carried_in_blocks(solver, monkeypatch: pytest.MonkeyPa
     whole, parts = [
         output_law(solver, MOLLIFIED, data, on=Grid((3, 2)), times=timesteps(7)).variances
         for block in (1 << 17, 4)
-        if monkeypatch.setattr("inftydiff.testing.mode_runs.BLOCK", block) is None
+        if monkeypatch.setattr("inftydiff.testing._mode_runs.BLOCK", block) is None
     ]
     torch.testing.assert_close(parts, whole)
 

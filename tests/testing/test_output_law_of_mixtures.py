@@ -18,10 +18,10 @@ from inftydiff.operators.domain import Point
 from inftydiff.processes import Blurring
 from inftydiff.processes.solvers import DDIM, DDPM, DPMSolverPP, EulerMaruyama, Heun, UniPC
 from inftydiff.processes.times import timesteps
+from inftydiff.testing._scalar_mixture import ScalarMixture
 from inftydiff.testing.mixture_output import mixture_line, mixture_output_wasserstein
 from inftydiff.testing.oracles import MixtureDenoiser
 from inftydiff.testing.output_law import output_law, variance_gain
-from inftydiff.testing.scalar_mixture import ScalarMixture
 
 COSINE = CosineSchedule()
 T = gaussian_mollifier(1 / 16)
@@ -122,7 +122,7 @@ def test_a_map_that_does_not_increase_is_sorted(monkeypatch: pytest.MonkeyPatch)
     times = timesteps(12, spacing="karras", schedule=COSINE)
     found = mixture.output_wasserstein(solver, times=times, generator=G)
     assert found == pytest.approx(from_samples(mixture, solver, times), rel=0.02)
-    monkeypatch.setattr("inftydiff.testing.scalar_mixture.QUANTILES", 5001)
+    monkeypatch.setattr("inftydiff.testing._scalar_mixture.QUANTILES", 5001)
     again = mixture.output_wasserstein(solver, times=times, generator=G)
     assert found == pytest.approx(again, rel=1e-3)
 

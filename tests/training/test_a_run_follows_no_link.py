@@ -9,7 +9,7 @@ from torch.utils.data import ConcatDataset, Dataset
 from training_runs import pictures, run, same
 
 from inftydiff.pipelines import latest, load_pipeline
-from inftydiff.training import folders as run_folders
+from inftydiff.training import _folders as run_folders
 
 WRITTEN = [".lock", "log.jsonl", "steps.jsonl", "samples", "tensorboard"]
 

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch.testing import assert_close
 from training_runs import run
 
-from inftydiff.training.update import parts
+from inftydiff.training._update import parts
 
 
 @pytest.mark.parametrize("latent", [None, 4])

@@ -6,7 +6,7 @@ import pytest
 from training_script import TWO, curve, launched
 
 from inftydiff.pipelines import load_pipeline
-from inftydiff.training.batches import BatchSampler
+from inftydiff.training._batches import BatchSampler
 
 STEPS = 20
 

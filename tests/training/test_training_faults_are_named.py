@@ -13,8 +13,8 @@ from training_script import launched, started
 
 from inftydiff.pipelines import load_pipeline
 from inftydiff.training import checkpoint
-from inftydiff.training.batches import BatchSampler, living_workers
-from inftydiff.training.folders import RunLock
+from inftydiff.training._batches import BatchSampler, living_workers
+from inftydiff.training._folders import RunLock
 
 
 def test_a_worker_that_dies_is_named(tmp_path):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from training_runs import held_out, run, same
 
 from inftydiff.training import held_out_loss, read_progress
-from inftydiff.training.update import compute_dtype, loss_scaler
+from inftydiff.training._update import compute_dtype, loss_scaler
 
 
 def state(folder):
@@ -33,7 +33,7 @@ def large(*_):
 
 
 def test_a_scale_that_is_too_large_is_halved_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("inftydiff.training.run.loss_scaler", large)
+    monkeypatch.setattr("inftydiff.training._run.loss_scaler", large)
     settings = {"precision": "fp16", "max_steps": 60, "max_skipped": 2, "validate_every": 100}
     whole = run(tmp_path / "whole", **settings)
     done = read_progress(tmp_path / "whole")

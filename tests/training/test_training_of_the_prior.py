@@ -12,8 +12,8 @@ from inftydiff import Function, Grid
 from inftydiff.models import LatentPriorConfig
 from inftydiff.pipelines import InftyDiff, load_pipeline
 from inftydiff.training import encode_pictures, train_prior
+from inftydiff.training._objective import Microbatch
 from inftydiff.training.latents import LatentObjective
-from inftydiff.training.objective import Microbatch
 
 PRIOR = LatentPriorConfig(width=16, layers=3)
 LATENT = 4

@@ -11,7 +11,7 @@ from training_runs import model, pictures, run
 from inftydiff.data import Images
 from inftydiff.models import recompute_blocks
 from inftydiff.pipelines import InftyDiff, InftyDiffConfig, preset
-from inftydiff.training.objective import Microbatch, TrainingLoss
+from inftydiff.training._objective import Microbatch, TrainingLoss
 
 
 def kept_and_gradients(config: InftyDiffConfig, data: Images, gradient_checkpointing: bool):

@@ -12,7 +12,7 @@ from training_runs import SETTINGS, held_out, model, pictures, run, same
 from inftydiff.pipelines import load_pipeline
 from inftydiff.processes import NoisePrediction
 from inftydiff.training import read_progress, train
-from inftydiff.training.batches import BatchSampler, picture_generator, step_generator
+from inftydiff.training._batches import BatchSampler, picture_generator, step_generator
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])  # an epoch has three steps

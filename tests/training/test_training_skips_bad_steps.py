@@ -8,8 +8,8 @@ from training_runs import run, same
 
 from inftydiff.pipelines import latest, load_pipeline
 from inftydiff.training import Progress, TrainConfig, read_progress
-from inftydiff.training.bar import Bar
-from inftydiff.training.objective import TrainingLoss
+from inftydiff.training._bar import Bar
+from inftydiff.training._objective import TrainingLoss
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from inftydiff.operators.subsets import random_subset
 from inftydiff.pipelines import InftyDiff
 from inftydiff.processes import NoisePrediction
 from inftydiff.training import TrainConfig, held_out_loss, train
-from inftydiff.training.batches import BatchSampler, picture_generator, step_generator
-from inftydiff.training.objective import Microbatch, TrainingLoss, low_discrepancy_times
+from inftydiff.training._batches import BatchSampler, picture_generator, step_generator
+from inftydiff.training._objective import Microbatch, TrainingLoss, low_discrepancy_times
 
 
 def weights(folder):

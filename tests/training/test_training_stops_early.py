@@ -24,7 +24,7 @@ def losses(monkeypatch):
     def use(first=1):
         waiting[:] = LOSSES[first - 1 :]
 
-    monkeypatch.setattr("inftydiff.training.run.estimated_loss", loss)
+    monkeypatch.setattr("inftydiff.training._run.estimated_loss", loss)
     return use
 
 

@@ -66,7 +66,7 @@ def test_a_signal_in_the_library_raises_when_the_state_is_saved(tmp_path, monkey
         return 0.0
 
     monkeypatch.setattr(checkpoint, "save", save)
-    monkeypatch.setattr("inftydiff.training.run.estimated_loss", validate_and_stop)
+    monkeypatch.setattr("inftydiff.training._run.estimated_loss", validate_and_stop)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted, match="resume=True") as stop:
         run(tmp_path, validate_every=2)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from inftydiff.operators.basis.fast import FastTransform
+from inftydiff.operators.basis._fast import FastTransform
 
 __all__ = ["AxisBasis", "Device"]
 

@@ -28,10 +28,10 @@ from inftydiff._typing import (
     number,
     whole,
 )
+from inftydiff.operators.basis._cosine import CosineBasis
+from inftydiff.operators.basis._fourier import FourierBasis
+from inftydiff.operators.basis._sine import SineBasis
 from inftydiff.operators.basis.axis import AxisBasis, Device
-from inftydiff.operators.basis.cosine import CosineBasis
-from inftydiff.operators.basis.fourier import FourierBasis
-from inftydiff.operators.basis.sine import SineBasis
 from inftydiff.operators.domain import Domain, require_domain
 
 __all__ = ["Eigenbasis", "eigenbasis"]

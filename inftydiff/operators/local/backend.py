@@ -26,7 +26,8 @@ import torch
 
 from inftydiff._typing import choice, device_of, entries, instance
 from inftydiff.operators.discretisation import Grid, Scattered, Subset
-from inftydiff.operators.local import torchsparse_kernels
+from inftydiff.operators.local import _torchsparse_kernels as torchsparse_kernels
+from inftydiff.operators.local._pair_list import MOST
 from inftydiff.operators.local.definition import (
     lattice_ratio,
     odd,
@@ -34,7 +35,6 @@ from inftydiff.operators.local.definition import (
     sides,
     whole_factors,
 )
-from inftydiff.operators.local.pair_list import MOST
 
 __all__ = [
     "BACKENDS",
@@ -130,7 +130,7 @@ def automatic_pairs(device: torch.device) -> Backend:
 def importable(backend: Backend) -> bool:
     """Whether the kernels of a backend can be imported, which is tried when they are to be used."""
     try:
-        import_module(f"inftydiff.operators.local.{backend}_kernels")
+        import_module(f"inftydiff.operators.local._{backend}_kernels")
     except Exception as error:  # whatever a library that does not fit the others raises
         warnings.warn(
             f"The library {backend!r} is installed but cannot be imported ({error!r}); the local "

@@ -12,6 +12,20 @@ from torch import Tensor
 
 from inftydiff._typing import check_size, device_of, entries, instance
 from inftydiff.operators.discretisation import Grid, Scattered, Subset
+from inftydiff.operators.local._bilinear import transformed
+from inftydiff.operators.local._dense import (
+    DirectForm,
+    lattice_hats,
+    lattice_mass,
+    lattice_window,
+)
+from inftydiff.operators.local._embedded import EmbeddedForm, scatter, take
+from inftydiff.operators.local._factorised import FactorisedForm, extent, hats_of
+from inftydiff.operators.local._implementation import Form
+from inftydiff.operators.local._pair_list import joined
+from inftydiff.operators.local._pair_search import lattice_pairs, lattice_windows, scattered_pairs
+from inftydiff.operators.local._pairs import KERNELS, PairsForm
+from inftydiff.operators.local._reference_form import ReferenceForm
 from inftydiff.operators.local.backend import (
     RAGGED,
     Backend,
@@ -20,7 +34,6 @@ from inftydiff.operators.local.backend import (
     automatic_pairs,
     require_backend,
 )
-from inftydiff.operators.local.bilinear import transformed
 from inftydiff.operators.local.definition import (
     check_reflecting,
     lattice_ratio,
@@ -29,19 +42,6 @@ from inftydiff.operators.local.definition import (
     whole_factors,
     window_mass,
 )
-from inftydiff.operators.local.dense import (
-    DirectForm,
-    lattice_hats,
-    lattice_mass,
-    lattice_window,
-)
-from inftydiff.operators.local.embedded import EmbeddedForm, scatter, take
-from inftydiff.operators.local.factorised import FactorisedForm, extent, hats_of
-from inftydiff.operators.local.implementation import Form
-from inftydiff.operators.local.pair_list import joined
-from inftydiff.operators.local.pair_search import lattice_pairs, lattice_windows, scattered_pairs
-from inftydiff.operators.local.pairs import KERNELS, PairsForm
-from inftydiff.operators.local.reference_form import ReferenceForm
 
 __all__ = ["Neighbours", "neighbours"]
 
@@ -211,8 +211,8 @@ def _torchsparse(
             "The backend 'torchsparse' takes a Subset of the grid whose spacing is the reference "
             f"cell; got a {type(on).__name__} with {', '.join(map(str, ratios))} spacings a cell."
         )
-    from inftydiff.operators.local import torchsparse_kernels as kernels
-    from inftydiff.operators.local.torchsparse_form import TorchSparseForm
+    from inftydiff.operators.local import _torchsparse_kernels as kernels
+    from inftydiff.operators.local._torchsparse_form import TorchSparseForm
 
     dim = on.grid.dim
     index = on.index.to(device)
@@ -261,7 +261,7 @@ def _pairs(
     samples = index.reshape(-1, on.size)
     windows = lattice_windows(samples, grid.shape, ratios, size)
     if backend == "numba" and not transformed():  # within a transform tensors have no address
-        from inftydiff.operators.local.numba_pairs import window_pairs
+        from inftydiff.operators.local._numba_pairs import window_pairs
 
         pairs = window_pairs(*windows)
     else:

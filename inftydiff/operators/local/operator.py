@@ -25,14 +25,14 @@ from inftydiff._typing import (
     instance,
     shown,
 )
-from inftydiff.operators.by_value import (
+from inftydiff.operators._by_value import (
     ByValue,
 )
 from inftydiff.operators.function import Function
 from inftydiff.operators.linear import Argument, LinearOperator
-from inftydiff.operators.local.bilinear import exact
+from inftydiff.operators.local._bilinear import exact
+from inftydiff.operators.local._implementation import is_depthwise
 from inftydiff.operators.local.definition import check_reflecting, odd, sides
-from inftydiff.operators.local.implementation import is_depthwise
 from inftydiff.operators.local.neighbour_map import Neighbours, neighbours
 
 __all__ = ["LocalOperator", "local_operator"]

@@ -15,11 +15,11 @@ from torch import Tensor
 from inftydiff._typing import Real, flag, floating, instance
 from inftydiff.operators import Function, Functionals, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.grids import read_on, require_domain, require_model
+from inftydiff.pipelines.tasks._grids import read_on, require_domain, require_model
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, draw, latents, like
 from inftydiff.processes import Observation, Projection
-from inftydiff.processes.checks import a_callable, a_function, states
+from inftydiff.processes._checks import a_callable, a_function, states
 
 __all__ = ["GUIDE", "NOISE", "misfit", "observation", "sample_given"]
 

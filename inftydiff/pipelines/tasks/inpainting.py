@@ -26,14 +26,14 @@ from torch import Tensor
 from inftydiff._typing import Real, flag, instance
 from inftydiff.operators import Function, Grid, Subset, interpolate, known_points
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
-from inftydiff.pipelines.tasks.grids import (
+from inftydiff.pipelines.tasks._grids import (
     data_consistency,
     filled,
     grid_between,
     known_cells,
     require_pictures,
 )
+from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, add_noise, like
 from inftydiff.processes import ReconstructionGuidance, known_signal

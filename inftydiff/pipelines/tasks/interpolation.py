@@ -21,11 +21,11 @@ from inftydiff._typing import flag, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.operators import interpolate as interpolated
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, mixed_noise
-from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_domain, require_pictures
+from inftydiff.pipelines.tasks._encodings import DOWN, encode_noise, mixed_noise
+from inftydiff.pipelines.tasks._grids import grid_between, read_on, require_domain, require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, draw, like
-from inftydiff.processes.checks import MOST_SAMPLES
+from inftydiff.processes._checks import MOST_SAMPLES
 
 __all__ = ["interpolate", "interpolate_samples"]
 

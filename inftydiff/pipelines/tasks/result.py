@@ -19,7 +19,7 @@ from torch import Tensor
 from inftydiff._typing import floating, generator_for, instance
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines.tasks.sampling import Guidance, Sampling
-from inftydiff.processes.checks import a_function, a_grid, conforming, samples
+from inftydiff.processes._checks import a_function, a_grid, conforming, samples
 from inftydiff.processes.guidance import Guide, Projection
 
 __all__ = ["TaskResult", "check_task"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from inftydiff._typing import Real, check_finite, choice, floating, number, whole
 from inftydiff.operators import Function, Grid
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.grids import require_model
+from inftydiff.pipelines.tasks._grids import require_model
 from inftydiff.processes import (
     DDIM,
     Denoiser,
@@ -30,7 +30,7 @@ from inftydiff.processes import (
     guided,
     timesteps,
 )
-from inftydiff.processes.checks import MOST_ITERATIONS, a_callable, a_function, conforming
+from inftydiff.processes._checks import MOST_ITERATIONS, a_callable, a_function, conforming
 from inftydiff.processes.sampler import check_decreasing
 
 __all__ = [

@@ -11,11 +11,11 @@ from inftydiff._typing import Real
 from inftydiff.operators import Function, Grid, point_values
 from inftydiff.operators.discretisation import described
 from inftydiff.pipelines.infty_diff import InftyDiff
+from inftydiff.pipelines.tasks._grids import filled, require_channels
 from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
-from inftydiff.pipelines.tasks.grids import filled, require_channels
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, like
-from inftydiff.processes.checks import a_grid
+from inftydiff.processes._checks import a_grid
 
 __all__ = ["from_sensors"]
 

@@ -23,17 +23,17 @@ import torch
 from inftydiff._typing import Real, choice, flag
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.encodings import DOWN, encode_noise, with_drawn_modes
-from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
-from inftydiff.pipelines.tasks.grids import (
+from inftydiff.pipelines.tasks._encodings import DOWN, encode_noise, with_drawn_modes
+from inftydiff.pipelines.tasks._grids import (
     data_consistency,
     grid_between,
     known_cells,
     require_pictures,
 )
+from inftydiff.pipelines.tasks.given import GUIDE, NOISE, observation, sample_given
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Guidance, Sampling, like
-from inftydiff.processes.checks import a_grid
+from inftydiff.processes._checks import a_grid
 
 __all__ = ["SuperResolution", "super_resolve"]
 

@@ -10,7 +10,7 @@ import torch
 from inftydiff._typing import Real
 from inftydiff.operators import Function, Grid, interpolate
 from inftydiff.pipelines.infty_diff import InftyDiff
-from inftydiff.pipelines.tasks.grids import grid_between, read_on, require_pictures
+from inftydiff.pipelines.tasks._grids import grid_between, read_on, require_pictures
 from inftydiff.pipelines.tasks.result import TaskResult, check_task
 from inftydiff.pipelines.tasks.sampling import PLAIN, Sampling, add_noise, draw, latents, like
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from inftydiff._components import declare
 from inftydiff._typing import Real, instance, not_negative
 from inftydiff.operators.function import Function, require_same
-from inftydiff.processes.checks import a_function, conforming, one_a_sample, states
+from inftydiff.processes._checks import a_function, conforming, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.guidance.linearisation import (

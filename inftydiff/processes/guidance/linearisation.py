@@ -30,7 +30,7 @@ from inftydiff.operators.discretisation import Discretisation, Grid, described
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
 from inftydiff.operators.spectral import SpectralOperator
-from inftydiff.processes.checks import a_grid
+from inftydiff.processes._checks import a_grid
 from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.gaussian import GaussianMeasure

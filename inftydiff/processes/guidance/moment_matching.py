@@ -32,8 +32,8 @@ from torch import Tensor
 
 from inftydiff._components import component
 from inftydiff._typing import Real, positive, whole
-from inftydiff.processes.checks import MOST_ITERATIONS
-from inftydiff.processes.guidance.conjugate_gradients import conjugate_gradients
+from inftydiff.processes._checks import MOST_ITERATIONS
+from inftydiff.processes.guidance._conjugate_gradients import conjugate_gradients
 from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation
 from inftydiff.processes.observation import Observation, an_observation
 

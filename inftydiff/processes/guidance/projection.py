@@ -29,10 +29,10 @@ from torch import Tensor
 from inftydiff._typing import Real, instance, positive, whole
 from inftydiff.operators.function import Function
 from inftydiff.operators.functionals import Functionals
-from inftydiff.processes.checks import MOST_ITERATIONS, one_a_sample, states
+from inftydiff.processes._checks import MOST_ITERATIONS, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, asked, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.guidance.conjugate_residuals import conjugate_residuals
+from inftydiff.processes.guidance._conjugate_residuals import conjugate_residuals
 from inftydiff.processes.guidance.linearisation import NoiseCovariance
 from inftydiff.processes.observation import Observation
 from inftydiff.processes.parameterisation import Prediction, noise_from_signal

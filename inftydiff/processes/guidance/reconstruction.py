@@ -37,7 +37,7 @@ from inftydiff._typing import Real, fraction, instance
 from inftydiff.operators.discretisation import Grid, Subset
 from inftydiff.operators.evaluation import Evaluation, known_points, point_values
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import a_function
+from inftydiff.processes._checks import a_function
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.guidance.guide import check_strength
 from inftydiff.processes.guidance.linearisation import Linearisation, a_linearisation

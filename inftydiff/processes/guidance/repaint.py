@@ -26,7 +26,7 @@ from inftydiff._typing import instance, whole
 from inftydiff.operators.discretisation import Subset
 from inftydiff.operators.evaluation import Evaluation
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import MOST_ITERATIONS
+from inftydiff.processes._checks import MOST_ITERATIONS
 from inftydiff.processes.denoiser import Denoiser
 from inftydiff.processes.diffusion import DiffusionProcess
 from inftydiff.processes.observation import Observation

@@ -43,7 +43,7 @@ from torch import Tensor
 from inftydiff._typing import Real, fraction, generator_for, instance
 from inftydiff.operators.discretisation import Grid
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import a_grid, channel_count, conforming, samples
+from inftydiff.processes._checks import a_grid, channel_count, conforming, samples
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.guidance.guide import Guide, guided
 from inftydiff.processes.guidance.moment_matching import MomentMatching

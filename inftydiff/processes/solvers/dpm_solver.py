@@ -14,7 +14,7 @@ With :math:`\lambda = \log(\alpha/\sigma)`, :math:`h = \lambda_s - \lambda_t`, t
           + \alpha_s(1 - e^{-2h})\Bigl(m_0 + \frac{m_1 - m_0}{2 r_1}\Bigr)
           + \sigma_s\sqrt{1 - e^{-2h}}\ N\xi' && \text{(SDE, 2M)}
 
-with the weights of :mod:`~inftydiff.processes.solvers.exponential`. The first step has no
+with the weights of :mod:`~inftydiff.processes.solvers._exponential`. The first step has no
 :math:`m_1`, the second no :math:`m_2`: they are of order one and two. A step to :math:`\sigma = 0`,
 where :math:`h = \infty`, is of order one and gives the denoiser's signal. These are the
 variants ``dpmsolver++`` and ``sde-dpmsolver++`` of diffusers, with the ``midpoint`` type and
@@ -35,7 +35,7 @@ from inftydiff._typing import flag, store, whole
 from inftydiff.operators.function import Function
 from inftydiff.processes.amplitudes import Amplitudes, check_order
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.solvers.exponential import (
+from inftydiff.processes.solvers._exponential import (
     exponential_step,
     half_log_snr,
     interpolatory_weights,

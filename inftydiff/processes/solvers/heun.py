@@ -31,7 +31,7 @@ from inftydiff._typing import choice
 from inftydiff.operators.function import Function
 from inftydiff.processes.amplitudes import check_order
 from inftydiff.processes.denoiser import Denoiser, asked
-from inftydiff.processes.solvers.exponential import (
+from inftydiff.processes.solvers._exponential import (
     exponential_step,
     half_log_snr,
     interpolatory_weights,

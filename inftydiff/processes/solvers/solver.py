@@ -18,7 +18,7 @@ from inftydiff._components import declare
 from inftydiff._typing import floating, instance
 from inftydiff._typing.shown import kind_of
 from inftydiff.operators.function import Function
-from inftydiff.processes.checks import a_function, one_a_sample, states
+from inftydiff.processes._checks import a_function, one_a_sample, states
 from inftydiff.processes.denoiser import Denoiser, check_denoiser
 from inftydiff.processes.diffusion import DiffusionProcess, check_process
 from inftydiff.processes.spectra import scale_modes

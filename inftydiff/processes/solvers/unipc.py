@@ -7,7 +7,7 @@ state at :math:`s`, the *corrector* makes the same step again with that estimate
 no further call is needed. Of order :math:`p`, the predictor has :math:`p` nodes and the corrector
 :math:`p + 1`: the states are accurate to order :math:`p + 1`.
 
-All weights are those of :mod:`~inftydiff.processes.solvers.exponential`, which are UniPC's for
+All weights are those of :mod:`~inftydiff.processes.solvers._exponential`, which are UniPC's for
 :math:`B(h) = e^h - 1` ("bh2") and data prediction. Where there is one node besides the first, the
 predictor, and in the first step the corrector, take the midpoint's weight as published. A step to
 :math:`\sigma = 0` gives the denoiser's signal.
@@ -29,7 +29,7 @@ from inftydiff.operators.function import Function
 from inftydiff.processes.amplitudes import Amplitudes, check_order
 from inftydiff.processes.denoiser import Denoiser, asked
 from inftydiff.processes.diffusion import DiffusionProcess
-from inftydiff.processes.solvers.exponential import (
+from inftydiff.processes.solvers._exponential import (
     exponential_step,
     half_log_snr,
     interpolatory_weights,

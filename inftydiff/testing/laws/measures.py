@@ -15,9 +15,9 @@ from torch import Tensor
 from inftydiff.operators import Discretisation, Function, Grid, Scattered, Subset
 from inftydiff.operators.domain import Domain
 from inftydiff.processes import RandomField
+from inftydiff.testing.laws._purity import random_state_untouched
+from inftydiff.testing.laws._statistics import covariance_of_draws
 from inftydiff.testing.laws.law import Check, Claim, at_most, equal
-from inftydiff.testing.laws.purity import random_state_untouched
-from inftydiff.testing.laws.statistics import covariance_of_draws
 from inftydiff.testing.probe import Probe, refined
 
 __all__ = [

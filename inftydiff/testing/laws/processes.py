@@ -20,8 +20,8 @@ from inftydiff.operators import Discretisation, Function, Grid, LinearOperator
 from inftydiff.processes import Amplitudes, GaussianMeasure, Prediction, Schedule, scale_modes
 from inftydiff.processes.noise import Noise
 from inftydiff.testing.dense import Gaussian, LinearGaussian, matrix_of, modes_of
+from inftydiff.testing.laws._purity import arguments_untouched, random_state_untouched
 from inftydiff.testing.laws.law import Check, Claim, equal, same, true
-from inftydiff.testing.laws.purity import arguments_untouched, random_state_untouched
 from inftydiff.testing.probe import Probe
 
 __all__ = ["PROCESS_LAWS", "Process"]

@@ -28,12 +28,12 @@ from inftydiff.processes import (
     Prediction,
     TimeDependentSignal,
 )
-from inftydiff.processes.checks import one_a_sample, states
+from inftydiff.processes._checks import one_a_sample, states
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
 from inftydiff.processes.schedule import check_times
 from inftydiff.processes.spectra import multiplier_of
-from inftydiff.testing.oracles.joint import JointLaw, ModalLaw, joint_law
+from inftydiff.testing.oracles._joint import JointLaw, ModalLaw, joint_law
 from inftydiff.testing.oracles.model import PerfectModel
 
 __all__ = ["GaussianDenoiser"]

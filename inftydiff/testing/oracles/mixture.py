@@ -22,10 +22,10 @@ from inftydiff._typing import Real, entries, generator_for, number
 from inftydiff.operators import Function
 from inftydiff.operators.discretisation import Discretisation
 from inftydiff.processes import DiffusionProcess, GaussianMeasure, Parameterisation, Prediction
-from inftydiff.processes.checks import a_place, samples
+from inftydiff.processes._checks import a_place, samples
+from inftydiff.processes._normals import normals
 from inftydiff.processes.diffusion import check_process
 from inftydiff.processes.gaussian import a_measure
-from inftydiff.processes.normals import normals
 from inftydiff.testing.oracles.gaussian import GaussianDenoiser
 from inftydiff.testing.oracles.model import PerfectModel
 
