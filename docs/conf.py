@@ -104,20 +104,28 @@ def read_docstring(app, what, name, obj, options, lines):
 
 
 def resolve(app, env, node, contnode):
-    """Link a name that a module or ``inftydiff`` re-exports to where its object is defined."""
+    """Link a name that a module or ``inftydiff`` re-exports to where its object is described.
+
+    What a class has from a private module is described with the class.
+    """
     target = node["reftarget"]
+    domain = env.domains["py"]
     for name in (target, f"{node.get('py:module')}.{target}", f"inftydiff.{target}"):
-        try:
-            found = pkgutil.resolve_name(name)
-        except (AttributeError, ImportError, ValueError):
-            continue
-        found = getattr(found, "fget", found)
-        if getattr(found, "__module__", "").startswith("inftydiff."):
-            name = f"{found.__module__}.{found.__qualname__}"
-            domain = env.domains["py"]
-            return domain.resolve_xref(
-                env, node["refdoc"], app.builder, "obj", name, node, contnode
-            )
+        owner, _, attribute = name.rpartition(".")
+        for described, rest in ((name, ""), (owner, f".{attribute}")):
+            try:
+                found = pkgutil.resolve_name(described)
+                pkgutil.resolve_name(name)
+            except (AttributeError, ImportError, ValueError):
+                continue
+            found = getattr(found, "fget", found)
+            if getattr(found, "__module__", "").startswith("inftydiff."):
+                full = f"{found.__module__}.{found.__qualname__}{rest}"
+                link = domain.resolve_xref(
+                    env, node["refdoc"], app.builder, "obj", full, node, contnode
+                )
+                if link is not None:
+                    return link
     return None
 
 

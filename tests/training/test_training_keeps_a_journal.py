@@ -12,7 +12,7 @@ from training_runs import SETTINGS, held_out, model, pictures, run, same
 
 from inftydiff.pipelines import InftyDiff
 from inftydiff.training import read_progress, train
-from inftydiff.training.validation import drawn
+from inftydiff.training.validation import drawn, image_grid
 
 
 def lines(file):

@@ -87,7 +87,7 @@ def test_the_command_takes_them(asked):
 def test_a_paper_preset_can_be_plain(asked):
     model, _ = asked("--preset", "infty_diff_64", "--latent", "None", "--prior.kind", "none")
     assert (model.latent, model.prior, model.kl_weight) == (None, None, None)
-    assert model.network.channel_multipliers == preset("infty_diff_64").network.multipliers
+    assert model.network.channel_multipliers == preset("infty_diff_64").network.channel_multipliers
 
 
 def test_the_prior_can_be_set(asked):
