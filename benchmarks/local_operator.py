@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from step import claims_of_steps
+from step import claims_of_steps, steps
 from timing import (
     BATCH,
     CHANNELS,
@@ -308,7 +308,7 @@ def main() -> None:
     print("\nshare of the roofline, forward + backward")
     for name, share in figures["roofline"].items():
         print(f"  {name:16s} {share:6.0%}")
-    figures["steps"] = timesteps(options.runs)
+    figures["steps"] = steps(options.runs)
     verdicts([*claims(figures), *claims_of_steps(figures["steps"])])
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
