@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from itertools import chain
 
+import pytest
 from test_cli_demo_writes_two_pictures import SMALL
 
 from inftydiff.cli import main
@@ -12,6 +13,7 @@ from inftydiff.pipelines.checkpoints import latest
 from inftydiff.training.checkpoint import read_settings
 
 
+@pytest.mark.thorough
 def test_one_more_step(tmp_path):
     out = tmp_path / "demo"
     words = ["--rows", "1", "--sizes", "8", "--seed", "3"]

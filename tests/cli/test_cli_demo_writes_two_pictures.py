@@ -35,6 +35,7 @@ def made(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_what_is_written(made):
     assert sorted(p.name for p in made.iterdir()) == ["checkpoint", "process.png", "samples.png"]
     for name in ("process.png", "samples.png"):
@@ -43,6 +44,7 @@ def test_what_is_written(made):
     assert read_progress(made / "checkpoint").step >= 1
 
 
+@pytest.mark.thorough
 def test_what_is_said(tmp_path, capsys):
     assert demo(tmp_path / "demo", "--rows", "1", "--sizes", "8", "12") == 0
     said = capsys.readouterr().out
@@ -79,6 +81,7 @@ def test_stochastic_rules_give_a_seed_its_own_picture(made):
     assert not torch.equal(both[0], both[1])
 
 
+@pytest.mark.thorough
 def test_an_earlier_demo_is_kept_unless_it_may_be_overwritten(made, capsys):
     kept = made / "mine.txt"
     kept.write_text("mine")

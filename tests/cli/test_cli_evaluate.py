@@ -40,6 +40,7 @@ def distance(pictures, real):
     return frechet_distance(one, other)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_against_faces(trained, tmp_path, capsys):
     words = [trained, "--size", "16", "--steps", "2", "--seed", "4", "--noise-to-signal", "0.3"]
     words += ["--low-pass", "0.05", "--json"]

@@ -51,6 +51,7 @@ def arrays(out: Path) -> dict[str, np.ndarray]:
         return dict(found)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("points", "count"), [("0.25", 64), ("5", 5), ("1", 1), ("256", 256)])
 def test_points_of_pictures_are_read(model, points, count, tmp_path, capsys):
     words = ["--count", "2", "--taken-at", "16", "--points", points, "--out", str(tmp_path)]
@@ -68,6 +69,7 @@ def test_points_of_pictures_are_read(model, points, count, tmp_path, capsys):
         assert figure.size[0] > 5 * 128
 
 
+@pytest.mark.thorough
 def test_answers_are_near_the_readings_of_every_kind_of_file(model, tmp_path, capsys):
     np.savez(tmp_path / "one.npz", points=POINTS, values=VALUES)
     np.savez(tmp_path / "two.npz", points=POINTS, values=np.stack([VALUES, -VALUES]))
@@ -122,6 +124,7 @@ def test_units_are_those_of_the_ranges(fields, tmp_path, capsys):
     assert np.allclose(found["physical"]["spread"], expected, atol=2e-3)
 
 
+@pytest.mark.thorough
 def test_seeds_of_the_points_and_of_the_samples_are_two(model, tmp_path, capsys):
     words = ["faces", "--count", "1", "--taken-at", "16", "--points", "9", *QUICK]
     answers = []
@@ -140,6 +143,7 @@ def test_added_errors_have_their_deviation(model, tmp_path, capsys):
     assert abs(said / 0.2 - 1.0) < 6 / math.sqrt(2 * 3 * 4096)
 
 
+@pytest.mark.thorough
 def test_tiles_change_nothing(model, tmp_path, capsys):
     file = table(tmp_path / "readings.csv")
     for name, tile in (("whole", []), ("tiles", ["--tile", "11"])):

@@ -84,6 +84,7 @@ def test_several_ways_have_a_spread(model, tmp_path, capsys):
         assert figure.size[0] > 5 * 128
 
 
+@pytest.mark.thorough
 def test_the_ends_between_seeds_are_those_of_sample(model, plain, tmp_path, capsys):
     for name, source in (("latents", model), ("plain", plain)):
         out = tmp_path / name
@@ -96,6 +97,7 @@ def test_the_ends_between_seeds_are_those_of_sample(model, plain, tmp_path, caps
             assert np.allclose(way[place], np.load(file)[0], rtol=0, atol=SINGLE)
 
 
+@pytest.mark.thorough
 def test_tiles_change_nothing(model, tmp_path, capsys):
     for name, tile in (("whole", []), ("tiles", ["--tile", "9", "12"])):
         words = ["--seeds", "0", "1", "--size", "20", *QUICK, *tile]
@@ -121,6 +123,7 @@ def test_channels_that_are_no_colours_are_shown_in_grey(tmp_path, capsys):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["answer.npz", "way.png"]
 
 
+@pytest.mark.thorough
 def test_bad_input_is_one_line(model, plain, pictures, tmp_path, capsys):
     def bad(match: str, *words: str) -> None:
         assert main(["interpolate", *words, "--out", str(tmp_path / "out")]) == 2

@@ -70,6 +70,7 @@ def sampled(run: Path, file: Path, *words: str) -> np.ndarray:
     return np.load(file)
 
 
+@pytest.mark.thorough
 def test_classes_are_those_of_subfolders_or_of_a_file(folder, labelled, capsys):
     from_folder, status = second(folder, "pictures", "subfolders")
     assert status == 0
@@ -80,6 +81,7 @@ def test_classes_are_those_of_subfolders_or_of_a_file(folder, labelled, capsys):
     assert second(folder, "pictures", "subfolders", "--resume", "--max-steps", "3")[1] == 0
 
 
+@pytest.mark.thorough
 def test_samples_are_drawn_under_a_label(labelled, tmp_path):
     file, pipeline = tmp_path / "x.npy", load_pipeline(labelled)
     zero = sampled(labelled, file, "--label", "0")

@@ -25,6 +25,7 @@ def sampled(model, out, *more):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["$x^{", "a b", "ünï", "two\nlines", r"\frac", "-dash", "{}%s"])
 def test_a_path_is_shown_as_it_is(tmp_path, model, name):
     folder = tmp_path / name
@@ -36,6 +37,7 @@ def test_a_path_is_shown_as_it_is(tmp_path, model, name):
     ]
 
 
+@pytest.mark.thorough
 def test_a_stream_of_few_characters_is_enough(tmp_path, model):
     words = [
         "sample",
@@ -59,6 +61,7 @@ def test_a_stream_of_few_characters_is_enough(tmp_path, model):
     assert done.stdout.startswith(r"1 pictures of 8 \xd7 8 in ")
 
 
+@pytest.mark.thorough
 def test_nobody_has_to_read_what_is_printed():
     reader, writer = os.pipe()
     os.close(reader)
@@ -88,6 +91,7 @@ def test_ctrl_c_ends_a_command_that_is_still_imported(seconds):
     assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("array", [True, False])
 def test_a_full_disk_leaves_the_samples_of_before(tmp_path, model, monkeypatch, capsys, array):
     out = tmp_path / ("a.npy" if array else "out")

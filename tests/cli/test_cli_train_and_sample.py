@@ -116,6 +116,7 @@ def test_an_array_of_samples(trained, tmp_path, solver):
     assert np.allclose(np.load(one)[0], x[1], atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tile", [["5"], ["7", "30"]])
 def test_samples_in_tiles_are_the_same(trained, tmp_path, tile):
     words = ["--size", "20", "24", "--count", "2", "--solver.kind", "ddpm", "--out"]

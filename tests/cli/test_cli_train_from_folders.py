@@ -82,6 +82,7 @@ def test_large_sources_are_lazy(tmp_path: Path, photographs: Path, monkeypatch: 
         assert isinstance(pictures_read, Images) == eager
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [(), ("--lazy",), ("--no-keep-proportions",)])
 def test_damaged_files_are_named_or_left_out(tmp_path: Path, photographs: Path, capsys, words):
     (photographs / "03.png").write_text("no picture")
@@ -108,6 +109,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, photographs: Path, capsys,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "shape"),
     [

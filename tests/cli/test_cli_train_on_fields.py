@@ -40,6 +40,7 @@ def test_samples_can_be_given_their_units(path, tmp_path):
         assert scale.ranges[name] == pytest.approx((values.min(), values.max()))
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_keeps_its_ranges(tmp_path, capsys):
     words = ["--variables", "t", "--max-steps", "2"]
     assert main(["train", "weather.nc", *QUICK, *words[:2]]) == 0

@@ -39,6 +39,7 @@ def prior(checkpoint: Path, data: Path, out: Path, *words: str) -> list[str]:
     ]
 
 
+@pytest.mark.thorough
 def test_prior_and_density_are_those_of_the_checkpoint(first, tmp_path):
     data = first.parent / "data.npy"
     assert main(prior(first, data, tmp_path / "a")) == 0
@@ -71,6 +72,7 @@ def test_a_saved_model_does_not_say_its_density(first, tmp_path, capsys):
     assert main(prior(saved, data, tmp_path / "a", "--seen", "0.5")) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("training_resolution", [None, 32])
 def test_samples_come_by_the_timetable_and_change_nothing(first, tmp_path, training_resolution):
     data = first.parent / "data.npy"

@@ -62,6 +62,7 @@ def test_pictures_are_reconstructed(runs, tmp_path, capsys):
 QUICK = ["--count", "2", "--steps", "1"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rectangles_are_reconstructed(tmp_path, capsys, monkeypatch, channels):
     monkeypatch.chdir(tmp_path)

@@ -141,6 +141,7 @@ def test_extras_build_on_that_of_training():
     assert all(extra_of(name) in stated for name in COMMANDS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_of_a_bare_install(tmp_path, name):
     done = without(OPTIONAL, COMMAND, name, folder=tmp_path)
@@ -201,6 +202,7 @@ def test_every_library_is_tried():
     assert libraries - OF_COMMANDS - OF_OTHERS == USES.keys() - {*DEVELOPERS}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("library", USES)
 def test_every_use_of_a_library_names_the_extra(tmp_path, library):
     (extra,) = [name for name, own in EXTRAS.items() if library in own] or ["test"]

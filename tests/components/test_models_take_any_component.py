@@ -110,6 +110,7 @@ def test_the_matrix_has_every_kind():
     assert set(SCHEDULES) == set(kinds("schedule"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("process", PROCESSES)
@@ -120,6 +121,7 @@ def test_every_process_with_every_schedule(process, schedule, network, tmp_path)
     goes_round(model, tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
     "predict", [NoisePrediction(), SignalPrediction(), CleanPrediction()], ids=kind_of

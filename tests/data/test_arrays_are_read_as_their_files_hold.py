@@ -82,6 +82,7 @@ def test_other_kinds_of_numbers_are_refused(tmp_path: Path, name: str):
             read(tmp_path / "x.npy")
 
 
+@pytest.mark.thorough
 @given(at=st.integers(0, 200), value=st.integers(0, 255), end=st.integers(0, 600))
 def test_changed_bytes_give_an_error_or_an_array(tmp_path_factory, at: int, value: int, end: int):
     file = tmp_path_factory.mktemp("arrays") / "x.npy"
@@ -207,6 +208,7 @@ def test_training_on_a_file_that_becomes_shorter_ends_in_one_line(tmp_path: Path
     assert "UnreadableSample: Picture 4000 of" in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("shape", "layout", "match"),
     [

@@ -69,6 +69,7 @@ def test_workers_name_them_in_one_line(tmp_path: Path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.thorough
 @given(form=st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "GIF"]), data=st.data())
 def test_changed_bytes_give_an_error_or_a_picture(tmp_path_factory, form: str, data):
     content = bytearray(encoded(form))

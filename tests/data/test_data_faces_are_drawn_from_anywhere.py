@@ -45,6 +45,7 @@ def expected() -> np.ndarray:
         return np.concatenate([block.draw() for block in blocks])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["script", "standard input", "-c"])
 def test_without_a_guard(way: str, tmp_path: Path, expected: np.ndarray):
     script = tmp_path / "script.py"
@@ -86,6 +87,7 @@ def no_folder(folder: Path) -> list[Block]:
     return [Block(folder / "none", "toon-head", "b6e3f4", SIZE, 0)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "message"),
     [(wrong_style, "ValueError: No style is called"), (no_folder, "NotWritten: .*none")],
@@ -114,6 +116,7 @@ def children(of: int) -> list[int]:
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 
 
+@pytest.mark.thorough
 @needs_proc
 def test_a_killed_process_is_one_line_and_leaves_whole_files(tmp_path: Path):
     before = set(children(os.getpid()))
@@ -138,6 +141,7 @@ faces(seeds=range(20000), resolution=64, cache=sys.argv[1], workers=2, progress=
 """
 
 
+@pytest.mark.thorough
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_processes_end_with_the_caller(number: signal.Signals, tmp_path: Path):

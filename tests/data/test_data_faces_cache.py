@@ -214,6 +214,7 @@ print(hashlib.sha256(images.pixels.numpy().tobytes()).hexdigest())
 """
 
 
+@pytest.mark.thorough
 def test_two_processes_draw_the_same_faces_at_once(tmp_path: Path):
     command = [sys.executable, "-c", DRAW, str(tmp_path)]
     pipe = subprocess.PIPE

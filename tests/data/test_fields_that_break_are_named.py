@@ -50,6 +50,7 @@ def damage(path: Path, how: str) -> None:
         raw.write((b"\xff" if how == "garbled" else b"\0") * part.size)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["v2.zarr", "zarr", "blosc.zarr", "nc"])
 @pytest.mark.parametrize("how", ["cut", "garbled"])
 def test_a_damaged_part_is_one_line(tmp_path: Path, kind: str, how: str, capsys, monkeypatch):

@@ -73,6 +73,7 @@ def moved(file: bytes) -> bytes:
     return png([part for part in parts[:-1] if part not in late] + late + parts[-1:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("form", "carrier", "late"), KINDS)
 @given(orientation=st.integers(1, 8), height=st.integers(2, 9), width=st.integers(2, 9))
 def test_size_and_pixels_agree(tmp_path_factory, form, carrier, late, orientation, height, width):

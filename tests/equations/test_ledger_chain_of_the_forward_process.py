@@ -6,6 +6,7 @@ mixtures in closed form.
 
 import itertools
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ def vectors(g: Generator, batch: int, size: int) -> Tensor:
     return torch.randn(batch, 1, size, generator=g, dtype=torch.float64)
 
 
+@pytest.mark.thorough
 @given(betas, seeds())
 def test_equation_1_the_product_of_transitions_is_the_law_of_the_path(chosen, seed: int):
     beta = torch.tensor([0.0, *chosen], dtype=torch.float64)

@@ -74,6 +74,7 @@ def reversed_constant(kind: str, time: float, n: int) -> float:
     return torch.linalg.matrix_norm(matrix, 2).item()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["white", "mollified"])
 def test_equation_16_reversed_from_a_time_above_0_on(kind: str):
     bounds = []

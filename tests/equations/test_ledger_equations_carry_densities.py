@@ -127,16 +127,19 @@ def reversed_(kind: str, schedule, at: float, seed: int) -> None:
     balances(case.rate, case.divergence_and_product(drift), case.spread)
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(SCHEDULES), times, seeds())
 def test_equation_6_forward(schedule, at: float, seed: int):
     forward("white", schedule, at, seed)
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(SCHEDULES), times, seeds())
 def test_equation_7_reversed(schedule, at: float, seed: int):
     reversed_("white", schedule, at, seed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["white", "mollified"])
 @given(schedule=st.sampled_from(SCHEDULES), at=times, seed=seeds())
 def test_equation_8_without_noise(kind: str, schedule, at: float, seed: int):
@@ -145,11 +148,13 @@ def test_equation_8_without_noise(kind: str, schedule, at: float, seed: int):
     balances(case.rate, case.divergence_and_product(drift))
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(SCHEDULES), times, seeds())
 def test_equation_15_forward_with_mollified_noise(schedule, at: float, seed: int):
     forward("mollified", schedule, at, seed)
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(SCHEDULES), times, seeds())
 def test_equation_17_corrected_reversed_with_the_covariance_before_the_gradient(
     schedule, at: float, seed: int
@@ -157,6 +162,7 @@ def test_equation_17_corrected_reversed_with_the_covariance_before_the_gradient(
     reversed_("mollified", schedule, at, seed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(3))
 def test_equation_17_printed_does_not_carry_the_density(seed: int):
     """In the clock of ½β it is F − 2∇log p without C; that drift leaves a residual."""

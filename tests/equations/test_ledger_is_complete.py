@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "equations.md"
 
@@ -70,6 +72,7 @@ def test_what_is_said_to_be_here_can_be_imported():
             assert isinstance(pkgutil.resolve_name(name), type) == (kind == "class"), name
 
 
+@pytest.mark.thorough
 def test_every_test_that_is_named_after_an_equation_is_in_its_row():
     held = {(row.number, *test) for row in ROWS for test in row.tests}
     for file in sorted(TESTS.rglob("test_*.py")):

@@ -100,6 +100,7 @@ def same(loss: Tensor, case: Case) -> None:
     close(loss, case.divergence, rtol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("predict", [CleanPrediction(), NoisePrediction()])
 @given(setting=any_setting, kind=variances)
 def test_equation_34_the_loss_is_the_divergence(predict, setting, kind: str):
@@ -107,6 +108,7 @@ def test_equation_34_the_loss_is_the_divergence(predict, setting, kind: str):
     same(case.loss(unmollified(case.posterior_mean(case.x0) - case.mu)), case)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("predict", [CleanPrediction(), NoisePrediction()])
 @given(setting=any_setting, kind=variances)
 def test_equation_35_with_the_posterior_s_mean_written_out(predict, setting, kind: str):
@@ -115,6 +117,7 @@ def test_equation_35_with_the_posterior_s_mean_written_out(predict, setting, kin
     same(case.loss(unmollified(exact - case.mu)), case)
 
 
+@pytest.mark.thorough
 @given(any_setting, variances)
 def test_equation_37_with_the_predicted_function(setting, kind: str):
     case = case_of(CleanPrediction(), setting, kind)
@@ -123,6 +126,7 @@ def test_equation_37_with_the_predicted_function(setting, kind: str):
     same(case.loss(unmollified(exact - model)), case)
 
 
+@pytest.mark.thorough
 @given(any_setting, variances)
 def test_equation_38_without_the_mollifier(setting, kind: str):
     case = case_of(CleanPrediction(), setting, kind)
@@ -143,6 +147,7 @@ def test_equation_41_for_the_predicted_noise(setting, kind: str):
     same(case.loss(unmollified(case.posterior_mean(case.x0) - case.mu)), case)
 
 
+@pytest.mark.thorough
 @given(any_setting, variances)
 def test_equation_42_with_the_function_from_state_and_noise(setting, kind: str):
     case = case_of(NoisePrediction(), setting, kind)
@@ -156,6 +161,7 @@ def mean_from_noise(case: Case, noise: Tensor) -> Tensor:
     return (case.x_t - paper.beta / (1 - paper.alpha_bar).sqrt() * noise) / paper.alpha.sqrt()
 
 
+@pytest.mark.thorough
 @given(any_setting, variances)
 def test_equation_43_and_13_with_the_mean_from_the_noise(setting, kind: str):
     case = case_of(NoisePrediction(), setting, kind)
@@ -163,6 +169,7 @@ def test_equation_43_and_13_with_the_mean_from_the_noise(setting, kind: str):
     same(case.loss(unmollified(exact - case.mu)), case)
 
 
+@pytest.mark.thorough
 @given(any_setting, variances)
 def test_equation_45_as_printed_and_with_its_weight_collected(setting, kind: str):
     case = case_of(NoisePrediction(), setting, kind)
@@ -188,6 +195,7 @@ def test_equation_34_corrected_the_variance_is_the_posterior_s(n: int):
     close(kl_divergence(exact, model, on=grid), n * each)
 
 
+@pytest.mark.thorough
 @given(st.integers(2, 5), seeds())
 def test_equation_3_corrected_the_bound_is_a_sum_of_divergences(n: int, seed: int):
     """For vectors: one term a step, (2σ_t²)⁻¹‖μ̃ − μ‖², and that of the prior, which (3) lacks."""

@@ -9,6 +9,7 @@ from :math:`T x_0` has :math:`v = \tilde\beta_t`. Operators are dense matrices h
 
 from typing import NamedTuple
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +112,7 @@ def ddim(process: DiffusionProcess, x0: Tensor, paper: Paper, eta: float, seed: 
     return affine(step.values - variance.sqrt() * draw.values, variance * COVARIANCE)
 
 
+@pytest.mark.thorough
 @given(settings(T))
 def test_equations_21_and_22_the_marginals_at_both_times(setting):
     process, paper, g = setting
@@ -121,6 +123,7 @@ def test_equations_21_and_22_the_marginals_at_both_times(setting):
         close(law.covariance, (1 - alpha_bar) * COVARIANCE)
 
 
+@pytest.mark.thorough
 @given(settings(T))
 def test_equations_23_to_25_the_three_laws_are_those_of_one_gaussian_pair(setting):
     """The pair with both marginals and A Λ⁻¹ between them, conditioned, is N(A x_t + b, L⁻¹)."""
@@ -135,6 +138,7 @@ def test_equations_23_to_25_the_three_laws_are_those_of_one_gaussian_pair(settin
     close(before.covariance - gain @ cross.mT, step.covariance, rtol=1e-6)
 
 
+@pytest.mark.thorough
 @given(settings(T))
 def test_equation_26_the_posterior_s_three_parts(setting):
     process, paper, g = setting
@@ -145,6 +149,7 @@ def test_equation_26_the_posterior_s_three_parts(setting):
     close(found.covariance, paper.beta_tilde * COVARIANCE)
 
 
+@pytest.mark.thorough
 @given(settings(T))
 def test_equations_27_to_29_its_mean_passes(setting):
     process, paper, g = setting
@@ -161,6 +166,7 @@ def test_equations_27_to_29_its_mean_passes(setting):
         close(after.mean, line)
 
 
+@pytest.mark.thorough
 @given(settings(T))
 def test_equations_30_to_32_its_covariance_passes(setting):
     process, paper, g = setting
@@ -176,6 +182,7 @@ def test_equations_30_to_32_its_covariance_passes(setting):
     close(after.covariance, marginal(process, x0, paper.s).covariance)
 
 
+@pytest.mark.thorough
 @given(settings(T), st.floats(0.0, 0.9), seeds())
 def test_equations_29_and_32_every_member_of_ddim_passes(setting, eta: float, seed: int):
     process, paper, g = setting
@@ -196,6 +203,7 @@ def family(paper: Paper, x0: Tensor, share: float | Tensor) -> Affine:
     return Affine(a * torch.eye(GRID.size, dtype=torch.float64), b, share * rest * COVARIANCE)
 
 
+@pytest.mark.thorough
 @given(settings(T), st.floats(0.0, 1.0))
 def test_equations_29_and_32_every_variance_up_to_the_marginal_s_passes(setting, share: float):
     process, paper, g = setting

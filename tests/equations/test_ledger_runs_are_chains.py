@@ -60,16 +60,19 @@ def check(process: DiffusionProcess, on: Grid, variance: str, seed: int) -> None
         close(x_s, mean + noise, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @given(variances, seeds())
 def test_equation_2_of_vectors(variance: str, seed: int):
     check(DiffusionProcess.white(CosineSchedule(), noise=NOISE), Grid((), Point()), variance, seed)
 
 
+@pytest.mark.thorough
 @given(variances, seeds())
 def test_equation_9_of_functions_with_white_noise(variance: str, seed: int):
     check(DiffusionProcess.white(CosineSchedule(), noise=NOISE), Grid((4, 3)), variance, seed)
 
 
+@pytest.mark.thorough
 @given(variances, seeds())
 def test_equation_33_of_functions_with_mollified_noise(variance: str, seed: int):
     T = gaussian_mollifier(0.15)

@@ -73,6 +73,7 @@ def exact_moments(process, atoms: Function, x_t: Tensor, paper: Paper) -> tuple[
     return mean, (shares * (law.covariance(GRID) + spread @ spread.mT)).sum(0)
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(PROCESSES), ordered_times(2), seeds())
 def test_equation_5_corrected_the_mean_is_exact(process, times: Tensor, seed: int):
     s, t = (0.05 + 0.9 * times).split(1)

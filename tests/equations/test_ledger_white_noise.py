@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +60,7 @@ def test_equation_9_the_transition_has_the_covariance_of_a_delta(
     close(law.covariance(grid)[0], projected)
 
 
+@pytest.mark.thorough
 @given(processes, st.integers(2, 1000), st.integers(1, 4), variances, seeds())
 def test_equation_10_corrected_over_subsets_of_the_coordinates(
     process, index: int, size: int, variance: str, seed: int

@@ -18,6 +18,7 @@ def draw(rows, shift, generator):
     return x * scale + shift
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
 def test_widths(generator, shift):
     values, estimates = [], []

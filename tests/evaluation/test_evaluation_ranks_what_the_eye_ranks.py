@@ -41,6 +41,7 @@ def noisy(pictures, deviation):
     return Images(as_bytes(x + deviation * torch.randn(x.shape, generator=g)))
 
 
+@pytest.mark.thorough
 def test_perturbations(real):
     other = Images(real[0].pixels[-COUNT:])
     clean = judge(other, real)

@@ -104,6 +104,7 @@ def each(kind: str, seed: int, guide, formula, seen: Observation | None = None) 
     torch.testing.assert_close(again.values, x_t.values)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["gaussian", "mixture"])
 @few
 @given(seed=seeds)
@@ -114,6 +115,7 @@ def test_moment_matching(kind, seed):
     each(kind, seed, MomentMatching(iterations=20, tolerance=1e-12), formula)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["gaussian", "mixture"])
 @few
 @given(seed=seeds)
@@ -125,6 +127,7 @@ def test_pseudoinverse_guidance(kind, seed):
     each(kind, seed, PiGDM(tolerance=1e-12), formula)
 
 
+@pytest.mark.thorough
 @few
 @given(seed=seeds, strength=st.floats(0.0, 0.5))
 def test_diffusion_posterior_sampling(seed, strength):
@@ -134,6 +137,7 @@ def test_diffusion_posterior_sampling(seed, strength):
     each("mixture", seed, DPS(strength), formula)
 
 
+@pytest.mark.thorough
 @few
 @given(seed=seeds, strength=st.floats(0.0, 0.5))
 def test_reconstruction_guidance(seed, strength):

@@ -57,6 +57,7 @@ def assert_one_problem(kind: str, sides: tuple[int, ...]) -> None:
     assert max(means) - min(means) < 0.1 * max(means)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_mean_and_variance_are_those_of_the_posterior_on_every_grid(kind: str):
     assert_one_problem(kind, (16, 24))
@@ -91,6 +92,7 @@ def assert_default_is_converged(kind: str, side: int) -> None:
     assert ((found[0] - found[1]).abs() / spread).max() < 0.002
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_default_is_converged(kind: str):
     assert_default_is_converged(kind, 16)
@@ -113,6 +115,7 @@ PROCESSES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PROCESSES)
 def test_they_are_for_every_process(name: str):
     process, (grid, seen) = PROCESSES[name], problem("sensors", 16)
@@ -133,6 +136,7 @@ def test_they_are_for_every_process(name: str):
     assert found.variance_error(truth) < 0.05
 
 
+@pytest.mark.thorough
 def test_the_error_left_is_the_solver_s():
     grid, seen = problem("sensors", 16)
     truth, found = exact_posterior(DATA, seen), []

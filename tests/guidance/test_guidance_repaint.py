@@ -62,6 +62,7 @@ def test_what_is_hidden_and_independent_has_the_sampler_s_own_law():
     assert hidden.var() / variance == pytest.approx(1.0, abs=5 * (2 / 10000) ** 0.5)
 
 
+@pytest.mark.thorough
 def test_resampling_brings_the_hidden_part_to_the_known():
     """Nearly constant functions: the hidden part is the known one, the more it is resampled."""
     data = GaussianMeasure(None, gaussian_mollifier(2.0), WhiteNoise())

@@ -88,6 +88,7 @@ def errors(result, exact: PointwiseLaw) -> tuple[torch.Tensor, torch.Tensor]:
     return (mean - exact.mean) / norm, (variance - exact.variance) / exact.variance.norm()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("guide", [MomentMatching(), PiGDM(), DPS(0.3)], ids=repr)
 def test_particles_converge_to_the_conditional_law(guide):
     """Errors fall with the number, and nothing is left that all copies have in common.
@@ -103,6 +104,7 @@ def test_particles_converge_to_the_conditional_law(guide):
         assert error.mean(0).norm() < 5.0 * spread / copies**0.5
 
 
+@pytest.mark.thorough
 def test_it_is_the_same_on_every_grid():
     runs = [particles(side, 200, MomentMatching(), copies=20) for side in (8, 24)]
     torch.testing.assert_close(*(run.sizes.mean() for run in runs), rtol=0.1, atol=0.0)
@@ -128,6 +130,7 @@ def mixture() -> tuple[Grid, MixtureDenoiser]:
     return grid, MixtureDenoiser(PROCESS, (0.35, 0.65), parts)
 
 
+@pytest.mark.thorough
 def test_ranks_on_a_mixture_are_uniform():
     grid, oracle = mixture()
     generator = torch.Generator().manual_seed(4)

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 import inftydiff
 
 LIST_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -29,6 +31,7 @@ def test_the_import_takes_no_library():
     assert not outside(loaded("import inftydiff") - loaded("import json"))
 
 
+@pytest.mark.thorough
 def test_nothing_optional_is_imported():
     extra = loaded(f"{BASE}\n{EVERYTHING}") - loaded(BASE)
     assert "inftydiff.operators" in extra
@@ -41,6 +44,7 @@ def test_applications_are_not_imported():
     assert not loaded(EVERYTHING) & applications
 
 
+@pytest.mark.thorough
 def test_a_name_imports_its_room_and_what_is_beneath():
     rooms = {f"inftydiff.{name}" for name in ("operators", "processes", "models", "pipelines")}
     assert loaded("from inftydiff import Grid") & rooms == {"inftydiff.operators"}

@@ -105,6 +105,7 @@ def test_a_kind_of_the_package_is_taken_before_its_class_is_imported():
     assert said.startswith("The schedule 'cosine' is inftydiff.processes.schedules.cosine.")
 
 
+@pytest.mark.thorough
 def test_the_checks_of_calls_come_before_the_names():
     code = (
         "import inftydiff, jaxtyping\n"

@@ -96,6 +96,7 @@ def test_it_converges(kind: str, dim: int):
     assert second.mean() < 0.6 * first.mean()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "dim"), [("white", 1), ("mollified", 2)])
 def test_the_flow_has_these_values(kind: str, dim: int):
     sizes = SIZES[dim][::2]
@@ -152,6 +153,7 @@ def test_as_time_falls_it_diverges(kind: str):
     assert values[2] > 2 * values[1]
 
 
+@pytest.mark.thorough
 def test_a_cut_off_lets_it_converge_where_the_noise_cannot_be_inverted():
     chain, cutoff = process("mollified", 1 / 40), 120.0
     coarse, fine = states(chain, 1, (64, 256), 0)

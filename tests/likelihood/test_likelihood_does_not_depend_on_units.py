@@ -4,6 +4,7 @@ Values in other units come with an intensity of the noise in these units; length
 with an intensity that changes by the root of a volume.
 """
 
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -37,6 +38,7 @@ def in_units(value: float, length: float) -> torch.Tensor:
     return torch.stack([found, elbo(denoiser, x, times=TIMES, generator=g)])
 
 
+@pytest.mark.thorough
 def test_they_are_the_same_in_all_units():
     expected = in_units(1.0, 1.0)
     assert bool((expected.abs() > 0.1).all())

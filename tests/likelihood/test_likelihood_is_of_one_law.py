@@ -48,6 +48,7 @@ def test_one_level_a_sample(name: str, smooth_data: bool):
         )
 
 
+@pytest.mark.thorough
 def test_one_level_for_all_is_a_number():
     """A tensor without axes is one."""
     found = []

@@ -45,6 +45,7 @@ def process(grid: Grid, mollified: bool) -> DiffusionProcess:
     return DiffusionProcess.mollified(SCHEDULE, T, noise=WhiteNoise(0.6))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("number", "mollified"), [(1, True), (2, False)])
 def test_it_is_the_mixture_s(number: int, mollified: bool):
     grid, time = GRIDS[number], (0.3, 0.5, 0.7)[number]
@@ -65,6 +66,7 @@ def estimates(probes: int, batch: int) -> tuple[Tensor, Tensor]:
     return found, data.relative_log_density(x, 0.5)
 
 
+@pytest.mark.thorough
 def test_probes_are_unbiased_and_their_variance_falls_like_their_number():
     (one, exact), (four, _) = estimates(1, 2000), estimates(4, 2000)
     for found in (one, four):

@@ -66,6 +66,7 @@ def probed() -> dict:
     return {"probes": 1, "generator": g, "rtol": 1e-7, "atol": 1e-7}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", CASES)
 def test_it_is_the_closed_form(kind: str):
     grid, schedule, time = CASES[kind]
@@ -84,6 +85,7 @@ def test_it_is_the_closed_form(kind: str):
     assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_what_the_process_has_left_of_the_signal_at_the_end_is_not_in_the_flow_s_prior():
     chain = process("white", GRID, KnotSchedule((1.0, 0.5, 1e-2)))
     data = GaussianMeasure(None, squared_exponential(0.3, dim=1), WhiteNoise())
@@ -93,6 +95,7 @@ def test_what_the_process_has_left_of_the_signal_at_the_end_is_not_in_the_flow_s
     assert 1e-3 < difference < 10 * snr(chain, 1.0) * ratios(chain, data, GRID).sum()
 
 
+@pytest.mark.thorough
 def test_the_exact_trace_in_single_precision_in_inference_mode():
     grid = Grid((4,))
     chain = process("mollified", grid, SHORT)

@@ -64,6 +64,7 @@ SMOOTHER_NOISE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMOOTHER_NOISE)
 def test_noise_smoother_than_the_signal(name: str):
     process = SMOOTHER_NOISE[name]
@@ -120,6 +121,7 @@ def test_values_that_are_not_finite():
         likelihood(denoiser=lambda x, t: Prediction(x * float("nan"), x))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dtype", "width"), [(torch.float64, 0.3), (torch.float32, 0.22)])
 def test_noise_lost_to_rounding(dtype: torch.dtype, width: float):
     process = DiffusionProcess.mollified(SCHEDULE, gaussian_mollifier(width))

@@ -104,6 +104,7 @@ def summed(schedule: Schedule, P: Tensor, V: Tensor, t0: float) -> float:
     return terms[V > 0].sum().item()
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", CASES)
 def test_the_integral_is_the_closed_form(kind: str, schedule: Schedule):
@@ -113,6 +114,7 @@ def test_the_integral_is_the_closed_form(kind: str, schedule: Schedule):
         assert found == pytest.approx(closed_form(make(schedule), data, t0, Grid((32,))), rel=1e-5)
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", ["mollified", "trace-class"])
 def test_the_energy_is_finite_for_noise_that_is_a_function(kind: str, schedule: Schedule):
@@ -129,6 +131,7 @@ def test_the_energy_is_finite_for_noise_that_is_a_function(kind: str, schedule: 
     assert (grown[1:] <= 0.7 * grown[:-1] + 1e-9 * by_grid[-1]).all()
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("t0", [0.0, 0.1])
 def test_the_energy_grows_with_the_points_for_white_noise(t0: float, schedule: Schedule):
@@ -151,6 +154,7 @@ def test_data_that_are_too_smooth_are_left_at_a_price_that_grows():
     assert (settled[1:] < 0.8 * settled[:-1]).all()
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", CASES)
 def test_each_coordinate_s_drift_has_finite_energy(kind: str, schedule: Schedule):

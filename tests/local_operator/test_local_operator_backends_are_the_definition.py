@@ -47,6 +47,7 @@ def test_of_pairs(case, backend):
     check(case, backend)
 
 
+@pytest.mark.thorough
 @backends("triton")
 @settings(max_examples=5)
 @given(case=cases(any_ratio, "one many points", [1, 3]))
@@ -99,18 +100,21 @@ SINGLE = ["a grid", "a refined grid", "a subset a sample", "channels mixed on su
 SINGLE += [f"{n} channels" for n in (16, 17, 48, 65, 257)]
 
 
+@pytest.mark.thorough
 @every_backend
 @pytest.mark.parametrize("name", ON_LATTICES)
 def test_on_lattices(name, backend):
     check(ON_LATTICES[name], backend)
 
 
+@pytest.mark.thorough
 @every_backend
 @pytest.mark.parametrize("name", SINGLE)
 def test_on_lattices_in_single_precision(name, backend):
     check(ON_LATTICES[name], backend, torch.float32)
 
 
+@pytest.mark.thorough
 @backends("reference", "torch", "numba", "triton")
 @pytest.mark.parametrize("name", ANYWHERE)
 def test_anywhere(name, backend):

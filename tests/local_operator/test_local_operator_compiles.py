@@ -62,6 +62,7 @@ for backend, device in zip(backends[::2], backends[1::2]):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cell", ["spacing", "other"])
 def test_one_graph(cell):
     compiles("aot_eager", cell)

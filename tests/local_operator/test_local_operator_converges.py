@@ -64,6 +64,7 @@ def test_random_points():
     assert errors[0] / errors[1] == pytest.approx(2, abs=0.3)
 
 
+@pytest.mark.thorough
 def test_scattered_points():
     box = Box((1.0, 0.8))
     fine = Grid((200, 160), box)

@@ -49,6 +49,7 @@ def differences(case: Case, backend: Backend) -> None:
     assert gradgradcheck(lambda v, w: local_operator(v, w, near), inputs, fast_mode=True)
 
 
+@pytest.mark.thorough
 @backends("reference", "dense", "torch", "numba")
 @pytest.mark.parametrize("name", ON_LATTICES)
 def test_equal_finite_differences(name, backend):
@@ -61,6 +62,7 @@ def test_equal_finite_differences_anywhere(name, backend):
     differences(ANYWHERE[name], backend)
 
 
+@pytest.mark.thorough
 @backends("triton")
 @pytest.mark.parametrize("anywhere", [False, True])
 def test_equal_finite_differences_by_triton(anywhere, backend):

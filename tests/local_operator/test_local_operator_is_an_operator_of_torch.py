@@ -19,6 +19,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough
 @pair_backends
 @pytest.mark.parametrize("name", CASES)
 def test_sums_over_pairs(name, backend):
@@ -47,6 +48,7 @@ def check_pairs(
         opcheck(gradients.default, arguments, test_utils=checks)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("window", [(3,), (5, 3), (3, 1, 3)])
 def test_convolutions(window, scaled):

@@ -101,6 +101,7 @@ def test_gradients_in_half_precision(case, dtype):
     )
 
 
+@pytest.mark.thorough
 @every_backend
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])

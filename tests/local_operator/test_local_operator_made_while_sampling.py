@@ -21,6 +21,7 @@ PAIRS = "torch", "numba", "triton"
 EVERY = "reference", "dense", *PAIRS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("images", [(), (3,)])
 @pytest.mark.parametrize("ratio", [1, 2])
 @taken_by(

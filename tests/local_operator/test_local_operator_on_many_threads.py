@@ -50,6 +50,7 @@ def everything(case: Case) -> list[list[torch.Tensor]]:
         return list(pool.map(one, range(8)))
 
 
+@pytest.mark.thorough
 @numba
 @runners
 @counts
@@ -74,6 +75,7 @@ SHARED = {
 }
 
 
+@pytest.mark.thorough
 @backends("reference", "dense", "torch", "numba")
 @counts
 @pytest.mark.parametrize("name", SHARED)

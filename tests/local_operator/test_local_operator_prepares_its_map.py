@@ -15,6 +15,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough
 @backends("dense", "torch", "numba", "triton")
 @pytest.mark.parametrize("name", CASES)
 def test_the_hats(name, backend, monkeypatch):

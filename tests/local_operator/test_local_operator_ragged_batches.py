@@ -15,6 +15,7 @@ GRID = box_grid(6, 5)
 sizes = st.lists(st.integers(1, 30), min_size=1, max_size=4)
 
 
+@pytest.mark.thorough
 @backends("dense", "torch", "numba", "triton")
 @settings(max_examples=6)
 @given(

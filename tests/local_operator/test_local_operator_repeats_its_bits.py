@@ -55,6 +55,7 @@ def on_threads(case: Case, dtype: torch.dtype, backend: Backend) -> list[list[to
     return results
 
 
+@pytest.mark.thorough
 @backends("torch", "numba")
 @dtypes
 @pytest.mark.parametrize("name", DEPTHWISE)
@@ -63,6 +64,7 @@ def test_on_any_number_of_threads(name, dtype, backend):
     assert all(equal(first, other) for other in others)
 
 
+@pytest.mark.thorough
 @backends("dense")
 @dtypes
 @pytest.mark.parametrize("name", ON_LATTICES)
@@ -71,6 +73,7 @@ def test_of_lattices_on_any_number_of_threads(name, dtype, backend):
     assert all(equal(first[:2], other[:2]) for other in others)
 
 
+@pytest.mark.thorough
 @backends("torch", "numba")
 @dtypes
 @pytest.mark.parametrize("name", MIXING)
@@ -78,6 +81,7 @@ def test_of_mixed_channels_on_one_number_of_threads(name, dtype, backend):
     on_threads(MIXING[name], dtype, backend)
 
 
+@pytest.mark.thorough
 @backends("reference", "dense", "torch", "numba", "triton")
 @dtypes
 @pytest.mark.parametrize("name", SMALL)

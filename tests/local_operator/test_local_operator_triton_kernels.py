@@ -81,6 +81,7 @@ def check(matrices, ones, copies, channels, scaled, generator, dtype=torch.float
         assert_close(result.double(), truth, rtol=0, atol=tolerance * float(max(size, 1.0)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("channels", [1, 3, 16, 48, 64, 65, 257])
 def test_any_number_of_channels(channels, dtype, generator):

@@ -77,6 +77,7 @@ def test_jacobians(name, backend):
             equal(name, backend, lambda f, *x, j=jacobian, a=argument: j(f, a)(*x))
 
 
+@pytest.mark.thorough
 @backends("dense", "torch", "numba")
 @named
 def test_second_derivatives(name, backend):

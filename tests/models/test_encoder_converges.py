@@ -17,6 +17,7 @@ def smooth(n: int) -> Function:
     return Function(grid, 0.3 * torch.stack(waves, -1)[None])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_under_refinement(seed: int):
     net = encoder(seed)

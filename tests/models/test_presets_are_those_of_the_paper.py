@@ -149,6 +149,7 @@ def test_the_settings_are_the_papers(name, latent):
     assert DDIM() == DETERMINISTIC
 
 
+@pytest.mark.thorough
 def test_unit_noise_a_cell_has_the_variance_of_the_notes():
     config = preset("infty_diff_256")
     process = config.process.build(config.domain)

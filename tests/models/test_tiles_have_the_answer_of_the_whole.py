@@ -36,6 +36,7 @@ def test_any_shape_and_any_tile(shape, size, seed):
     torch.testing.assert_close(parts, whole, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("grid", "size"),
     [

@@ -8,6 +8,7 @@ U-Net's grid, since the answer of a network with random weights has kinks at som
 
 import dataclasses
 
+import pytest
 import torch
 from networks import randomised
 
@@ -51,6 +52,7 @@ def drawn(tile: int | None) -> torch.Tensor:
     )
 
 
+@pytest.mark.thorough
 def test_the_seams_of_samples():
     whole, parts = drawn(None), drawn(13)
     torch.testing.assert_close(parts, whole, rtol=1e-9, atol=1e-9)

@@ -13,6 +13,7 @@ SHAPES = [(1, 1), (2, 3), (5, 4)]
 TRANSFORMS = [Eigenbasis.analysis, Eigenbasis.synthesis]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("shape", SHAPES)

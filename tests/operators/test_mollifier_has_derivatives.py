@@ -11,6 +11,7 @@ from inftydiff.operators import Function, gaussian_mollifier, wiener_inverse
 T = gaussian_mollifier(0.2)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("operator", [T, wiener_inverse(T)])
 def test_derivatives(operator):
     on = grid(3, 4)

@@ -6,6 +6,8 @@ The type checks of the test suite cannot be compiled, so this runs in an interpr
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import torch
 from inftydiff.operators import KernelSmoother, Box, Function, Grid, Scattered
@@ -35,6 +37,7 @@ for on, operator in applied:
 """
 
 
+@pytest.mark.thorough
 def test_one_graph():
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

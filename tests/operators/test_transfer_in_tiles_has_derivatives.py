@@ -23,6 +23,7 @@ def average(
     return KernelSmoother(on, nodes, 0.15 * max(nodes.spacing))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("shape", [*SHAPES, (9, 9, 8)])
 @given(seed=seeds)

@@ -21,6 +21,7 @@ def transfers(kind: str) -> list[Interpolation | KernelSmoother | NearestNeighbo
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_derivatives(kind):
     for A in transfers(kind):

@@ -101,6 +101,7 @@ def test_conditioned_samples_have_the_conditional_law():
     torch.testing.assert_close(covariance, 0.5 * CORRELATION, rtol=0.02, atol=0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
 def test_guidance_in_the_prior_is_the_function(weight: float):
     c = torch.full((LATENT + 1, 1), 2.0, dtype=torch.float64)

@@ -23,6 +23,7 @@ def sampled(model: InftyDiff) -> torch.Tensor:
     return model.sample(on=model.grid(8), batch=2, generator=seeded(3)).values
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("latents", [True, False])
 def test_there_and_back(tmp_path, latents):
     plain = InftyDiff(preset("tiny", resolution=16))
@@ -149,6 +150,7 @@ def test_what_is_stored_must_be_finite(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.thorough
 def test_folders_are_read_without_the_hub(tmp_path):
     folder = InftyDiff(autoencoder_config()).save_pretrained(tmp_path)
     code = (

@@ -96,6 +96,7 @@ def test_the_hub_s_refusal_is_one_error(hub, monkeypatch):
         autoencoder().push_to_hub("mine")
 
 
+@pytest.mark.thorough
 def test_the_library_is_imported_when_it_is_needed():
     code = (
         "import sys; from autoencoders import autoencoder\n"

@@ -179,6 +179,7 @@ autoencoder(1, noise_to_signal=0.5).float().save_pretrained(sys.argv[1])
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("moment", "old"),
     [("README.md", True), ("model.safetensors", True), ("config.json", False)],

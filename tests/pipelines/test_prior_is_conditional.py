@@ -72,6 +72,7 @@ def drawn(learnt: InftyDiff, of: int | None, guidance: float = 1.0) -> torch.Ten
     return learnt.draw_latents(batch=2000, generator=seeded(2), condition=known, guidance=guidance)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("of", [0, 1])
 def test_a_class_has_its_own_law(learnt, of):
     z = drawn(learnt, of)
@@ -79,6 +80,7 @@ def test_a_class_has_its_own_law(learnt, of):
     assert_close(z.std(0), torch.full((FEATURES,), SPREAD), rtol=0.2, atol=0)
 
 
+@pytest.mark.thorough
 def test_without_a_condition_there_are_both(learnt):
     z = drawn(learnt, None)
     assert_close(z.mean(0), MEANS.mean(0), rtol=0, atol=0.2)
@@ -86,6 +88,7 @@ def test_without_a_condition_there_are_both(learnt):
     assert 0.4 < first < 0.6
 
 
+@pytest.mark.thorough
 def test_guidance_moves_the_classes_apart(learnt):
     for of, sign in ((0, 1.0), (1, -1.0)):
         plain, guided = drawn(learnt, of), drawn(learnt, of, 3.0)
@@ -93,6 +96,7 @@ def test_guidance_moves_the_classes_apart(learnt):
         assert (guided - plain)[:, 1:].mean(0).abs().max() < 0.2
 
 
+@pytest.mark.thorough
 def test_samples_of_a_condition_are_decoded_from_latents_of_it():
     prior = LatentPriorConfig(width=12, layers=3, condition=CLASSES)
     model, c = autoencoder(prior=prior), torch.eye(CLASSES).double()
@@ -108,6 +112,7 @@ def test_samples_of_a_condition_are_decoded_from_latents_of_it():
     assert (other.values - found.values).abs().max() > 1e-6
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 2**31), drop=st.floats(0.1, 0.9), cut=st.integers(1, 6))
 def test_the_loss_is_that_of_the_conditions_shown_whatever_the_parts(seed, drop, cut):
     diffusion = randomised(LatentPrior(FEATURES, PRIOR), seed)
@@ -134,6 +139,7 @@ def test_conditions_are_hidden_with_the_probability_asked(drop):
     assert abs(1.0 - shown.double().mean() - drop) <= 5 * spread
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_is_the_same(tmp_path):
     whole = run(tmp_path / "whole")
     run(tmp_path / "parts", max_steps=3)

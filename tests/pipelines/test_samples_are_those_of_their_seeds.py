@@ -22,6 +22,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [DDIM(), DDIM(1.0), DDPM(), Heun(), UniPC(), EulerMaruyama()])
 @pytest.mark.parametrize("make", [model, autoencoder])
 def test_a_sample_is_that_of_its_seed(make, solver):
@@ -32,6 +33,7 @@ def test_a_sample_is_that_of_its_seed(make, solver):
         torch.testing.assert_close(together[number], alone[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_chunks_change_nothing():
     pipeline = autoencoder()
     on, solver = pipeline.grid(16), DPMSolverPP()

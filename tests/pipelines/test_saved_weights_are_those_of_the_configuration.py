@@ -57,6 +57,7 @@ def views(model: InftyDiff) -> None:
 GOOD = [compiled, inside, parallel, both, tied, views]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
 @pytest.mark.parametrize("change", GOOD, ids=lambda change: change.__name__)
 def test_what_computes_the_same_is_saved_plainly(

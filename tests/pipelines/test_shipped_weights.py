@@ -46,6 +46,7 @@ def test_the_card_says_what_they_are(name):
         assert word in card
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_a_seed_is_one_face_at_every_size(name):
     pipeline = InftyDiff.from_pretrained(name)

@@ -66,6 +66,7 @@ def sensed(seed: int, tile) -> Function:
     ).samples
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "answer", [decoded, reconstructed, interpolated, inverted, between, completed, sensed]
 )

@@ -37,6 +37,7 @@ def first_two():
     return Function.from_image(torch.stack([waves[0], waves[1]]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "cells"), SIZES)
 def test_samples_are_the_same(name, cells):
     model = InftyDiff.from_pretrained(VERSION_1 / name)
@@ -92,6 +93,7 @@ def test_a_run_goes_on_to_where_it_would_have_come(tmp_path):
     assert [note["step"] for note in notes] == [4, 8]
 
 
+@pytest.mark.thorough
 def test_what_is_loaded_is_saved_and_loaded_again(tmp_path):
     for name in ("plain", "white", "noise_only", "latent"):
         model = InftyDiff.from_pretrained(VERSION_1 / name)

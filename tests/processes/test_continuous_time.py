@@ -96,6 +96,7 @@ def states(generator: torch.Generator, *, channels: int) -> Function:
     return Function(GRID, torch.randn(shape, generator=generator, dtype=torch.float64))
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_equation_moves_the_variance_as_the_process_does(
@@ -115,6 +116,7 @@ def test_each_equation_moves_the_variance_as_the_process_does(
         assert_close(found / scale, rate / scale, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_flow_s_drift_is_the_rate_of_signal_and_noise(
@@ -133,6 +135,7 @@ def test_the_flow_s_drift_is_the_rate_of_signal_and_noise(
     assert_close(drift.values / scale, expected / scale, rtol=0, atol=1e-7)
 
 
+@pytest.mark.thorough
 @every_schedule
 @pytest.mark.parametrize("kind", CONSTANT)
 def test_whitened_coordinates_have_the_ordinary_equations(

@@ -53,6 +53,7 @@ class Dense:
         return risk.reshape(self.finest.shape)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize("error", [None, ROUGH, SMOOTH])
 @given(boundary=boundaries, cells=cells, refinement=st.integers(1, 4))
@@ -71,6 +72,7 @@ def test_for_an_error_uncorrelated_with_the_data(name, error, boundary, cells, r
         assert_close(same.error, budget.error, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.thorough
 @given(boundary=boundaries, cells=cells, refinement=st.integers(1, 3))
 def test_an_error_has_modes_of_its_own(boundary, cells, refinement):
     """All of them fold, whatever the finest grid of the data, and here most are above it."""
@@ -84,6 +86,7 @@ def test_an_error_has_modes_of_its_own(boundary, cells, refinement):
         assert_close(budget.risk, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILTERS)
 @given(boundary=boundaries, cells=cells, refinement=st.integers(1, 3), seed=st.integers(0, 2**31))
 def test_for_the_law_of_the_output(name, boundary, cells, refinement, seed):

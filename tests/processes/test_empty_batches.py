@@ -164,6 +164,7 @@ def test_what_needs_a_function_says_so():
         elbo(denoiser, empty(), times=timesteps(3, end=0.1), generator=torch.Generator())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [DDIMInversion(), HeunInversion(), FixedPointInversion()])
 def test_the_round_trip_of_zero_has_no_error_or_none_that_is_relative(solver):
     process, x = PROCESSES["white"], Function(GRID, torch.zeros(2, 12, 1, dtype=torch.float64))

@@ -73,6 +73,7 @@ def run(solver, denoiser) -> Function:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: repr(solver)[:40])
 def test_samplers(solver, bad: float):
@@ -80,6 +81,7 @@ def test_samplers(solver, bad: float):
         run(solver, broken(bad))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: repr(solver)[:40])
 def test_samplers_that_break_on_the_way(solver):
     """The time is that of the break, and not the first or the last."""

@@ -58,6 +58,7 @@ def spread(inversion, process, data, grid: Grid, n: int) -> torch.Tensor:
     return (coefficients(encoding)[0, 0] / prior)[there]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("process", "data"), [(PROCESS, DATA), (NOISE_ONLY, SMOOTH)])
 @pytest.mark.parametrize("inversion", SECOND[:1], ids=repr)
 @pytest.mark.parametrize("side", [8, 24])
@@ -65,6 +66,7 @@ def test_mode_by_mode_on_any_grid(inversion, process, data, side: int):
     assert (spread(inversion, process, data, Grid((side,)), 100) - 1.0).abs().max() < 5e-3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("inversion", "order"), [(DDIMInversion(), 1), (FixedPointInversion(), 1), (HeunInversion(), 2)]
 )

@@ -105,6 +105,7 @@ def inside(inversion, denoiser, n: int) -> float:
     return trip.error.max().item()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["gaussian", "mixture", "blurring"])
 @pytest.mark.parametrize(("inversion", "order"), [(DDIMInversion(), 1), (HeunInversion(), 2)])
 def test_the_order(inversion, order: int, kind: str):

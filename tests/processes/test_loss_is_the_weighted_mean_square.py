@@ -52,6 +52,7 @@ def times(seed: int, batch: int = 2) -> torch.Tensor:
     return 0.05 + 0.9 * torch.rand(batch, generator=generator(seed + 7), dtype=torch.float64)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("predict", ALL)
 @given(data=st.data(), seed=seeds(), sampled=st.booleans())
 def test_it_equals_a_dense_computation(predict, data, seed: int, sampled: bool):

@@ -43,6 +43,7 @@ def check(operator, on, *, batch: int, channels: int) -> None:
     assert (draws.mean(0).abs() < 5 * (variances / len(draws)).sqrt()).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [*SMOOTH, *WHITE])
 @pytest.mark.parametrize("box", BOXES, ids=lambda box: str(box.boundary))
 def test_channels_on_a_grid(name: str, box: Box):

@@ -8,6 +8,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", ["processes", "solvers", "extending"])
 def test_the_page_s_code_runs(page: str):
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")

@@ -170,6 +170,7 @@ def difference(found: torch.Tensor, exact: mp.matrix) -> float:
     return ((found - expected).abs().max() / expected.abs().max()).item()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PROCESSES)
 @pytest.mark.parametrize(("dim", "boundaries"), CASES)
 def test_the_posterior_is_the_dense_conditional(name: str, dim: int, boundaries: tuple[str, ...]):

@@ -1,5 +1,6 @@
 """White and noise-only diffusion are mollified diffusion with identities in the place of T."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from inftydiff import DiffusionProcess, Function, Grid, Identity, WhiteNoise, ga
 from inftydiff.testing.strategies import ordered_times, schedules, seeds
 
 
+@pytest.mark.thorough
 @given(schedule=schedules(), times=ordered_times(2), seed=seeds(), data=st.data())
 def test_white_is_mollified_with_the_identity(schedule, times, seed: int, data):
     grid, noise = Grid((4, 5)), WhiteNoise(data.draw(st.floats(0.1, 2.0)))

@@ -262,6 +262,7 @@ def _as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CASES)
 def test_hostile_arguments(name: str):
     call, valid = CASES[name]

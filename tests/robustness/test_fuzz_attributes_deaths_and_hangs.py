@@ -55,6 +55,7 @@ def test_good_tries_give_what_they_found():
     assert found([None, "silent", None]) == {0: [], 1: [("silent", "toy", "as said")], 2: []}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("action", "kind", "words"),
     [

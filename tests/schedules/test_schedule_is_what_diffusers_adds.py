@@ -186,6 +186,7 @@ def compare(scheduler: Any, schedule: Schedule) -> None:
         compare_levels(scheduler, schedule)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("setter", SETTERS)
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_what_it_adds(kind: type, setter: str):

@@ -35,6 +35,7 @@ def test_what_ships(name: str):
         law()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MAKERS)
 @given(u=st.floats(0.0, 1.0), v=st.floats(0.0, 1.0))
 def test_their_parameters_are_free(name: str, u: float, v: float):

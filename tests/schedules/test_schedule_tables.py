@@ -45,6 +45,7 @@ def test_the_knots_are_met(schedule, n: int, seed: int):
     torch.testing.assert_close(table.sigma(knots), schedule.sigma(knots), rtol=1e-13, atol=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("schedule", [LinearSchedule(), ConstantSchedule()])
 @given(t=st.one_of(st.floats(0.0, 1.0), st.floats(-9.0, -3.0).map(lambda e: 10**e)))
 def test_tables_of_beta_are_their_schedules(schedule, t: float):

@@ -65,12 +65,14 @@ def test_every_rule_that_ships_recommends_one_of_the_five():
     assert {kind.spacing for kind in classes} <= set(SPACINGS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_spacing_is_the_best_of_the_five(solver: Solver, prior: str):
     assert best(solver, "mollified", prior) == solver.spacing
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("process", "prior"), LAWS)
 @pytest.mark.parametrize("solver", [*SOLVERS, *OF_FIRST_ORDER], ids=str)
 def test_where_it_is_not_it_is_nearly(solver: Solver, process: str, prior: str):

@@ -75,6 +75,7 @@ SOLVERS = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 @given(kind=st.sampled_from(sorted(PROCESSES)), solver=SOLVERS, seed=seeds())
 def test_batch_four_is_the_first_half_of_batch_eight(kind: str, solver, seed: int):
     four, eight = (draw(solver, PROCESSES[kind], seed, batch) for batch in (4, 8))
@@ -82,12 +83,14 @@ def test_batch_four_is_the_first_half_of_batch_eight(kind: str, solver, seed: in
     assert (eight[4:] - four).abs().max() > 1e-3
 
 
+@pytest.mark.thorough
 @given(solver=SOLVERS, seed=seeds())
 def test_one_channel_is_the_first_of_three(solver, seed: int):
     one, three = (draw(solver, PROCESSES["mollified"], seed, 2, channels) for channels in (1, 3))
     torch.testing.assert_close(three[..., :1], one, rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_samples_of_the_adaptive_flow_agree_to_its_tolerance():
     solver, process = ProbabilityFlow(rtol=1e-4, atol=1e-4), PROCESSES["mollified"]
     denoiser = as_denoiser(process, network, predict=NoisePrediction(), clip=(-1.0, 1.0))

@@ -81,6 +81,7 @@ def run(
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", ONE_CALL, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_one_call_a_step_at_its_start(solver, n: int):
@@ -106,6 +107,7 @@ def test_two_calls_a_step_and_one_in_the_step_to_no_noise(solver, n: int):
     assert all(listener.asked[2 * i][0] is states[i].x for i in range(n))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_denoiser_is_not_asked_where_there_is_no_noise(solver):
     listener = Listener()
@@ -113,6 +115,7 @@ def test_the_denoiser_is_not_asked_where_there_is_no_noise(solver):
     assert min(t.min().item() for _, t in listener.asked) > 0.0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_last_step_gives_the_signal_that_the_denoiser_said_last(solver):
     listener = Listener()
@@ -120,6 +123,7 @@ def test_the_last_step_gives_the_signal_that_the_denoiser_said_last(solver):
     torch.testing.assert_close(last.x.values, listener.said[-1].signal.values, rtol=1e-6, atol=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_states_of_a_trajectory(solver):
     listener = Listener()
@@ -133,6 +137,7 @@ def test_the_states_of_a_trajectory(solver):
     assert all(state.x.on == GRID for state in states)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_sample_is_the_last_state(solver):
     *_, last = run(solver, Listener(), 5, seed=3)
@@ -187,6 +192,7 @@ def test_a_trajectory_is_lazy():
     assert len(listener.asked) == 2
 
 
+@pytest.mark.thorough
 def test_samples_on_a_subset_are_those_of_the_grid_for_a_pointwise_denoiser():
     index = torch.tensor([4, 0, 29, 7])
     subset = Subset(GRID, index)
@@ -213,6 +219,7 @@ def test_nothing_is_differentiated_unless_the_denoiser_asks():
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_same_generator_state_gives_the_same_samples(solver):
     *_, first = run(solver, Listener(), 3, seed=1)

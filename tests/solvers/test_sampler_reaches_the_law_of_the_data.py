@@ -89,6 +89,7 @@ CASES = [(solver, "mollified") for solver in SOLVERS] + [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("solver", "kind"), CASES, ids=str)
 def test_the_covariance_carried_by_dense_matrices_is_that_of_the_output_law(solver, kind: str):
     process = process_of(kind)
@@ -102,6 +103,7 @@ def test_the_covariance_carried_by_dense_matrices_is_that_of_the_output_law(solv
     torch.testing.assert_close(points.noise, target, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("solver", "kind"), CASES, ids=str)
 def test_the_error_falls_as_the_steps_grow(solver, kind: str):
     process = process_of(kind)
@@ -119,6 +121,7 @@ def test_the_error_is_the_same_at_every_resolution(solver):
         assert fine == pytest.approx(coarse, rel=0.02)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_the_mean_is_forgotten_or_carried_to_the_data_s(solver):
     process = process_of("mollified", LinearSchedule())

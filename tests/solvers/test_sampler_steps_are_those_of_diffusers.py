@@ -80,6 +80,7 @@ def close(found: Function, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found.to_image(), expected, rtol=0, atol=1e-6 * scale)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("clip", CLIPS, ids=["free", "clipped"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("variance", ["posterior", "transition"])
@@ -105,6 +106,7 @@ def test_ddpm(name, predict, variance, schedule, clip, monkeypatch: pytest.Monke
         close(ours, expected)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("clip", CLIPS, ids=["free", "clipped"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
@@ -132,6 +134,7 @@ def test_ddim(name, predict, eta, schedule, clip):
             close(ours, expected)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("eta", [0.0, 0.7])
 @given(
     schedule=st.sampled_from(SCHEDULES),

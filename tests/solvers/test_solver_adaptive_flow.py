@@ -68,6 +68,7 @@ def error(solver, denoiser, t: list[float], s: list[float], asked=None) -> torch
     return (coefficients(end) / later - 1.0).abs()[:, 0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["white", "blurring"])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
 def test_the_error_follows_the_tolerance(schedule, kind: str):
@@ -94,6 +95,7 @@ def test_samples_with_times_of_their_own(kind: str):
     assert found.max() < 1e-4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["white", "blurring"])
 def test_from_noise_to_data_in_one_step(kind: str):
     denoiser = denoiser_of(CosineSchedule(), kind)

@@ -34,6 +34,7 @@ def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("process", "prior"), LAWS)
 def test_on_matern_data(process: str, prior: str):
     found = {solver: distance(solver, solver.spacing, CALLS, process, prior) for solver in SOLVERS}
@@ -44,6 +45,7 @@ def test_on_matern_data(process: str, prior: str):
     assert found[best] < wanted / 4.0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("process", PROCESSES)
 def test_on_a_mixture(process: str):
     """Of two rough fields with opposite means."""

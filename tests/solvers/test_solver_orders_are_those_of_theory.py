@@ -89,6 +89,7 @@ def order(solver, denoiser: ModeDenoiser, *, remembered: bool, steps=(4, 8)) -> 
     return (coarse / fine).log2()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("solver", ORDERS, ids=str)

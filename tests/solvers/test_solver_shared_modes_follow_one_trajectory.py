@@ -111,6 +111,7 @@ def low_modes(solver, process, grid: Grid, times: torch.Tensor = TIMES) -> torch
     return torch.stack([coefficients(state.x)[..., :LOW, :LOW] for state in states])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_shared_modes(solver, kind: str):

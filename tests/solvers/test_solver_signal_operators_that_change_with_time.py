@@ -77,6 +77,7 @@ def run(solver, process, variances: torch.Tensor, grid: Grid, times: torch.Tenso
         return coefficients(end_of(solver, denoiser, function_of(start, grid), times))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("times", [TIMES, TIMES[1:-1]], ids=["to the data", "inside"])
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_a_mode_at_a_time(solver, times: torch.Tensor):
@@ -88,6 +89,7 @@ def test_a_mode_at_a_time(solver, times: torch.Tensor):
     assert together.std(unbiased=False) > 0
 
 
+@pytest.mark.thorough
 def test_the_adaptive_flow_of_every_mode():
     solver = ProbabilityFlow(rtol=1e-6, atol=1e-8)
     times = torch.tensor([0.7, 0.5], dtype=torch.float64)

@@ -84,6 +84,7 @@ def slope(coarse: torch.Tensor, fine: torch.Tensor, order: int) -> torch.Tensor:
     return torch.where(coarse.abs() < ROUNDING, order, (coarse / fine).abs().log2())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", INTERVALS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("solver", ORDERS, ids=str)

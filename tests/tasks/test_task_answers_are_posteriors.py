@@ -50,6 +50,7 @@ def solve(task: str) -> tuple[tasks.TaskResult, Observation]:
     return result, Observation(point_values(points, on=GRID), readings.values[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("task", ["inpaint", "super_resolve", "from_sensors"])
 def test_mean_and_spread_are_the_exact_ones(task: str):
     result, seen = solve(task)
@@ -68,6 +69,7 @@ def test_mean_and_spread_are_the_exact_ones(task: str):
     )
 
 
+@pytest.mark.thorough
 def test_the_misfit_is_that_of_the_errors():
     result, _ = solve("from_sensors")
     assert result.misfit.shape == (1, SAMPLES)

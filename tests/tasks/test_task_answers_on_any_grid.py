@@ -23,6 +23,7 @@ def halves(grid: Grid) -> torch.Tensor:
     return grid.points[:, 1] < 0.5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [4, 8, 12, 20])
 @pytest.mark.parametrize("model", [MODEL, WIDE], ids=["square", "wide"])
 def test_tasks_answer_where_they_are_asked(size: int, model):
@@ -108,6 +109,7 @@ def test_the_start_time_says_how_near_the_hidden_part_stays():
     assert distances[0] < 0.1
 
 
+@pytest.mark.thorough
 def test_latents_are_those_of_what_is_known_or_drawn_or_given():
     model = autoencoder()
     x = Function(model.grid(16), torch.rand(2, 256, 3, generator=seeded()).double())

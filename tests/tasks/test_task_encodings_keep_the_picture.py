@@ -26,6 +26,7 @@ def test_low_modes_are_the_encoding_s_and_the_others_drawn():
     torch.testing.assert_close(found[..., 3:], high[..., 3:])
 
 
+@pytest.mark.thorough
 def test_a_picture_is_made_finer_and_kept():
     x = smooth_pictures(MODEL, 8)
     on = MODEL.grid(16)
@@ -38,6 +39,7 @@ def test_a_picture_is_made_finer_and_kept():
     assert (found.mean.values - near).square().mean().sqrt() < 0.15 * near.std()
 
 
+@pytest.mark.thorough
 def test_the_ends_of_a_way_of_encodings_are_the_pictures():
     x = smooth_pictures(MODEL, 8, count=2)
     way = tasks.interpolate(MODEL, x, count=3, encodings=True, generator=seeded())

@@ -15,6 +15,7 @@ from inftydiff.pipelines.tasks._encodings import mixed_noise
 MODELS = {"with latents": autoencoder(), "without": exact_model(steps=3)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MODELS)
 @settings(deadline=None, max_examples=4)
 @given(

@@ -343,6 +343,7 @@ SOLVERS = {
 MUTANTS = {"schedule": SCHEDULES, "process": PROCESSES, "solver": SOLVERS}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "mutant"), cases(MUTANTS))
 def test_the_law_catches_the_mutant(name: str, mutant):
     assert_caught(name, mutant)

@@ -219,6 +219,7 @@ def test_a_violation_survives_pickling():
     assert (str(copy), copy.law, copy.where) == (str(violation), "adjoint", "seed 0")
 
 
+@pytest.mark.thorough
 def test_the_laws_need_no_hypothesis():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"

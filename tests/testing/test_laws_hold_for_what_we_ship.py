@@ -71,6 +71,7 @@ def try_laws(
             law()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ALL_LAWS)
 @given(data=st.data())
 def test_the_laws_hold(data: st.DataObject, kind: str):
@@ -78,6 +79,7 @@ def test_the_laws_hold(data: st.DataObject, kind: str):
     try_laws(data, kind, but=left_out)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", REFINEMENT.values())
 @given(data=st.data())
 def test_answers_converge(data: st.DataObject, kind: str):
@@ -91,6 +93,7 @@ def test_draws_of_measures_have_the_covariance(data: st.DataObject, kind: str):
     try_laws(data, kind, only=MONTE_CARLO)
 
 
+@pytest.mark.thorough
 @FEWER
 @given(data=st.data(), law=st.sampled_from(STEP_LAWS))
 def test_a_rule_that_chooses_its_steps_keeps_the_laws(data: st.DataObject, law: Check):
@@ -178,6 +181,7 @@ LAWS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
 def test_the_law_holds_where_laws_for_tries_it(law):
     law()

@@ -43,6 +43,7 @@ def held(prediction, law, x_t: Function, alpha, sigma, *, tolerance: float = 1e-
         torch.testing.assert_close(found.values, value, rtol=0, atol=tolerance * size)
 
 
+@pytest.mark.thorough
 @given(data=st.data(), grid=ANY, time=st.floats(0.05, 0.95), seed=seeds())
 def test_on_a_grid(data, grid: Grid, time: float, seed: int):
     process, law = process_and_data(data, grid)
@@ -53,6 +54,7 @@ def test_on_a_grid(data, grid: Grid, time: float, seed: int):
     held(GaussianDenoiser(process, law)(x_t, t), dense, x_t, alpha, sigma)
 
 
+@pytest.mark.thorough
 @given(data=st.data(), grid=ANY, time=st.floats(0.05, 0.95), seed=seeds())
 def test_on_some_points_of_a_grid(data, grid: Grid, time: float, seed: int):
     process, law = process_and_data(data, grid)
@@ -66,6 +68,7 @@ def test_on_some_points_of_a_grid(data, grid: Grid, time: float, seed: int):
     held(GaussianDenoiser(process, law)(x_t, t), dense, x_t, alpha, sigma)
 
 
+@pytest.mark.thorough
 @given(
     seed=seeds(),
     size=st.integers(1, 6),
@@ -118,6 +121,7 @@ def test_one_set_of_points_a_sample_is_each_sample_s_own():
                 torch.testing.assert_close(found, getattr(alone, name).values[0])
 
 
+@pytest.mark.thorough
 @given(grid=ANY, time=st.floats(0.05, 0.95), seed=seeds())
 def test_all_points_of_a_grid_are_the_grid_however_they_are_given(
     grid: Grid, time: float, seed: int
@@ -156,6 +160,7 @@ def test_every_schedule_and_the_point(schedule):
     torch.testing.assert_close(prediction.clean.values.flatten(), 9.0 * alpha / total)
 
 
+@pytest.mark.thorough
 @given(grid=ANY, seed=seeds())
 def test_an_operator_that_changes_with_time_acts_on_the_data_as_the_grid_reads_them(
     grid: Grid, seed: int

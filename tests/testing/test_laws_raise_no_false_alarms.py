@@ -55,6 +55,7 @@ def test_the_bound_is_that_of_independent_rounds():
     assert math.isclose(ALARM**ROUNDS, 1e-12)
 
 
+@pytest.mark.thorough
 def test_a_round_is_hardly_ever_failed():
     """Of 1000 rounds none fails, of which each may with a probability of 1e-4."""
     root = factor(4, 4, seed=3)

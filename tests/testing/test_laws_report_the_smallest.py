@@ -56,6 +56,7 @@ def starts_high(f: Function) -> bool:
     return f.values.flatten()[0].item() > 0.0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("when", "where"),
     [
@@ -105,6 +106,7 @@ def test_a_defect_of_one_grid_among_those_below_is_found_from_a_larger_one():
     assert "Grid((4, 1))" in violation("additivity", planted).where
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("seed", "broken"), [(0, 0), (0, 1), (5, 6)])
 def test_a_defect_of_one_seed_is_found_at_that_seed(seed: int, broken: int):
     probe = Probe(Grid((6, 5)), 2, 3, torch.float64, seed=broken)
@@ -124,6 +126,7 @@ def test_a_defect_of_one_sign_is_found_at_a_seed_that_has_it(seed: int):
 SOURCE = Grid((4, 3))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "when", "where"),
     [
@@ -245,6 +248,7 @@ def doubtful(x_t: Function, t: torch.Tensor) -> Prediction:
 DOUBTFUL = CallableDenoiser(DiffusionProcess.white(COSINE), doubtful)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("law", "subject", "where"),
     [
@@ -266,6 +270,7 @@ def test_a_narrow_dip_of_a_schedule_needs_more_times():
     assert "0 at t = 0.5" in found.left or "0 at t = 0.49" in found.left
 
 
+@pytest.mark.thorough
 @given(
     shape=st.lists(st.integers(1, 12), min_size=1, max_size=3).map(tuple),
     batch=st.integers(1, 12),

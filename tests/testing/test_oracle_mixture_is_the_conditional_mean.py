@@ -41,6 +41,7 @@ def parts_on(grid: Grid, seed: int, channels: int = 2) -> list[GaussianMeasure]:
     ]
 
 
+@pytest.mark.thorough
 @given(
     data=st.data(),
     grid=grids(most_dim=2, most=9, boundaries=BOUNDARIES),
@@ -116,6 +117,7 @@ def test_in_one_dimension_it_is_the_integral(schedule):
     torch.testing.assert_close(said.noise.values.flatten(), noise, rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.thorough
 @given(data=st.data(), grid=grids(most_dim=2, most=16, boundaries=BOUNDARIES), seed=seeds())
 def test_one_component_or_several_of_one_law_are_the_gaussian(data, grid: Grid, seed: int):
     process = data.draw(processes(grid))

@@ -53,6 +53,7 @@ def same_as_oracle(oracle, predict, x_t, t) -> None:
         )
 
 
+@pytest.mark.thorough
 @EVERY
 @given(
     data=st.data(),

@@ -48,6 +48,7 @@ def inside(solver, process, n: int) -> OutputLaw:
     return output_law(solver, process, SMOOTH, on=Grid((8, 8)), times=times, start="marginal")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("solver", "order", "process"), ORDERS)
 def test_the_order(solver, order: int, process):
     distances = [inside(solver, process, n).wasserstein_to_data().item() for n in (20, 40)]
@@ -59,6 +60,7 @@ def test_unipc_is_of_higher_order():
     assert math.log2(distances[0] / distances[1]) > 2.5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [DDIM(), DDPM(), UniPC(3)], ids=str)
 @pytest.mark.parametrize("smoothness", [0.5, 2.5])
 def test_the_distance_is_the_same_at_every_resolution(solver, smoothness: float):

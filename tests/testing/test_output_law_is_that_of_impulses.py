@@ -146,6 +146,7 @@ def test_many_sources_are_carried_in_blocks(solver, monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(parts, whole)
 
 
+@pytest.mark.thorough
 @given(seed=seeds(), name=st.sampled_from(sorted(PROCESSES)), solver=st.sampled_from(SOLVERS))
 def test_the_mean_is_that_of_a_run_without_noise(seed: int, name: str, solver):
     """Of which the noise is impulses in channels beyond those that there are."""

@@ -44,6 +44,7 @@ def log_snr(n: int) -> torch.Tensor:
     return timesteps(n, spacing="log_snr", schedule=COSINE)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("solver", "process"),
     [*((solver, MOLLIFIED) for solver in SOLVERS), (DDPM(), BLURRING), (UniPC(3), BLURRING)],
@@ -78,6 +79,7 @@ def from_samples(mixture: ScalarMixture, solver, times, size: int = 40_000) -> f
     return (x.values.double().flatten().sort().values - wanted).square().mean().sqrt().item()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", [DDIM(), DDPM(), EulerMaruyama(), UniPC(3)], ids=str)
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (0.2, 0.8)])
 def test_quadrature_and_samples_agree(solver, weights):
@@ -88,6 +90,7 @@ def test_quadrature_and_samples_agree(solver, weights):
     assert found > 0.06
 
 
+@pytest.mark.thorough
 def test_many_steps_with_noise_do_not_spread_the_density():
     """Each puts it on a new grid; the deviation of one component is known."""
     ratio = torch.tensor([100.0], dtype=torch.float64)
@@ -106,6 +109,7 @@ def test_a_rule_with_noise_and_memory_is_sampled():
     assert found == pytest.approx(from_samples(mixture, solver, log_snr(6)), abs=0.03)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("separation", [1.0, 3.0])
 def test_with_many_steps_nothing_is_left(separation: float):
     coarse, fine = (

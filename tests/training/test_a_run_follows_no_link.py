@@ -26,6 +26,7 @@ def content(folder):
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_link_where_a_run_writes_is_refused(tmp_path, canary, name, resume):
@@ -41,6 +42,7 @@ def test_a_link_where_a_run_writes_is_refused(tmp_path, canary, name, resume):
     assert content(canary) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["log.jsonl", "steps.jsonl"])
 def test_another_name_of_a_log_keeps_its_content(tmp_path, canary, name):
     run(tmp_path / "run", max_steps=1, log_every=1)
@@ -62,6 +64,7 @@ def test_lines_of_no_run_stay(tmp_path):
     assert [json.loads(line)["step"] for line in lines if "step" in line] == [1, 6]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["link", "file", "full folder", "unremovable"])
 def test_pruning_leaves_what_is_no_checkpoint(tmp_path, canary, monkeypatch, kind):
     out, before = tmp_path / "run", content(canary)
@@ -151,6 +154,7 @@ class Damaged(Dataset):
         return self.pictures[index]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error", [OSError("a.npy is cut off at picture 3"), ValueError("b")])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_picture_that_cannot_be_read_is_told_after_a_checkpoint(tmp_path, error, workers):

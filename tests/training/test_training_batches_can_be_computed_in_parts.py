@@ -11,6 +11,7 @@ from training_runs import run
 from inftydiff.training._update import parts
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("latent", [None, 4])
 def test_the_result_is_the_same_but_for_rounding(tmp_path, latent):
     settings = {"latent": latent, "max_steps": 3, "horizontal_flip": True, "clip_norm": 0.1}

@@ -20,6 +20,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", ["save_file", "replace"])
 @pytest.mark.parametrize("cleaned", [True, False])
 def test_a_crash_while_writing_leaves_the_older_checkpoint(tmp_path, monkeypatch, moment, cleaned):
@@ -108,6 +109,7 @@ def damage(file, how):
         file.write_bytes(b"")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["missing", "cut", "empty"])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "training.safetensors"])
 def test_a_damaged_file_is_named(tmp_path, name, how):
@@ -122,6 +124,7 @@ def test_a_damaged_file_is_named(tmp_path, name, how):
             load_pipeline(tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["missing", "cut", "changed"])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "training.safetensors"])
 def test_a_damaged_checkpoint_can_be_stepped_around(tmp_path, name, how):

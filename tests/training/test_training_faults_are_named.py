@@ -17,6 +17,7 @@ from inftydiff.training._batches import BatchSampler, living_workers
 from inftydiff.training._folders import RunLock
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies_is_named(tmp_path):
     deadly = BatchSampler(14, 4, seed=0).batch(2)[0]
     out = tmp_path / "run"
@@ -53,6 +54,7 @@ def test_an_error_releases_the_folder(tmp_path):
     run(tmp_path, max_steps=1)
 
 
+@pytest.mark.thorough
 def test_a_crash_releases_the_folder_and_a_run_that_lives_does_not(tmp_path):
     out = tmp_path / "run"
     process = started({"out": str(out), "max_steps": 100000, "checkpoint_steps": 1, "workers": 1})
@@ -74,6 +76,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 RUST = safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error", [FULL, RUST])
 @pytest.mark.parametrize("name", ["model", "training"])
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch, error, name):

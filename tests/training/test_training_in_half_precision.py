@@ -16,6 +16,7 @@ def state(folder):
     return float(tensors["scaler.scale"]), int(tensors["scaler._growth_tracker"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("latent", [None, 4])
 def test_it_is_close_to_float32(tmp_path, latent):
     half = run(tmp_path / "half", precision="fp16", warmup=1, latent=latent)
@@ -32,6 +33,7 @@ def large(*_):
     return torch.amp.GradScaler("cpu", init_scale=2.0**60, growth_interval=2)
 
 
+@pytest.mark.thorough
 def test_a_scale_that_is_too_large_is_halved_and_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("inftydiff.training._run.loss_scaler", large)
     settings = {"precision": "fp16", "max_steps": 60, "max_skipped": 2, "validate_every": 100}

@@ -40,6 +40,7 @@ def test_lines_that_are_done_anew_are_not_there_twice(tmp_path):
     assert [line["step"] for line in lines(tmp_path / "steps.jsonl")] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("latent", [None, 4])
 def test_samples_come_by_the_timetable_and_change_nothing(tmp_path, latent):
     plain = run(tmp_path / "a", latent=latent)
@@ -74,6 +75,7 @@ def test_other_channels_are_shown_in_grey():
     assert image_grid(shown, 8).shape == (32, 128, 3)
 
 
+@pytest.mark.thorough
 def test_tensorboard_has_the_curves(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

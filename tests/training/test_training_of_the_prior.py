@@ -78,6 +78,7 @@ def test_the_loss_of_a_batch_does_not_depend_on_its_parts(tmp_path):
     assert_close(torch.cat(parts), whole, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_it_learns_the_law_of_the_latents(tmp_path):
     z = codes(4000)
     config = dataclasses.replace(

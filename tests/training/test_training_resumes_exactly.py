@@ -15,6 +15,7 @@ from inftydiff.training import read_progress, train
 from inftydiff.training._batches import BatchSampler, picture_generator, step_generator
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stop", [1, 3, 5])  # an epoch has three steps
 def test_resumed_runs_are_the_same(tmp_path, stop):
     whole = run(tmp_path / "whole")

@@ -28,6 +28,7 @@ def skipped(folder):
     return {line["step"]: line["skipped"] for line in lines if "best" not in line}
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("spoilt")
 @pytest.mark.parametrize("latent", [None, 4])
 def test_a_bad_step_costs_itself_alone(tmp_path, latent):

@@ -144,6 +144,7 @@ def test_taking_all_points_takes_the_grid(monkeypatch):
     assert seen[1].size == 64
 
 
+@pytest.mark.thorough
 def test_the_loss_falls(tmp_path):
     config = dataclasses.replace(
         SETTINGS, max_steps=200, learning_rate=3e-3, warmup=5, batch_size=8

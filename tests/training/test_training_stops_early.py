@@ -31,6 +31,7 @@ def losses(monkeypatch):
 SMALL = {"max_steps": 10, "validate_every": 1, "batch_size": 2, "keep": 1}
 
 
+@pytest.mark.thorough
 def test_it_stops_and_keeps_the_best(tmp_path, losses):
     losses()
     run(tmp_path / "a", patience=4, **SMALL)
@@ -49,6 +50,7 @@ def test_it_stops_and_keeps_the_best(tmp_path, losses):
     assert read_progress(tmp_path / "b").step == 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stop", [1, 3, 4])
 def test_the_patience_is_that_of_the_run_before(tmp_path, losses, stop):
     losses()

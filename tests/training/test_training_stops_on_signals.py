@@ -32,6 +32,7 @@ def started(folder, *words, limit=60.0):
     return process
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_can_be_resumed(tmp_path, number):
     process = started(tmp_path)
