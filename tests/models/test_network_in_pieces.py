@@ -6,7 +6,7 @@ from networks import functions, grid_16, network, randomised, subset_of, times
 from torch.func import jvp, vmap
 from torch.testing import assert_close
 
-from inftydiff.models import _pieces
+from inftydiff.models import local
 from inftydiff.models.local import LocalBlock, pointwise
 from inftydiff.operators.local import neighbours
 
@@ -16,7 +16,7 @@ from inftydiff.operators.local import neighbours
 def test_the_answer_is_that_of_the_whole(on, piece, monkeypatch):
     model, x, t = network(), functions(on), times()
     expected = model(x, t).values.detach()
-    monkeypatch.setattr(_pieces, "_PIECE", piece)
+    monkeypatch.setattr(local, "_PIECE", piece)
     with torch.no_grad():
         assert_close(model(x, t).values, expected, rtol=1e-12, atol=1e-12)
     with torch.inference_mode():
@@ -33,7 +33,7 @@ def test_tangents_and_mapped_axes_go_through_a_block(monkeypatch):
 
     expected = jvp(call, (x,), (along,))
     mapped = torch.stack([call(x), call(along)]).detach()
-    monkeypatch.setattr(_pieces, "_PIECE", 900)
+    monkeypatch.setattr(local, "_PIECE", 900)
     with torch.no_grad():
         assert_close(jvp(call, (x,), (along,)), expected, rtol=1e-12, atol=1e-12)
         assert_close(vmap(call)(torch.stack([x, along])), mapped, rtol=1e-12, atol=1e-12)
@@ -46,7 +46,7 @@ def test_few_points_are_asked_at_once(monkeypatch):
         seen.append(tuple(x.shape))
         return 2 * x
 
-    monkeypatch.setattr(_pieces, "_PIECE", 40)
+    monkeypatch.setattr(local, "_PIECE", 40)
     x = torch.arange(70.0).reshape(2, 7, 5)
     with torch.no_grad():
         assert pointwise(twice, x).equal(2 * x)
