@@ -41,7 +41,8 @@ def record_of(kind: str, **fields) -> str:
 def test_a_plugin_is_imported_when_its_kind_is_chosen(monkeypatch, tmp_path):
     points = {"affine": "plugin_a:AffineConfig", "other": "plugin_b:Other"}
     install(monkeypatch, tmp_path, points, plugin_a=NETWORK, plugin_b="raise OSError('never')")
-    assert [point.name for point in installed()] == ["affine", "other"]
+    there = [point.name for point in installed()]
+    assert [name for name in there if name in points] == ["affine", "other"]
     assert InftyDiffConfig.from_json(preset("tiny", resolution=16).to_json())
     assert kind_of(tiny()) == "multiscale"
     assert kind_of(object()) is None
