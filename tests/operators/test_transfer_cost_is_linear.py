@@ -76,8 +76,9 @@ torch.set_num_threads(1)
 p = torch.rand(100_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 on, nodes = Scattered(p), Grid((128, 128))
 before = kilobytes("VmRSS")
-for A in (KernelSmoother(on, nodes, 1 / 128), NearestNeighbours(on, nodes), Interpolation(nodes,
-    on)): x = torch.ones(A.source.size, 8, requires_grad=True)
+maps = KernelSmoother(on, nodes, 1 / 128), NearestNeighbours(on, nodes), Interpolation(nodes, on)
+for A in maps:
+    x = torch.ones(A.source.size, 8, requires_grad=True)
     torch.autograd.grad(A.apply_values(x).sum(), x)
 print(kilobytes("VmHWM") - before)
 """
